@@ -1,0 +1,27 @@
+"""How a run ends when the input is at fault: one clear message and a non-zero exit, no stack trace."""
+
+import functools
+import sys
+from collections.abc import Callable
+
+
+class InputError(ValueError):
+    """Something the user gave is wrong. The message says what was found, what was expected and what to do."""
+
+
+def entry_point(main: Callable[[], None]) -> Callable[[], None]:
+    """Wrap a script's main: an InputError becomes one message on stderr and exit status 2."""
+
+    @functools.wraps(main)
+    def run() -> None:
+        try:
+            main()
+        except InputError as error:
+            sys.stdout.flush()
+            print(f"error: {error}", file=sys.stderr, flush=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            print("interrupted; the same command goes on from here", file=sys.stderr, flush=True)
+            sys.exit(130)
+
+    return run

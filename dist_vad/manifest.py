@@ -1,0 +1,184 @@
+"""The contract between the producer of shards and everything that reads them.
+
+A shard set is a folder:
+
+    manifest.json            written last: a manifest that is there means a set that is whole
+    {video}-{part:04d}.tar   plain WebDataset tars; samples of one video only
+    {video}-{part:04d}.idx   beside each tar, a NumPy array of INDEX_DTYPE in .npy format, one row per sample in tar order
+
+Sample keys are `{video}/{frame:06d}_{object:03d}`; members are the image (`.jpg`, `.png` or `.npy`), `.scene.npy`
+(kinds with a scene feature) and `.json`.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dist_vad.errors import InputError
+from dist_vad.storage import digest, write_json
+
+SCHEMA = 1
+MANIFEST = "manifest.json"
+KINDS = ("cube", "clip", "virtual")
+SPLITS = ("train", "val", "test")
+CODECS = {"jpeg": ".jpg", "png": ".png", "raw": ".npy"}
+"""Image codec -> member extension. The image is one strip [T * H, W, 3] of RGB bytes (raw: that array as .npy)."""
+
+MEMBERS = ("image", "scene", "json")
+INDEX_DTYPE = np.dtype(
+    [
+        ("frame", "<i4"),  # 0-based frame of the sample's middle
+        ("object", "<i2"),  # number of the object within its frame; 0 for whole frames
+        ("label", "<i1"),  # 0 normal, 1 anomalous (kind `virtual`), -1 unknown
+        ("box", "<f4", 4),  # x1, y1, x2, y2 in pixels of the video
+        ("confidence", "<f4"),  # of the detector, in [0, 1]
+        ("offset", "<i8", 3),  # first byte of each of MEMBERS within the tar; 0 where the member is absent
+        ("size", "<i4", 3),  # bytes of each of MEMBERS; 0 where the member is absent
+        ("crc32", "<u4", 3),  # zlib.crc32 of each of MEMBERS
+    ]
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """One labelled anomaly of a test video."""
+
+    start: int
+    """First anomalous frame, 0-based."""
+    end: int
+    """One past the last anomalous frame."""
+    name: str
+    """What it is: `runner`, `smoke`, ..."""
+    kind: str
+    """Which of the field's kinds it belongs to: `scene_independent`, `scene_dependent`, `unseen`; `` if not known."""
+    boxes: list[list[float]] = field(default_factory=list)
+    """Where it is: x1, y1, x2, y2 in pixels for each frame start..end-1; empty where regions are not annotated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoInfo:
+    """What is known of a video."""
+
+    name: str
+    scene: str
+    frames: int
+    fps: float
+    width: int
+    height: int
+    labels: dict[str, list[list[int]]] = field(default_factory=dict)
+    """Name of ground truth -> anomalous intervals [start, end), 0-based. Empty: no labels (not: all normal)."""
+    events: list[Event] = field(default_factory=list)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardInfo:
+    """One tar: its name without extension, whose samples it holds, and what it must weigh."""
+
+    name: str
+    video: str
+    samples: int
+    bytes: int
+    sha256: str
+    index_sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """A whole shard set: one data set, one split, one kind of sample."""
+
+    dataset: str
+    split: str
+    kind: str
+    clip_length: int
+    """Frames per sample, T."""
+    size: int
+    """Height and width of a sample in pixels."""
+    stride: int
+    """Every stride-th frame was sampled."""
+    codec: str
+    scene_size: int
+    """Length D_B of the scene feature; 0 for kinds without one."""
+    settings: dict[str, Any]
+    """The producer's settings, as given."""
+    fingerprint: str
+    """Digest of the producer's settings, code version and input identity: the same fingerprint, the same tars."""
+    videos: list[VideoInfo]
+    shards: list[ShardInfo]
+    schema: int = SCHEMA
+
+    @property
+    def samples(self) -> int:
+        """Samples in the whole set."""
+        return sum(shard.samples for shard in self.shards)
+
+    @property
+    def content_digest(self) -> str:
+        """Identifies the data itself: equal digests mean equal samples in equal order."""
+        return digest([self.kind, self.split, [(s.name, s.samples, s.sha256) for s in self.shards]])
+
+    def video(self, name: str) -> VideoInfo:
+        """The video of that name."""
+        return next(video for video in self.videos if video.name == name)
+
+    def ground_truths(self) -> list[str]:
+        """Names of the ground truths that label every video of the set; empty where there are no labels."""
+        names = [set(video.labels) for video in self.videos]
+        return sorted(set.intersection(*names)) if names else []
+
+    def save(self, folder: Path) -> None:
+        """Write `manifest.json`, atomically; the last act of a producer."""
+        write_json(folder / MANIFEST, dataclasses.asdict(self))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Manifest":
+        """Read the manifest of a shard set.
+
+        Raises InputError where there is none, where it is not JSON, or where its schema is another one.
+        """
+        path = folder / MANIFEST
+        if not path.is_file():
+            raise InputError(
+                f"no shard set at {folder}: {MANIFEST} is missing, so the set was never finished; "
+                "start shards/write.py again with the same arguments, it goes on where it stopped"
+            )
+        try:
+            value = json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise InputError(f"{path} is not valid JSON ({error}); write the shard set again") from error
+        if value.get("schema") != SCHEMA:
+            raise InputError(
+                f"{path} has schema version {value.get('schema')!r}, this version of dist_vad reads {SCHEMA}; "
+                "write the shard set again with shards/write.py, or use the dist_vad that wrote it"
+            )
+        value["videos"] = [
+            VideoInfo(**{**video, "events": [Event(**event) for event in video["events"]]}) for video in value["videos"]
+        ]
+        value["shards"] = [ShardInfo(**shard) for shard in value["shards"]]
+        return cls(**value)
+
+
+def tar_path(folder: Path, shard: ShardInfo | str) -> Path:
+    """Where a shard's tar lies."""
+    return folder / f"{shard if isinstance(shard, str) else shard.name}.tar"
+
+
+def index_path(folder: Path, shard: ShardInfo | str) -> Path:
+    """Where a shard's index lies."""
+    return folder / f"{shard if isinstance(shard, str) else shard.name}.idx"
+
+
+def sample_key(video: str, frame: int, object_number: int = 0) -> str:
+    """The WebDataset key of a sample."""
+    return f"{video}/{frame:06d}_{object_number:03d}"
+
+
+def interval_labels(intervals: list[list[int]], frames: int) -> np.ndarray:
+    """Half-open intervals as one 0/1 label per frame, uint8 [frames]."""
+    labels = np.zeros(frames, np.uint8)
+    for start, end in intervals:
+        labels[start:end] = 1
+    return labels

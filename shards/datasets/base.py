@@ -1,0 +1,45 @@
+"""What a data set adapter gives to the producer: a list of videos, each of which can be opened any number of times."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from dist_vad.manifest import Event
+
+
+class Frames(Protocol):
+    """The frames of one video, in order. Iterating again starts again; memory does not grow with the length."""
+
+    fps: float
+    width: int
+    height: int
+
+    def __len__(self) -> int:
+        """Number of frames, exact: as many as iterating yields."""
+        ...
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """RGB frames, uint8 [H, W, 3]. Raises InputError, naming file and frame, where one does not decode."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Video:
+    """One video of a data set."""
+
+    name: str
+    """Unique in the data set; no slash, no dot (it becomes part of WebDataset keys)."""
+    split: str
+    """`train` (normal), `test`, or `virtual` (labelled frames for the inference phase)."""
+    scene: str
+    """Videos of one camera share a scene."""
+    identity: str
+    """Changes when the frames or labels change: a digest of settings where generated, of names and sizes where files."""
+    open: Callable[[], Frames]
+    """Open the video for reading."""
+    labels: dict[str, list[list[int]]] = field(default_factory=dict)
+    """Name of ground truth -> anomalous intervals [start, end), 0-based. Empty: no labels."""
+    events: list[Event] = field(default_factory=list)
+    """The anomalies one by one, where the data set tells them apart."""
