@@ -113,3 +113,154 @@ class DataSettings:
         refuse_unless(self.codec in CODECS, "data.codec", self.codec, ", ".join(CODECS))
         if self.dataset != "plaza":
             refuse_unless(self.root is not None, "data.root", self.root, f"the folder of the `{self.dataset}` data set")
+
+
+@dataclass(kw_only=True)
+class StreamSettings:
+    """How samples are drawn. Everything here is part of what is learned."""
+
+    streams: int = 64
+    """Canonical streams K; divides the global batch and is a multiple of every number of ranks one plans for."""
+    block: int = 128
+    """Blocks are whole shards, or runs of at most this many samples of one shard."""
+    window: int = 1024
+    """Samples of a stream are shuffled within windows of this many."""
+
+    def __post_init__(self) -> None:
+        for key in ("streams", "block", "window"):
+            refuse_unless(getattr(self, key) >= 1, f"stream.{key}", getattr(self, key), "1 or more")
+
+
+@dataclass(kw_only=True)
+class ModelSettings:
+    """Size of the network."""
+
+    width: int = 32
+    """Channels of the backbone's first layer; later layers have two and four times as many."""
+    embedding: int = 128
+    """Length of the comprehension head's embedding and width of the inference head's hidden layer."""
+
+    def __post_init__(self) -> None:
+        refuse_unless(self.width >= 4 and self.width % 4 == 0, "model.width", self.width, "a multiple of 4")
+        refuse_unless(self.embedding >= 2, "model.embedding", self.embedding, "2 or more")
+
+
+@dataclass(kw_only=True)
+class StageSettings:
+    """One stage of the curriculum: which tasks are learned, and for how long."""
+
+    tasks: dict[str, float]
+    """Proxy task -> weight of its loss. Several tasks are learned at the same time."""
+    steps: int = 10000
+    """Optimiser steps."""
+    global_batch: int = 64
+    """Samples of each kind (cubes, virtual clips) in one step, over all ranks together."""
+    learning_rate: float = 3e-4
+    """AdamW's initial learning rate; falls to 0 over the stage by a cosine."""
+    weight_decay: float = 0.01
+    """AdamW's weight decay."""
+    warmup: int = 0
+    """Steps over which the learning rate rises linearly at the start of the stage."""
+    clip_norm: float = 1.0
+    """Gradients are scaled down to this global L2 norm where theirs is larger; 0 = never."""
+    validate_every: int = 1000
+    """The loss on held-out normal video is measured after every so many steps; 0 = never."""
+
+    def __post_init__(self) -> None:
+        refuse_unless(len(self.tasks) > 0, "tasks", self.tasks, "at least one task with its weight")
+        for name, weight in self.tasks.items():
+            refuse_unless(weight > 0, f"tasks.{name}", weight, "a weight above 0")
+        refuse_unless(self.steps >= 1, "steps", self.steps, "1 or more")
+        refuse_unless(self.global_batch >= 1, "global_batch", self.global_batch, "1 or more")
+        refuse_unless(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        for key in ("weight_decay", "warmup", "clip_norm", "validate_every"):
+            refuse_unless(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
+
+
+@dataclass(kw_only=True)
+class TaskSettings:
+    """Settings of single proxy tasks."""
+
+    semantic_margin: float = 0.5
+    """gamma of `semantic_reconstruction`: by how much the single frame must be nearer than the continuous clip."""
+
+    def __post_init__(self) -> None:
+        allowed = 0 < self.semantic_margin <= 2
+        refuse_unless(allowed, "task.semantic_margin", self.semantic_margin, "above 0, at most 2 (cosines)")
+
+
+@dataclass(kw_only=True)
+class TrainSettings:
+    """How the work is done on this machine. Nothing here, but for `precision`, changes what is learned."""
+
+    precision: Literal["no", "bf16"] = "no"
+    """Mixed precision: no (fp32) or bf16. Part of a state's recipe."""
+    micro_batch: int = 0
+    """Samples that one rank passes through the network at once; gradients are accumulated. 0 = its whole share."""
+    threads: int = 2
+    """Threads that read and decode ahead of the training step."""
+    prefetch: int = 4
+    """Steps that are read ahead."""
+    checkpoint_seconds: float = 300.0
+    """A checkpoint for restarting is written after so many seconds."""
+    checkpoint_steps: int = 0
+    """And after every so many steps; 0 = by the clock alone."""
+    log_every: int = 10
+    """Losses are logged every so many steps."""
+
+    def __post_init__(self) -> None:
+        for key in ("threads", "prefetch", "log_every"):
+            refuse_unless(getattr(self, key) >= 1, f"train.{key}", getattr(self, key), "1 or more")
+        for key in ("micro_batch", "checkpoint_seconds", "checkpoint_steps"):
+            refuse_unless(getattr(self, key) >= 0, f"train.{key}", getattr(self, key), "0 or more")
+
+
+@dataclass(kw_only=True)
+class ScoreSettings:
+    """How objects are scored. Nothing here looks at test labels or test scores."""
+
+    batch: int = 64
+    """Objects scored at once; every batch is padded to this number, so that its size never changes a score."""
+    calibration: int = 2048
+    """Normal training cubes whose scores standardise `fused`: half as the memory that distances are measured to,
+    half for mean and deviation."""
+    neighbours: int = 3
+    """`semantic_reconstruction` scores the mean distance to so many nearest normal embeddings."""
+
+    def __post_init__(self) -> None:
+        refuse_unless(self.batch >= 1, "score.batch", self.batch, "1 or more")
+        refuse_unless(self.neighbours >= 1, "score.neighbours", self.neighbours, "1 or more")
+        low = 4 * self.neighbours
+        refuse_unless(self.calibration >= low, "score.calibration", self.calibration, f"{low} (4 x neighbours) or more")
+
+
+@dataclass(kw_only=True)
+class Settings:
+    """A whole run: data, curriculum, training, scoring."""
+
+    run: str = "runs/default"
+    """Folder for states, logs, scores, metrics and the report."""
+    shards: str = "shards/plaza"
+    """Folder of the shard sets; written with the settings under `data` if nothing is there."""
+    seed: int = 0
+    """Seed of the weights and of every random draw."""
+    data: DataSettings = field(default_factory=DataSettings)
+    """What the producer reads and cuts; here, or a path to a file such as configs/data/plaza.yaml."""
+    stream: StreamSettings = field(default_factory=StreamSettings)
+    """How samples are drawn."""
+    model: ModelSettings = field(default_factory=ModelSettings)
+    """Size of the network."""
+    curriculum: dict[str, StageSettings] = field(default_factory=dict)
+    """The stages by name, in the order in which they are learned. Override one value by `--curriculum.NAME.steps 100`."""
+    task: TaskSettings = field(default_factory=TaskSettings)
+    """Settings of single proxy tasks."""
+    train: TrainSettings = field(default_factory=TrainSettings)
+    """How the work is done on this machine."""
+    score: ScoreSettings = field(default_factory=ScoreSettings)
+    """How objects are scored."""
+
+    def __post_init__(self) -> None:
+        refuse_unless(len(self.curriculum) > 0, "curriculum", self.curriculum, "at least one stage")
+        for name, stage in self.curriculum.items():
+            key, batch, streams = f"curriculum.{name}.global_batch", stage.global_batch, self.stream.streams
+            refuse_unless(batch % streams == 0, key, batch, f"a multiple of stream.streams ({streams})")
