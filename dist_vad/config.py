@@ -240,7 +240,7 @@ class Settings:
 
     run: str = "runs/default"
     """Folder for states, logs, scores, metrics and the report."""
-    shards: str = "shards/plaza"
+    shards: str = "runs/shards/plaza"
     """Folder of the shard sets; written with the settings under `data` if nothing is there."""
     seed: int = 0
     """Seed of the weights and of every random draw."""

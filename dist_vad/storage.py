@@ -82,10 +82,15 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def bytes_sha256(content: bytes) -> str:
+    """The sha256 of some bytes, as hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
 def digest(value: Any) -> str:
     """The sha256 of a value's canonical JSON: the same for the same content, whatever the order of its keys."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()
+    return bytes_sha256(canonical.encode())
 
 
 def _sync_folder(path: Path) -> None:

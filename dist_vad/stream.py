@@ -2,7 +2,7 @@
 
 The canonical streams of one source (a shard set). An epoch e is defined without reading anything:
 
-1. the shards are cut into blocks, and the blocks permuted with (seed, e);
+1. the shards are cut into blocks, and the blocks permuted with (key, e);
 2. of the N samples, N mod K sit the epoch out, other ones each epoch, in rotation;
 3. the others, laid end to end in block order, are cut into K equal parts, one for each stream;
 4. within a part, windows of consecutive samples are shuffled.
@@ -28,11 +28,13 @@ class Streams:
         shard_samples: samples in each shard, in manifest order; sample ids count through them.
         share: samples of this source in one global batch.
         settings: number of streams, block and window.
-        seed: of the run.
-        name: of the source; keys the draws and stands in messages.
+        key: of every draw: the seed, the stage, the kind of sample.
+        name: of the source, for messages.
     """
 
-    def __init__(self, shard_samples: list[int], share: int, settings: StreamSettings, seed: int, name: str) -> None:
+    def __init__(
+        self, shard_samples: list[int], share: int, settings: StreamSettings, key: tuple[int | str, ...], name: str
+    ) -> None:
         self.samples = sum(shard_samples)
         self.count = settings.streams
         if share % self.count:
@@ -49,7 +51,7 @@ class Streams:
         self.epoch_length = self.samples // self.count
         """Samples of one stream in one epoch."""
         self._window = settings.window
-        self._key = (seed, name)
+        self._key = key
         self._block_starts, self._block_sizes = _cut_blocks(shard_samples, settings.block)
         # The order of an epoch and of a window are asked for again at every step; two of each are ever in use.
         self._epoch_order = functools.lru_cache(maxsize=2)(self._make_epoch_order)

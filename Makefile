@@ -1,0 +1,26 @@
+# Each target does its own set-up on a machine with Python >= 3.11, make and a compiler.
+PYTHON ?= python3
+BIN := .venv/bin
+ON_CPU := $(BIN)/accelerate launch --config_file configs/accelerate/cpu1.yaml
+
+.PHONY: demo test test-all check clean
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+demo: .venv/ready  ## the generated data set from video to AUC and report, minutes on two cores
+	$(ON_CPU) launch/demo.py --config configs/demo.yaml
+
+test: .venv/ready  ## minutes
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/ready  ## everything
+	$(BIN)/python -m pytest
+
+check: .venv/ready  ## style and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+
+clean:  ## all that was made, but for the environment
+	rm -rf runs build .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,75 @@
+"""The three heads, one for each phase. Pooling over time and space makes clips of any length and size comparable."""
+
+import torch
+from torch import nn
+
+from dist_vad.model.backbone import norm
+
+
+class PerceptionHead(nn.Module):
+    """H_per: pools features over time, keeps the spatial grid, and decodes a frame from it.
+
+    Args:
+        channels: of the backbone's features.
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        widths = [channels, channels // 2, channels // 4, channels // 8]
+        self.decode = nn.Sequential(*(_upsample(a, b) for a, b in zip(widths, widths[1:])))
+        self.output = nn.Conv2d(widths[-1], 3, kernel_size=3, padding=1)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Features [B, C, T, h, w] -> a frame [B, 3, 8 h, 8 w] in [0, 1]."""
+        pooled = features.mean(dim=2).contiguous(memory_format=torch.channels_last)
+        return torch.sigmoid(self.output(self.decode(pooled)))
+
+
+class ComprehensionHead(nn.Module):
+    """H_com: embeds a clip together with the scene in which it happens.
+
+    Pools over space and time: the mean, and beside it the mean and the largest change from frame to frame (0 for a
+    single frame). With the mean alone a clip and the same clip without one frame look alike, and semantic
+    reconstruction never leaves its margin: its embeddings collapse.
+
+    Args:
+        channels: of the backbone's features.
+        scene_size: length of f_scene.
+        embedding: length of the embedding.
+    """
+
+    def __init__(self, channels: int, scene_size: int, embedding: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Linear(3 * channels + scene_size, 2 * embedding), nn.SiLU(), nn.Linear(2 * embedding, embedding)
+        )
+
+    def forward(self, features: torch.Tensor, scene: torch.Tensor) -> torch.Tensor:
+        """Features [B, C, T, h, w] and f_scene [B, D_B] -> embeddings [B, embedding], not normalised."""
+        mean = features.mean(dim=(3, 4))
+        still = mean[:, :, :1] * 0  # so that a single frame has a change, of 0
+        change = torch.cat([still, mean.diff(dim=2).abs()], dim=2)
+        pooled = [mean.mean(dim=2), change.mean(dim=2), change.amax(dim=2)]
+        return self.layers(torch.cat([*pooled, scene.to(mean.dtype)], dim=1))
+
+
+class InferenceHead(nn.Module):
+    """H_inf: tells normal from anomalous by fully connected layers.
+
+    Args:
+        channels: of the backbone's features.
+        hidden: width of the hidden layer.
+    """
+
+    def __init__(self, channels: int, hidden: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(channels, hidden), nn.SiLU(), nn.Linear(hidden, 2))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Features [B, C, T, h, w] -> logits [B, 2] of (normal, anomalous)."""
+        return self.layers(features.mean(dim=(2, 3, 4)))
+
+
+def _upsample(inputs: int, outputs: int) -> nn.Sequential:
+    layer = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), layer, norm(outputs), nn.SiLU())

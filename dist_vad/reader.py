@@ -1,0 +1,209 @@
+"""From sample ids to batches: index + mmap, whole micro-batches decoded at once, read ahead in threads."""
+
+import functools
+import mmap
+import zlib
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset
+
+from dist_vad.codec import decode_into
+from dist_vad.errors import InputError
+from dist_vad.manifest import INDEX_DTYPE, Manifest, ShardInfo, index_path, sample_key, tar_path
+from dist_vad.storage import bytes_sha256
+from dist_vad.stream import Streams
+
+
+@dataclass
+class Batch:
+    """Samples of one source, as they were stored."""
+
+    clips: torch.Tensor
+    """uint8 [B, T, H, W, 3], RGB."""
+    scenes: torch.Tensor
+    """float32 [B, D_B], the scene features; D_B = 0 for kinds without one."""
+    labels: torch.Tensor
+    """int64 [B]: 0 normal, 1 anomalous, -1 unknown."""
+    positions: np.ndarray
+    """int64 [B]: positions in the global batch; they key the random draws."""
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+
+class ShardSet:
+    """An open shard set. Samples are numbered through its shards in manifest order."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = Manifest.load(folder)
+        self.starts = np.cumsum([0, *(shard.samples for shard in self.manifest.shards)])
+        # A mapped shard costs address space, not memory; the bound keeps the number of mappings under the system's.
+        self._open = functools.lru_cache(maxsize=8192)(self._open_shard)
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def read(self, ids: np.ndarray, positions: np.ndarray | None = None) -> Batch:
+        """Read samples by id. Raises InputError, naming shard and sample, where bytes are missing or wrong."""
+        m = self.manifest
+        clips = np.empty((len(ids), m.clip_length, m.size, m.size, 3), np.uint8)
+        scenes = np.zeros((len(ids), m.scene_size), np.float32)
+        labels = np.empty(len(ids), np.int64)
+        shard_numbers = np.searchsorted(self.starts, ids, side="right") - 1
+        for i, (number, sample) in enumerate(zip(shard_numbers, ids)):
+            index, data = self._open(int(number))
+            row = index[sample - self.starts[number]]
+            decode_into(self._member(int(number), row, data, 0), clips[i], m.codec)
+            if m.scene_size:
+                scenes[i] = np.load(BytesIO(self._member(int(number), row, data, 1)))
+            labels[i] = row["label"]
+        places = np.arange(len(ids)) if positions is None else positions
+        return Batch(torch.from_numpy(clips), torch.from_numpy(scenes), torch.from_numpy(labels), places)
+
+    def index(self, shard: int) -> np.ndarray:
+        """The rows of one shard's index: INDEX_DTYPE [samples]."""
+        return self._open(shard)[0]
+
+    def key(self, sample: int) -> str:
+        """WebDataset key of a sample id."""
+        number = int(np.searchsorted(self.starts, sample, side="right")) - 1
+        row = self.index(number)[sample - self.starts[number]]
+        return sample_key(self.manifest.shards[number].video, int(row["frame"]), int(row["object"]))
+
+    def _member(self, number: int, row: np.ndarray, data: mmap.mmap, member: int) -> bytes:
+        offset, size = int(row["offset"][member]), int(row["size"][member])
+        content = data[offset : offset + size]
+        if zlib.crc32(content) != row["crc32"][member]:
+            shard = self.manifest.shards[number]
+            key = sample_key(shard.video, int(row["frame"]), int(row["object"]))
+            raise InputError(
+                f"shard {tar_path(self.folder, shard)} is damaged at sample {key}: its checksum differs from the "
+                f"index; `python shards/verify.py {self.folder}` lists what is broken, then write the set again"
+            )
+        return content
+
+    def _open_shard(self, number: int) -> tuple[np.ndarray, mmap.mmap]:
+        shard = self.manifest.shards[number]
+        return self._read_index(shard), self._map_tar(shard)
+
+    def _read_index(self, shard: ShardInfo) -> np.ndarray:
+        path = index_path(self.folder, shard)
+        try:
+            content = path.read_bytes()
+        except FileNotFoundError as error:
+            raise InputError(_missing(path, self.folder)) from error
+        if bytes_sha256(content) != shard.index_sha256:
+            raise InputError(f"index {path} does not have the sha256 of the manifest; write the shard set again")
+        index = np.load(BytesIO(content))
+        assert index.dtype == INDEX_DTYPE
+        return index
+
+    def _map_tar(self, shard: ShardInfo) -> mmap.mmap:
+        path = tar_path(self.folder, shard)
+        try:
+            with path.open("rb") as file:
+                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        except (FileNotFoundError, ValueError) as error:  # ValueError: an empty file cannot be mapped
+            raise InputError(_missing(path, self.folder)) from error
+        if len(data) != shard.bytes:
+            raise InputError(
+                f"shard {path} has {len(data)} bytes, the manifest says {shard.bytes}: it is truncated or was "
+                "replaced; delete the manifest beside it and start shards/write.py again"
+            )
+        return data
+
+
+def evenly_spaced(length: int, count: int) -> np.ndarray:
+    """At most `count` different ids of 0..length-1, evenly spaced: int64."""
+    count = min(count, length)
+    return np.arange(count) * length // max(count, 1)
+
+
+def _missing(path: Path, folder: Path) -> str:
+    return (
+        f"{path} is missing or empty, but the manifest lists it; `python shards/verify.py {folder}` lists all that is "
+        "missing, then write the set again"
+    )
+
+
+@dataclass
+class Source:
+    """A shard set and the streams that draw from it."""
+
+    shards: ShardSet
+    streams: Streams
+
+
+class Loader:
+    """One rank's part of every global batch, read ahead in threads.
+
+    Args:
+        sources: kind of sample -> source.
+        rank, world: this rank and the number of ranks.
+        micro_batch: most samples of one kind in one forward pass; 0 = the rank's whole share.
+        threads, prefetch: reading threads and the number of steps to read ahead.
+    """
+
+    def __init__(
+        self, sources: dict[str, Source], rank: int, world: int, micro_batch: int, threads: int, prefetch: int
+    ) -> None:
+        self.sources, self.rank, self.world = sources, rank, world
+        self.threads, self.prefetch = threads, prefetch
+        self.parts = max(_micro_batches(kind, s, world, micro_batch) for kind, s in sources.items())
+
+    def steps(self, start: int, stop: int) -> Iterator[tuple[int, list[dict[str, Batch]]]]:
+        """Yield (step, its micro-batches, each {kind: Batch}) for steps start..stop-1."""
+        with ThreadPoolExecutor(self.threads) as pool:
+            ahead: deque[tuple[int, list[dict[str, Future[Batch]]]]] = deque()
+            try:
+                for step in range(start, stop):
+                    ahead.append((step, self._request(pool, step)))
+                    if len(ahead) > self.prefetch:
+                        yield _collect(*ahead.popleft())
+                while ahead:
+                    yield _collect(*ahead.popleft())
+            finally:
+                pool.shutdown(wait=True, cancel_futures=True)
+
+    def _request(self, pool: ThreadPoolExecutor, step: int) -> list[dict[str, "Future[Batch]"]]:
+        requests: list[dict[str, Future[Batch]]] = [{} for _ in range(self.parts)]
+        for kind, source in self.sources.items():
+            ids, positions = source.streams.rank_batch(step, self.rank, self.world)
+            for request, some, places in zip(requests, np.split(ids, self.parts), np.split(positions, self.parts)):
+                request[kind] = pool.submit(source.shards.read, some, places)
+        return requests
+
+
+def _collect(step: int, requests: list[dict[str, "Future[Batch]"]]) -> tuple[int, list[dict[str, Batch]]]:
+    return step, [{kind: future.result() for kind, future in request.items()} for request in requests]
+
+
+def _micro_batches(kind: str, source: Source, world: int, micro_batch: int) -> int:
+    """Into how many micro-batches a rank's share of one source falls."""
+    share = source.streams.count * source.streams.per_step // world
+    if micro_batch and share % micro_batch and share > micro_batch:
+        raise InputError(
+            f"train.micro_batch is {micro_batch}, which does not divide the {share} samples of kind {kind} that each of "
+            f"{world} ranks has in a step; allowed: a divisor of {share}, or 0 for all at once"
+        )
+    return max(1, share // micro_batch) if micro_batch else 1
+
+
+class BatchDataset(IterableDataset):
+    """The same batches for a loop of one's own: iterating yields (step, {kind: Batch}) from `start` on, for one rank."""
+
+    def __init__(self, sources: dict[str, Source], rank: int = 0, world: int = 1, start: int = 0, stop: int = 2**62) -> None:
+        self.loader = Loader(sources, rank, world, micro_batch=0, threads=1, prefetch=2)
+        self.start, self.stop = start, stop
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, Batch]]]:
+        for step, (batch,) in self.loader.steps(self.start, self.stop):
+            yield step, batch

@@ -1,0 +1,89 @@
+"""What a proxy task is: inputs, a head, a loss per sample, and a measurement that says how unusual an object is."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import nn
+
+from dist_vad.config import TaskSettings
+
+
+@dataclass
+class Inputs:
+    """Samples of one kind on the device."""
+
+    clip: torch.Tensor
+    """float [B, 3, T, H, W] in [0, 1]."""
+    scene: torch.Tensor
+    """float [B, D_B]."""
+    label: torch.Tensor
+    """int64 [B]: 0 normal, 1 anomalous."""
+
+    @classmethod
+    def from_stored(
+        cls, clips: torch.Tensor, scenes: torch.Tensor, labels: torch.Tensor, device: torch.device
+    ) -> "Inputs":
+        """From samples as they are stored, clips as uint8 [B, T, H, W, 3]."""
+        clip = clips.to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float() / 255
+        return cls(clip, scenes.to(device), labels.to(device))
+
+
+@dataclass(frozen=True)
+class DrawKey:
+    """Address of a batch's random draws: no draw depends on the rank or on the size of a micro-batch."""
+
+    seed: int
+    stage: str
+    task: str
+    step: int
+    positions: np.ndarray
+    """int64 [B]: positions in the global batch."""
+
+    @property
+    def parts(self) -> tuple:
+        """The key for dist_vad.counters."""
+        return (self.seed, self.stage, self.task, self.step, self.positions)
+
+
+class Task:
+    """A proxy task. Subclasses define the class attributes and the three methods.
+
+    A loss is one number per sample, so that the loop can sum over samples and divide by the global count.
+    """
+
+    name: ClassVar[str]
+    phase: ClassVar[str]
+    """Whose head it trains: tasks of one phase share the head."""
+    kind: ClassVar[str]
+    """The kind of sample it learns from."""
+    empty_score: ClassVar[float | None] = None
+    """Score of a frame without objects; None = the smallest that normal video gives."""
+    version: ClassVar[int] = 1
+    """Part of a state's recipe: raise it when loss or draws change."""
+
+    def __init__(self, settings: TaskSettings) -> None:
+        self.settings = settings
+
+    def draw(self, key: DrawKey, clip_length: int) -> torch.Tensor:
+        """Random draws of a batch, made on the CPU: int64 [B, ...]; nothing by default."""
+        return torch.zeros(len(key.positions), 0, dtype=torch.int64)
+
+    def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
+        """Loss of each sample: float [B]."""
+        raise NotImplementedError
+
+    def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
+        """What the trained head says of each cube: float [B, M]; `score` makes one number of it."""
+        raise NotImplementedError
+
+    def score(self, measured: np.ndarray, normal: np.ndarray, neighbours: int) -> np.ndarray:
+        """Anomaly score, higher = more unusual: float64 [B].
+
+        Args:
+            measured: of the objects to score, [B, M].
+            normal: of a memory of normal training cubes, [N, M].
+            neighbours: for tasks that compare with their nearest normal measurements.
+        """
+        return measured[:, 0].astype(np.float64)

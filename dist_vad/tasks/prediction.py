@@ -1,0 +1,51 @@
+"""`prediction`: the middle frame from the four before it and, backwards, from the four after it."""
+
+import torch
+from torch import nn
+
+from dist_vad.tasks.base import Inputs, Task
+
+
+class Prediction(Task):
+    """Perception. Zhang et al. (ACM MM 2024), the visual task of model_base.
+
+    With a cube X1..X9, F and H_per predict X5 from the forward clip X1..X4 and from the backward clip X9..X6; the
+    prediction X^ is the mean of both. Per sample: L = RMS(X^ - X5) + mean |grad X^ - grad X5|, the paper's L2 norm of
+    the error and L1 norm of the error's gradient, each divided by the number of values so that neither depends on
+    the crop's size. Score (eq. 8): the first term.
+    """
+
+    name = "prediction"
+    phase = "perception"
+    kind = "cube"
+    empty_score = 0.0  # eq. 9
+
+    def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
+        predicted, middle = _predict(backbone, head, inputs.clip)
+        return rms(predicted - middle) + gradient_difference(predicted, middle)
+
+    def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
+        predicted, middle = _predict(backbone, head, inputs.clip)
+        return rms(predicted - middle)[:, None]
+
+
+def rms(error: torch.Tensor) -> torch.Tensor:
+    """Root of the mean squared error of each frame: [B, 3, H, W] -> [B]. The small constant keeps its slope finite."""
+    return (error.square().mean(dim=(1, 2, 3)) + 1e-8).sqrt()
+
+
+def gradient_difference(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """Mean absolute difference of the horizontal and vertical gradients of two frames: [B, 3, H, W] -> [B]."""
+    error = a - b
+    horizontal = (error[..., 1:] - error[..., :-1]).abs().mean(dim=(1, 2, 3))
+    vertical = (error[..., 1:, :] - error[..., :-1, :]).abs().mean(dim=(1, 2, 3))
+    return horizontal + vertical
+
+
+def _predict(backbone: nn.Module, head: nn.Module, clip: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The predicted and the true middle frame, each [B, 3, H, W]."""
+    half = clip.shape[2] // 2
+    # One pass for both directions: the batch is twice as long, the weights are the same.
+    both = torch.cat([clip[:, :, :half], clip[:, :, half + 1 :].flip(2)])
+    forward, backward = head(backbone(both)).chunk(2)
+    return (forward + backward) / 2, clip[:, :, half]

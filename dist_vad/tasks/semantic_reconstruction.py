@@ -1,0 +1,58 @@
+"""`semantic_reconstruction`: a clip with a frame taken out, brought near to that frame in meaning."""
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from dist_vad import counters
+from dist_vad.tasks.base import DrawKey, Inputs, Task
+
+
+class SemanticReconstruction(Task):
+    """Comprehension. Zhang et al. (ACM MM 2024), the paper's own task.
+
+    From a clip V_c of T frames an anchor frame I is drawn uniformly from positions 2..T-1 (1-based); V_d is the clip
+    without it. With e = H_com[F(.), f_scene], p+ = cos(e(V_d), e(I)) and p- = cos(e(V_d), e(V_c)), per sample:
+    L = max(0, gamma - (p+ - p-)).
+
+    Score: the mean cosine distance of e(V_c) to its nearest neighbours among normal training cubes. The paper names
+    no score for this head; its embedding holds what happens *and where*, so what is normal in another scene is far
+    from all that was normal here.
+    """
+
+    name = "semantic_reconstruction"
+    phase = "comprehension"
+    kind = "cube"
+
+    def draw(self, key: DrawKey, clip_length: int) -> torch.Tensor:
+        """The anchor's 0-based position, in 1..T-2: int64 [B, 1]."""
+        return torch.from_numpy(counters.integers(1, clip_length - 1, *key.parts))[:, None]
+
+    def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
+        clip, anchor = inputs.clip, draws[:, 0]
+        without, single = _take_out(clip, anchor)
+        discontinuous = head(backbone(without), inputs.scene)
+        near = functional.cosine_similarity(discontinuous, head(backbone(single), inputs.scene))
+        far = functional.cosine_similarity(discontinuous, head(backbone(clip), inputs.scene))
+        return functional.relu(self.settings.semantic_margin - (near - far))
+
+    def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
+        return functional.normalize(head(backbone(inputs.clip), inputs.scene).float(), dim=1)
+
+    def score(self, measured: np.ndarray, normal: np.ndarray, neighbours: int) -> np.ndarray:
+        distance = 1.0 - measured.astype(np.float64) @ normal.astype(np.float64).T
+        return np.sort(np.partition(distance, neighbours - 1, axis=1)[:, :neighbours], axis=1).mean(axis=1)
+
+
+def _take_out(clip: torch.Tensor, anchor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Split [B, 3, T, H, W] into the clip without its anchor frame [B, 3, T-1, H, W] and that frame [B, 3, 1, H, W]."""
+    b, c, t, h, w = clip.shape
+    frame = torch.arange(t - 1, device=clip.device)
+    kept = frame + (frame >= anchor[:, None])  # skip one from the anchor on
+
+    def take(positions: torch.Tensor) -> torch.Tensor:
+        index = positions[:, None, :, None, None].expand(b, c, positions.shape[1], h, w)
+        return clip.gather(2, index)
+
+    return take(kept), take(anchor[:, None])

@@ -1,0 +1,41 @@
+"""Train the whole curriculum, stage after stage. Started again, it skips what is done and goes on where it stopped.
+
+    accelerate launch launch/progressive.py [--config FILE] [--dotted.overrides ...]
+"""
+
+from accelerate import Accelerator
+
+from dist_vad.commandline import parse
+from dist_vad.config import Settings
+from dist_vad.curriculum import plan
+from dist_vad.errors import entry_point
+from dist_vad.state import State
+from dist_vad.trainer import train_stage
+from launch.session import DEFAULT_CONFIG, finished_state, open_run, training_needs
+
+
+def train_curriculum(settings: Settings, accelerator: Accelerator) -> State:
+    """Train every stage that has no state yet, each from its parent; returns the last state."""
+    stages = plan(settings)
+    for stage in stages:
+        tasks = " + ".join(f"{weight:g} {task}" for task, weight in stage.settings.tasks.items())
+        status = "done" if finished_state(settings, stage) else f"{stage.settings.steps} steps"
+        accelerator.print(f"  {stage.folder_name:32} {tasks:40} {status}")
+    parent = None
+    for stage in stages:
+        parent = finished_state(settings, stage) or train_stage(settings, stage, parent, accelerator)
+    assert parent is not None, "a curriculum has at least one stage"
+    return parent
+
+
+@entry_point
+def main() -> None:
+    settings, _ = parse(Settings, "Train the whole curriculum.", DEFAULT_CONFIG)
+    accelerator = open_run(settings, training_needs(settings))
+    state = train_curriculum(settings, accelerator)
+    accelerator.print(f"state: {state.folder}")
+    accelerator.end_training()
+
+
+if __name__ == "__main__":
+    main()

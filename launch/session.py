@@ -1,0 +1,96 @@
+"""What every entry point does first: check the settings, make missing shards, note down how the run was started."""
+
+import dataclasses
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+
+from dist_vad.commandline import CONFIGS
+from dist_vad.config import Settings
+from dist_vad.curriculum import Stage, check_tasks, shard_folder
+from dist_vad.manifest import MANIFEST
+from dist_vad.state import STATE, State, read_state
+from dist_vad.storage import write_json
+from dist_vad.tasks import TASKS
+from dist_vad.trainer import make_accelerator
+from shards.job import write_shards
+
+DEFAULT_CONFIG = CONFIGS / "default.yaml"
+
+
+def open_run(settings: Settings, needs: list[str]) -> Accelerator:
+    """Check the settings, write the shard sets among `needs` that are missing, write `run.json`.
+
+    Args:
+        needs: shard sets such as `cube-train` that the caller is going to read.
+    """
+    check_tasks(settings)
+    run = Path(settings.run)
+    accelerator = make_accelerator(settings.train.precision, run)
+    if accelerator.is_main_process:
+        _make_missing_shards(settings, needs)
+        write_json(run / "run.json", provenance(settings))
+    accelerator.wait_for_everyone()
+    accelerator.init_trackers("tensorboard")
+    return accelerator
+
+
+def training_needs(settings: Settings) -> list[str]:
+    """The shard sets that the curriculum reads."""
+    kinds = {TASKS[task].kind for stage in settings.curriculum.values() for task in stage.tasks if task in TASKS}
+    return ["cube-train", "cube-val", *(f"{kind}-train" for kind in sorted(kinds - {"cube"}))]
+
+
+def finished_state(settings: Settings, stage: Stage) -> State | None:
+    """The state that a stage has made, if it is finished."""
+    folder = Path(settings.run) / "states" / stage.folder_name
+    return read_state(folder) if (folder / STATE).is_file() else None
+
+
+def provenance(settings: Settings) -> dict[str, Any]:
+    """How a run came about: command, settings, versions, commit, machine, time."""
+    return {
+        "command": shlex.join(sys.argv),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "settings": dataclasses.asdict(settings),
+        "versions": {name: version(name) for name in ("dist-vad", "torch", "accelerate", "webdataset", "numpy")},
+        "python": platform.python_version(),
+        "machine": _machine(),
+        "ranks": int(os.environ.get("WORLD_SIZE", "1")),
+    }
+
+
+def _make_missing_shards(settings: Settings, needs: list[str]) -> None:
+    root = Path(settings.shards)
+    missing = [name for name in needs if not (shard_folder(root, *name.split("-")) / MANIFEST).is_file()]
+    if missing:
+        print(f"shard sets missing in {root}: {', '.join(missing)}; writing them now ({settings.data.dataset})", flush=True)
+        write_shards(settings.data, root)
+
+
+def _commit() -> str:
+    """The git commit of the code, with a + where the tree has changes; `unknown` outside a checkout."""
+    here = Path(__file__).resolve().parent
+    ask = ["git", "-C", str(here)]
+    try:
+        commit = subprocess.run([*ask, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changes = subprocess.run([*ask, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads"
