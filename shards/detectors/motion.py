@@ -11,7 +11,7 @@ class MotionDetector:
     """Regions of one video that differ from its background, for a static camera.
 
     A pixel moves if any channel differs by more than `settings.threshold` once sensor noise is blurred away. A closing
-    joins the parts of one body; it reaches further down than sideways, because people are upright and walk side by side.
+    joins the parts of one body; it reaches further down than sideways: people are upright and walk side by side.
     """
 
     category = "moving"
@@ -22,7 +22,9 @@ class MotionDetector:
         self.background = _smooth(background)
         # A closing must bridge the gaps within a body, whose size in pixels grows with the resolution.
         height = background.shape[0]
-        self.bridge = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(3, _odd(height / 36)), max(3, _odd(height / 16))))
+        self.bridge = cv2.getStructuringElement(
+            cv2.MORPH_ELLIPSE, (max(3, _odd(height / 36)), max(3, _odd(height / 16)))
+        )
         self.grain = np.ones((_odd(height / 192), _odd(height / 192)), np.uint8)
 
     def __call__(self, number: int, frame: np.ndarray) -> np.ndarray:
