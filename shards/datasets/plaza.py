@@ -30,6 +30,7 @@ from shards.datasets.plaza_scenes import (
     SCENES,
     VIRTUAL_SCENES,
     WIDTH,
+    Scene,
     background,
     illumination,
     noisy,
@@ -45,14 +46,14 @@ PROGRAMME: tuple[tuple[str, ...], ...] = (
     ("runner", "cart"),  # square, then mall, road, square, ...
     ("ball", "smoke"),
     ("runner",),
-    ("ball",),
-    ("cart", "drone"),
+    ("ball", "cart"),
+    ("drone", "cart"),
     ("smoke", "ball"),
     ("smoke", "drone"),
     ("runner", "cart"),
     ("drone", "runner"),
     ("cart",),
-    ("drone",),
+    ("cart", "drone"),
     ("runner", "smoke"),
 )
 """The anomalies of each test video, in order of time; begins again after the last."""
@@ -115,7 +116,7 @@ def _train_video(settings: PlazaSettings, number: int) -> Video:
     scene = SCENES[list(SCENES)[number % len(SCENES)]]
     name = f"train_{scene.name}_{number:03d}"
     key = (settings.seed, name)
-    cast = partial(crowd, scene, Dice(*key, "crowd"), settings.frames)
+    cast = partial(_crowd, scene, key, settings.frames)
     return _video(settings, name, "train", scene.name, PlazaFrames(key, scene.name, cast, settings.frames), [])
 
 
@@ -131,19 +132,23 @@ def _test_video(settings: PlazaSettings, number: int) -> Video:
         events.append(_event(actor, anomaly, kind, frames))
 
     def cast() -> list[Actor]:
-        return [*crowd(scene, Dice(*key, "crowd"), frames), *anomalies]
+        return [*_crowd(scene, key, frames), *anomalies]
 
     return _video(settings, name, "test", scene.name, PlazaFrames(key, scene.name, cast, frames), events)
 
 
+def _crowd(scene: Scene, key: tuple[int, str], frames: int) -> list[Actor]:
+    return crowd(scene, Dice(*key, "crowd"), frames)
+
+
 def _slots(dice: Dice, anomalies: tuple[str, ...], frames: int) -> list[tuple[str, tuple[int, int]]]:
-    """First frame and length for each anomaly: one takes about 0.4 of the video, two about 0.25 each."""
+    """First frame and length for each anomaly: one takes about a third of the video, two about a fifth each."""
     if len(anomalies) == 1:
-        length = round(dice.between(0.36, 0.44) * frames)
-        start = round(dice.between(0.08, 0.5) * frames)
+        length = round(dice.between(0.3, 0.38) * frames)
+        start = round(dice.between(0.0, 0.6) * frames)
         return [(anomalies[0], (start, length))]
-    lengths = [round(dice.between(0.22, 0.27) * frames) for _ in anomalies]
-    starts = [round(dice.between(0.03, 0.1) * frames), frames - lengths[1] - round(dice.between(0.0, 0.06) * frames)]
+    lengths = [round(dice.between(0.18, 0.23) * frames) for _ in anomalies]
+    starts = [round(dice.between(0.0, 0.05) * frames), frames - lengths[1] - round(dice.between(0.0, 0.04) * frames)]
     return list(zip(anomalies, zip(starts, lengths)))
 
 

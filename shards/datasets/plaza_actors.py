@@ -329,7 +329,7 @@ def wheel(pen: Pen, centre: Point, radius: float, angle: float, tyre: Colour = (
     pen.blob(centre, (0.62 * radius, 0.62 * radius), (176, 178, 182))
     for spoke in (angle, angle + math.pi / 2):
         dx, dy = 0.55 * radius * math.cos(spoke), 0.55 * radius * math.sin(spoke)
-        pen.limb((centre[0] - dx, centre[1] - dy), (centre[0] + dx, centre[1] + dy), 0.2 * radius, (84, 86, 92))
+        pen.limb((centre[0] - dx, centre[1] - dy), (centre[0] + dx, centre[1] + dy), 0.2 * radius, (112, 114, 120))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -93,8 +93,8 @@ class Canvas:
 
     def _fixed(self, point: Point) -> tuple[int, int]:
         # Half a canvas pixel off: OpenCV's whole numbers are the middles of pixels.
-        x, y = (((value - origin) * SHARPNESS - 0.5) * (1 << _SHIFT) for value, origin in zip(point, self.origin))
-        return round(x), round(y)
+        x, y = (point[0] - self.origin[0]) * SHARPNESS - 0.5, (point[1] - self.origin[1]) * SHARPNESS - 0.5
+        return round(x * (1 << _SHIFT)), round(y * (1 << _SHIFT))
 
     def _blend(self, centre: Point, radii: Point, colour: Colour, strength: float) -> None:
         """Mix a colour in, with the opacity of a soft disc."""

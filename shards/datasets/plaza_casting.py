@@ -12,6 +12,8 @@ from shards.datasets.plaza_things import Ball, Drone, Fire, Smoke, SpinningBox
 
 MARGIN = 26.0
 """How far beyond the edge of the frame people begin and end their way, pixels."""
+REACH = 52.0
+"""Farther than this from the edge, pixels, nobody can be seen any more."""
 FORESHORTENING = 0.45
 """A step towards the camera moves feet in the frame by this share of what a step sideways does."""
 
@@ -24,16 +26,16 @@ HAIRS: tuple[Colour, ...] = ((48, 36, 30), (92, 62, 40), (150, 110, 62), (118, 1
 SKINS: tuple[Colour, ...] = ((226, 180, 150), (198, 146, 112), (142, 98, 72), (236, 196, 170))
 PAINTS: tuple[Colour, ...] = ((190, 62, 56), (52, 98, 150), (58, 124, 92), (222, 170, 60), (110, 76, 128))
 STRIPES: tuple[tuple[Colour, ...], ...] = (
-    ((228, 46, 60), (250, 246, 236)),
-    ((24, 132, 196), (252, 214, 60)),
-    ((240, 120, 30), (252, 250, 240), (30, 150, 120)),
+    ((226, 62, 66), (40, 132, 190)),
+    ((232, 108, 30), (120, 92, 200)),
+    ((214, 60, 120), (60, 148, 60), (40, 124, 204)),
 )
 
 
-def look(dice: Dice, prop: str | None = None) -> Look:
-    """Somebody's appearance. `prop`: what they carry; drawn if not given."""
+def look(dice: Dice, prop: str | None = None, children: float = 0.14) -> Look:
+    """Somebody's appearance. `prop`: what they carry, drawn if not given; `children`: how often it is a child."""
     props = ("", "", "", "", "umbrella", "trolley", "dog", "backpack", "backpack")
-    child = dice.chance(0.14)
+    child = dice.chance(children)
     carried = dice.pick(props) if prop is None else prop
     return Look(
         top=dice.pick(CLOTHES),
@@ -62,22 +64,23 @@ def track(
     """
     x, y = start
     distance = 0.0
-    rows = []
+    rows, first = [], 0
     for t in range(entry, frames):
         age = t - entry
         # It takes 6 frames to come to a halt and to set off again.
         pace = 1.0 if pause[0] == pause[1] else float(np.clip(max(pause[0] - age, age - pause[1]) / 6, 0, 1))
         h = max(12.0, grown_up(y))
-        if t >= 0:
+        if t >= 0 and -REACH < x < WIDTH + REACH:
+            first = t - len(rows)
             rows.append((x, y, h, distance, pace))
+        elif rows:
+            break
         x += speed * pace * h * math.cos(heading)
         y += speed * pace * h * math.sin(heading) * FORESHORTENING
         distance += speed * pace
-        if not (-2 * MARGIN - 40 < x < WIDTH + 2 * MARGIN + 40):
-            break
     columns = np.array(rows, float).reshape(-1, 5).T
     names = ("x", "y", "h", "distance", "pace")
-    return Track(first=max(0, entry), facing=math.cos(heading), **dict(zip(names, columns)))
+    return Track(first=first, facing=math.cos(heading), **dict(zip(names, columns)))
 
 
 def crossing(dice: Dice, lane: Lane, margin: float = MARGIN) -> tuple[tuple[float, float], float]:
@@ -96,7 +99,7 @@ def crowd(scene: Scene, dice: Dice, frames: int) -> list[Actor]:
         t = -330.0 - dice.between(0, lane.gap)
         while t < frames:
             actors += cast(dice, lane, round(t), frames)
-            t += lane.gap * dice.between(0.75, 1.25)
+            t += lane.gap * dice.between(0.85, 1.15)
     return actors
 
 
@@ -150,7 +153,7 @@ CASTS: dict[str, Callable[[Dice, Lane, int, int], list[Actor]]] = {"people": peo
 
 def cart_speed(dice: Dice) -> float:
     """Of the carts on the road and of those that should not be where they are."""
-    return dice.between(0.065, 0.1)
+    return dice.between(0.045, 0.064)
 
 
 def vehicle(dice: Dice, way: Track) -> Vehicle:
@@ -163,29 +166,38 @@ def vehicle(dice: Dice, way: Track) -> Vehicle:
 
 
 def _passing(dice: Dice, scene: Scene, frames: int, start: int, length: int, speed: float, width: float) -> Track:
-    """Cross the stage within the slot; a slot at the video's beginning or end cuts off what is too long for it."""
-    place, heading = crossing(dice, scene.stage, width / 2)
-    duration = round(WIDTH / (speed * grown_up(place[1])))
+    """Cross the stage within the slot; a slot at the video's beginning or end cuts off what is too long for it.
+
+    `speed` in grown-up heights per frame; `width`: half the thing's own, pixels, or a little more.
+    """
+    place, heading = crossing(dice, scene.stage, width)
+    step = speed * grown_up(place[1])
+    duration = round(WIDTH / step)
+    if duration > 0.5 * frames:
+        start = 0 if start < frames / 4 else frames - length
     entry = start + length - duration if start < frames - (start + length) else start
-    return track(frames, entry=entry, start=place, heading=heading, speed=speed)
+    # It begins out of sight; its middle reaches the edge of the frame when the slot begins.
+    return track(frames, entry=entry - round(width / step), start=place, heading=heading, speed=speed)
 
 
 def runner(dice: Dice, scene: Scene, frames: int, start: int, length: int) -> Actor:
     """Somebody runs."""
-    way = _passing(dice, scene, frames, start, length, dice.between(0.105, 0.125), 20)
+    way = _passing(dice, scene, frames, start, length, dice.between(0.105, 0.125), 16)
     # Runners wear and carry what walkers do: it is the gait that is unlike theirs.
-    return Person(track=way, look=look(dice, dice.pick(("", "", "backpack"))), gait=RUN, phase=dice.between(0, 6.3))
+    return Person(
+        track=way, look=look(dice, dice.pick(("", "", "backpack")), children=0), gait=RUN, phase=dice.between(0, 6.3)
+    )
 
 
 def cart(dice: Dice, scene: Scene, frames: int, start: int, length: int) -> Actor:
     """A vehicle where only people walk."""
-    return vehicle(dice, _passing(dice, scene, frames, start, length, cart_speed(dice), 50))
+    return vehicle(dice, _passing(dice, scene, frames, start, length, cart_speed(dice), 30))
 
 
 def smoke(dice: Dice, scene: Scene, frames: int, start: int, length: int) -> Actor:
     """Something smoulders on the ground."""
     place = (dice.between(40, WIDTH - 40), dice.between(scene.stage.far, scene.stage.near))
-    duration = max(8, length - 22)
+    duration = max(10, length - 20)
     tone = dice.pick(((86, 84, 86), (104, 100, 96), (70, 70, 76)))
     drift = dice.between(-0.5, 0.5)
     h = grown_up(place[1])
@@ -194,13 +206,13 @@ def smoke(dice: Dice, scene: Scene, frames: int, start: int, length: int) -> Act
 
 def ball(dice: Dice, scene: Scene, frames: int, start: int, length: int) -> Actor:
     """A big striped ball rolls and bounces along."""
-    way = _passing(dice, scene, frames, start, length, dice.between(0.075, 0.1), 18)
+    way = _passing(dice, scene, frames, start, length, dice.between(0.085, 0.11), 12)
     return Ball(track=way, size=dice.between(0.24, 0.3), colours=dice.pick(STRIPES), phase=dice.between(0, 6.3))
 
 
 def drone(dice: Dice, scene: Scene, frames: int, start: int, length: int) -> Actor:
     """A drone hovers along."""
-    way = _passing(dice, scene, frames, start, length, dice.between(0.075, 0.1), 34)
+    way = _passing(dice, scene, frames, start, length, dice.between(0.075, 0.1), 20)
     return Drone(track=way, size=dice.between(0.42, 0.5), phase=dice.between(0, 6.3))
 
 

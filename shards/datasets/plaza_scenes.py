@@ -56,7 +56,7 @@ class Scene:
 
 def grown_up(y: float) -> float:
     """Height in pixels of a grown-up whose feet are y pixels below the top: the perspective of all real scenes."""
-    return 26 + 0.425 * (y - 60)
+    return 26.5 + 0.4 * (y - 60)
 
 
 @functools.cache
@@ -247,15 +247,15 @@ SCENES = {
         Scene(
             name="square",
             paint=_square,
-            lanes=(Lane(far=58, near=64, gap=150), Lane(far=74, near=82, gap=150), Lane(far=142, near=154, gap=78)),
-            stage=Lane(far=74, near=84, gap=0),
+            lanes=(Lane(far=58, near=63, gap=210), Lane(far=72, near=80, gap=210), Lane(far=149, near=158, gap=56)),
+            stage=Lane(far=71, near=77, gap=0),
             motion=_flags,
         ),
         Scene(
             name="mall",
             paint=_mall,
-            lanes=(Lane(far=59, near=65, gap=150), Lane(far=75, near=83, gap=150), Lane(far=142, near=154, gap=78)),
-            stage=Lane(far=74, near=84, gap=0),
+            lanes=(Lane(far=59, near=64, gap=210), Lane(far=72, near=80, gap=210), Lane(far=149, near=158, gap=56)),
+            stage=Lane(far=71, near=77, gap=0),
             motion=_columns,
         ),
         Scene(
@@ -264,9 +264,9 @@ SCENES = {
             lanes=(
                 Lane(far=60, near=68, gap=130),
                 Lane(far=80, near=105, gap=75, casting="traffic"),
-                Lane(far=142, near=154, gap=84),
+                Lane(far=149, near=158, gap=60),
             ),
-            stage=Lane(far=64, near=80, gap=0),
+            stage=Lane(far=71, near=79, gap=0),
             motion=_pinwheels,
             vehicles=True,
         ),

@@ -29,7 +29,7 @@ class Flag:
         edge = [
             (
                 left + width * part / strips * (0.9 + 0.06 * wind * math.cos(0.33 * t + self.phase)),
-                top + 0.2 * height * (part / strips) * (wind * math.sin(1.1 * part - 0.55 * t + self.phase) + 0.6),
+                top + 0.25 * height * (part / strips) * (wind * math.sin(1.1 * part - 0.55 * t + self.phase) + 0.6),
             )
             for part in range(strips + 1)
         ]
@@ -55,7 +55,7 @@ class Pinwheel:
 
     def draw(self, pen: Pen, t: int) -> None:
         x, y = self.centre
-        angle = self.phase + 0.16 * t + 1.2 * gust(t, self.phase)
+        angle = self.phase + 0.19 * t + 1.2 * gust(t, self.phase)
         for vane in range(6):
             start, end = angle + vane * math.pi / 3, angle + (vane + 0.72) * math.pi / 3
             tip = (x + self.radius * math.cos(start), y + self.radius * math.sin(start))
@@ -80,7 +80,7 @@ class Column:
 
     def draw(self, pen: Pen, t: int) -> None:
         right, bottom, band = self.left + self.width, self.top + self.height, 0.55 * self.width
-        turn = (0.55 + 0.12 * math.sin(self.phase)) * t + self.phase
+        turn = (0.8 + 0.15 * math.sin(self.phase)) * t + self.phase
         for number in range(-3, math.ceil(self.height / band) + 4):
             y = self.top + number * band + turn % (len(self.colours) * band)
             stripe = [
@@ -114,23 +114,23 @@ class Smoke:
     """Sideways drift, pixels per frame."""
     colour: Colour
     phase: float
-    life: int = 34
+    life: int = 32
     """Frames after which a cloud has gone."""
 
     def depth(self, t: int) -> float:
         return self.source[1]
 
     def draw(self, pen: Pen, t: int) -> None:
-        for birth in range(self.first, self.first + self.duration, 2):
+        for birth in range(self.first, self.first + self.duration):
             age = (t - birth) / self.life
             if 0 < age < 1:
                 # The golden angle strews the clouds evenly, whatever their number.
                 strew = math.sin(2.4 * birth + self.phase)
-                x = self.source[0] + (0.1 * strew + 0.12 * math.sin(5 * age + birth)) * self.h
+                x = self.source[0] + (0.14 * strew + 0.1 * math.sin(4 * age + birth)) * self.h
                 x += self.wind * self.life * age**1.4
-                y = self.source[1] - self.h * (0.12 + 1.15 * age**0.8)
-                opacity = 0.62 * min(1.0, 5 * age) * (1 - age) ** 0.7
-                pen.puff((x, y), self.h * (0.14 + 0.42 * age), darker(self.colour, 1 + 0.1 * strew), opacity)
+                y = self.source[1] - self.h * (0.1 + 1.1 * age**0.8)
+                opacity = 0.56 * min(1.0, 4 * age) * (1 - age) ** 0.8
+                pen.puff((x, y), self.h * (0.22 + 0.46 * age), darker(self.colour, 1 + 0.16 * strew), opacity)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ class MotionDetector:
         # A closing must bridge the gaps within a body, whose size in pixels grows with the resolution.
         height = background.shape[0]
         self.bridge = cv2.getStructuringElement(
-            cv2.MORPH_ELLIPSE, (max(3, _odd(height / 36)), max(3, _odd(height / 16)))
+            cv2.MORPH_ELLIPSE, (max(3, _odd(height / 36)), max(3, _odd(height / 20)))
         )
         self.grain = np.ones((_odd(height / 192), _odd(height / 192)), np.uint8)
 
