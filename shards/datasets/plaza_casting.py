@@ -265,23 +265,23 @@ def passers_by(dice: Dice, frames: int, vehicles: bool) -> list[Actor]:
 
 
 def fall(dice: Dice, frames: int) -> list[Actor]:
-    """Somebody falls and stays on the ground."""
+    """Somebody falls, from the first frame on, and stays on the ground."""
     t, facing = np.arange(frames), dice.pick((-1.0, 1.0))
-    down = np.clip((t - dice.between(6, 12)) / 9, 0, 1)
+    down = np.clip((t + 3) / dice.between(11, 17), 0, 1)
     way = _close_track(frames, 144 - 20 * facing, 0.03, facing, np.clip(1 - 2 * down, 0, 1))
     return [_close_person(dice, way, WALK, tilt=1.5 * down**2)]
 
 
 def crawl(dice: Dice, frames: int) -> list[Actor]:
-    """Somebody crawls on hands and knees."""
+    """Somebody goes on all fours."""
     gait = Gait(stride=0.4, swing=0.35, knee=0.2, lean=1.35, arms=0.4, elbow=0.1, knee_rest=1.35, bounce=0.01)
     return [_close_person(dice, _close_track(frames, 144, dice.between(0.012, 0.02), dice.pick((-1.0, 1.0))), gait)]
 
 
 def jump(dice: Dice, frames: int) -> list[Actor]:
     """Somebody jumps up and down with raised arms."""
-    height = 0.22 * np.abs(np.sin(dice.between(0.2, 0.26) * np.arange(frames)))
-    gait = Gait(swing=0.12, knee=0.3, arms=0.5, arm_rest=2.5, stride=0.3)
+    height = 0.16 * np.abs(np.sin(dice.between(0.2, 0.26) * np.arange(frames)))
+    gait = Gait(swing=0.12, knee=0.3, arms=0.5, arm_rest=2.0, stride=0.3)
     return [_close_person(dice, _close_track(frames, 144, 0.012, dice.pick((-0.4, 0.4))), gait, lift=height)]
 
 

@@ -215,8 +215,8 @@ def _road(canvas: Canvas) -> None:
     for x in range(-6, WIDTH, 30):
         canvas.polygon([(x, 91), (x + 15, 91), (x + 14, 93), (x - 2, 93)], (226, 224, 214))
     _gradient(canvas, 112, 115, (216, 212, 204), (204, 200, 192))
-    _gradient(canvas, 115, HEIGHT, (186, 180, 170), (200, 194, 184))
-    _paving(canvas, 115, HEIGHT, (172, 166, 156), 0.5)
+    _gradient(canvas, 115, HEIGHT, (208, 202, 192), (222, 216, 206))
+    _paving(canvas, 115, HEIGHT, (192, 186, 176), 0.5)
     _pole(canvas, 59, 8, 54)
     canvas.limb((132, 30), (132, 52), 1.4, (196, 190, 180))
     _tree(canvas, 190, 54, 21, (106, 146, 80))
@@ -264,7 +264,7 @@ SCENES = {
             lanes=(
                 Lane(far=60, near=68, gap=130),
                 Lane(far=80, near=105, gap=75, casting="traffic"),
-                Lane(far=149, near=158, gap=60),
+                Lane(far=149, near=158, gap=54),
             ),
             stage=Lane(far=71, near=79, gap=0),
             motion=_pinwheels,

@@ -55,7 +55,7 @@ class Pinwheel:
 
     def draw(self, pen: Pen, t: int) -> None:
         x, y = self.centre
-        angle = self.phase + 0.19 * t + 1.2 * gust(t, self.phase)
+        angle = self.phase + 0.24 * t + 1.2 * gust(t, self.phase)
         for vane in range(6):
             start, end = angle + vane * math.pi / 3, angle + (vane + 0.72) * math.pi / 3
             tip = (x + self.radius * math.cos(start), y + self.radius * math.sin(start))
