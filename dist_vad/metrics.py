@@ -2,7 +2,8 @@
 
 Conventions, the same everywhere in this file: labels are 0 (normal) or 1 (anomalous) per frame, a higher score means
 more anomalous, and a metric that is undefined because only one class is present is `nan`. A score that is not finite
-is refused with an InputError that names the video and the frame: it would otherwise sort somewhere and look like a result.
+is refused with an InputError that names the video and the frame: it would otherwise sort somewhere and look like a
+result.
 """
 
 import math
@@ -38,8 +39,9 @@ class LabelledVideo(Protocol):
 def smooth(scores: np.ndarray, method: str) -> np.ndarray:
     """Frame scores [T] of one video, smoothed over time, float64 [T].
 
-    `none` leaves them as they are; `median17` is the paper's centred median filter of width 17, with the first and last
-    value repeated beyond the ends (also where the video is shorter than the filter). Raises InputError for another name.
+    `none` leaves them as they are; `median17` is the paper's centred median filter of width 17, with the first and
+    last value repeated beyond the ends (also where the video is shorter than the filter). Raises InputError for any
+    other name.
     """
     values = np.asarray(scores, np.float64)
     if method not in SMOOTHINGS:
@@ -196,7 +198,7 @@ def _auc(label: np.ndarray, score: np.ndarray) -> float:
 
 
 def _both_classes(label: np.ndarray) -> bool:
-    positives = np.count_nonzero(label)
+    positives = int(np.count_nonzero(label))
     return 0 < positives < len(label)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from dist_vad.manifest import Event
+from dist_vad.metrics import event_kinds
 
 LEARNED = "learned"
 NO_LEARNING = "no learning"
@@ -90,4 +91,69 @@ class Report:
     videos: Sequence[VideoCurve] = ()
     findings: Sequence[Finding] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
-    """Nested and JSON-able: command, configuration, versions, git commit, seed, lineage of states, data fingerprint, time."""
+    """Nested and JSON-able: command, configuration, versions, git commit, seed, lineage, data fingerprint, time."""
+
+    @property
+    def labelled(self) -> bool:
+        """Whether any ground truth is known: a labelled video, or a metric that somebody could compute."""
+        return any(video.labels is not None for video in self.videos) or math.isfinite(self.headline.micro_auc)
+
+    def kinds(self) -> list[str]:
+        """The kinds of event in rows and videos, the field's three first."""
+        named = [Event(start=0, end=0, name="", kind=kind) for row in self.rows for kind in row.kinds]
+        return event_kinds([named, *(video.events for video in self.videos)])
+
+    def comparable(self, group: str) -> list[Row]:
+        """The rows of a group under the headline's smoothing and ground truth."""
+        final = (self.headline.smoothing, self.headline.ground_truth)
+        return [row for row in self.rows if row.group == group and (row.smoothing, row.ground_truth) == final]
+
+    def baselines(self) -> list[Row]:
+        """What the final scorer is drawn against: of an untrained network only the same scorer."""
+        learned = {row.scorer for row in self.rows if row.group == LEARNED}
+        return [
+            row
+            for row in self.comparable(NO_LEARNING)
+            if row.scorer == self.headline.scorer or row.scorer not in learned
+        ]
+
+
+def words(name: str) -> str:
+    """A name from code or data as people read it: `box_width` -> `box width`."""
+    return name.replace("_", " ")
+
+
+def row_name(row: Row) -> str:
+    """What a row is called in a chart: the scorer, and for an unlearned one what it is where that says more."""
+    first = "" if row.group == LEARNED or row.phase in ("", NO_LEARNING, "baseline", row.scorer) else row.phase
+    return words(f"{first} {row.scorer}".strip())
+
+
+HIGHER_IS_BETTER = {
+    "micro_auc": True,
+    "macro_auc": True,
+    "macro_auc_padded": True,
+    "average_precision": True,
+    "equal_error_rate": False,
+}
+"""Metric -> whether more of it is better."""
+
+
+def metric(row: Row, column: str) -> float:
+    """The value of a metric, or of the AUC of a kind of event, by name."""
+    return getattr(row, column) if column in HIGHER_IS_BETTER else row.kinds.get(column, math.nan)
+
+
+def best_values(rows: Sequence[Row], columns: Sequence[str]) -> dict[tuple[str, str, str], float]:
+    """(ground truth, smoothing, column) -> the best value, so that only like is compared with like.
+
+    Over learned and unlearned rows alike: a baseline that wins is shown to win.
+    """
+    best: dict[tuple[str, str, str], float] = {}
+    for row in rows:
+        for column in columns:
+            key, value = (row.ground_truth, row.smoothing, column), metric(row, column)
+            if math.isfinite(value):
+                choose = max if HIGHER_IS_BETTER.get(column, True) else min
+                best[key] = choose(best.get(key, value), value)
+    return best

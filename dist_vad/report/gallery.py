@@ -1,0 +1,89 @@
+"""The highest-scoring objects: where they are, what the network saw, which head said so, and whether it was right."""
+
+import math
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from dist_vad.report.content import Finding, words
+from dist_vad.report.images import boxed, data_uri, film_strip
+from dist_vad.report.markup import text
+
+BAR_LIMIT = 0.1
+"""Least length of the scale of head scores, so that a row of zeros does not fill it."""
+
+
+def gallery(findings: Sequence[Finding]) -> str:
+    """All findings as cards: anomalous (or unlabelled) ones, and apart from them the false alarms, each by rank."""
+    ranked = sorted(findings, key=lambda finding: -finding.score)
+    ranks = {id(finding): rank for rank, finding in enumerate(ranked, 1)}
+    scale = max([BAR_LIMIT, *(abs(v) for finding in ranked for v in finding.heads.values() if math.isfinite(v))])
+    alarms = [finding for finding in ranked if finding.anomalous is False]
+    others = [finding for finding in ranked if finding.anomalous is not False]
+    labelled = any(finding.anomalous is not None for finding in ranked)
+    parts = [
+        ("Anomalous, and found" if labelled else "Highest scores", others),
+        ("False alarms: normal frames", alarms),
+    ]
+    return "".join(
+        f'<h3>{title}</h3><ul class="cards">'
+        + "".join(_card(finding, ranks[id(finding)], scale) for finding in some)
+        + "</ul>"
+        for title, some in parts
+        if some
+    )
+
+
+def video_link(name: str, frame: int | None = None) -> str:
+    """The fragment of the page that shows a video, and marks a frame of it."""
+    return f"#video={quote(name, safe='')}" + (f"&frame={frame}" if frame is not None else "")
+
+
+def _card(finding: Finding, rank: int, scale: float) -> str:
+    where = f"{finding.video}, frame {finding.frame}"
+    return (
+        f'<li class="card">{_picture(finding, where)}'
+        f'<img class="strip" src="{data_uri(film_strip(finding.strip))}" loading="lazy" '
+        f'width="{finding.strip.shape[0] * finding.strip.shape[2]}" height="{finding.strip.shape[1]}" '
+        f'alt="The object&#39;s {len(finding.strip)} crops around that frame, in order of time">'
+        f'<div class="facts"><p class="verdict">{_verdict(finding)}<span class="rank">rank {rank}</span></p>'
+        f'<p class="where"><a href="{text(video_link(finding.video, finding.frame))}">{text(where)}</a>'
+        f"<span>score {finding.score:.2f}</span></p>{_heads(finding, scale)}</div></li>"
+    )
+
+
+def _picture(finding: Finding, where: str) -> str:
+    if finding.image is None:
+        return '<div class="missing">frame not at hand</div>'
+    image = boxed(finding.image, finding.box)
+    x1, y1, x2, y2 = (round(value) for value in finding.box)
+    alt = f"{where}: the object is boxed at x {x1} to {x2}, y {y1} to {y2}"
+    return (
+        f'<img class="frame" src="{data_uri(image)}" width="{image.shape[1]}" height="{image.shape[0]}" '
+        f'loading="lazy" alt="{text(alt)}">'
+    )
+
+
+def _verdict(finding: Finding) -> str:
+    if finding.anomalous is None:
+        return '<span class="chip">no labels</span>'
+    if finding.anomalous:
+        name = f": {words(finding.event)}" if finding.event else ""
+        return f'<span class="chip right">anomalous{text(name)}</span>'
+    return '<span class="chip wrong">normal: false alarm</span>'
+
+
+def _heads(finding: Finding, scale: float) -> str:
+    """Scores by head as a list with bars, in standard deviations of normal training cubes."""
+    if not finding.heads:
+        return ""
+    items = ""
+    for head, value in finding.heads.items():
+        length = 100 * min(1.0, abs(value) / scale) if math.isfinite(value) else 0
+        bar = f'<i class="{"less" if value < 0 else "more"}" style="width:{length:.0f}%"></i>'
+        items += f'<li><span>{text(words(head))}</span><span class="bar">{bar}</span>'
+        items += f'<span class="num">{_sigma(value)}</span></li>'
+    return f'<ul class="heads" aria-label="Score by head, in standard deviations of normal cubes">{items}</ul>'
+
+
+def _sigma(value: float) -> str:
+    return f"{value:+.1f} σ" if math.isfinite(value) else "–"

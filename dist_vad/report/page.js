@@ -1,0 +1,224 @@
+"use strict";
+// Draws the charts from the JSON in the page. Colours come from the style sheet, so that light and dark stay in one place.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const byId = (id) => document.getElementById(id);
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const narrow = () => window.innerWidth < 640;
+const LEVELS = 65535;
+const KIND_COLOURS = 5;
+const DASHES = ["dash", "dot", "dashdot", "longdash", "longdashdot"];
+const baselineColour = (number) => colour(`b${number % 5}`);
+
+// Charts never catch the wheel or a finger: the page must stay scrollable on a phone.
+const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false };
+
+function axis(title, more = {}) {
+  return {
+    title: { text: title, standoff: 8, font: { size: 12, color: colour("soft") } }, gridcolor: colour("grid"), linecolor: colour("line"),
+    zeroline: false, tickfont: { size: 12, color: colour("soft") }, automargin: true, fixedrange: true, ...more,
+  };
+}
+
+function layout(more) {
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 52, r: 14, t: 12, b: 44 }, hovermode: "closest",
+    font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("ink") },
+    legend: { orientation: "h", x: 0, y: -0.16, yanchor: "top", font: { size: 12 } },
+    hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") } },
+    ...more,
+  };
+}
+
+// Names come from data and Plotly reads a little HTML in its texts, so whatever could be markup is made plain.
+const plain = (name) => String(name).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+
+function draw(id, traces, shape) {
+  Plotly.react(id, traces, shape, CONFIG);
+  byId(id).dataset.drawn = traces.length;
+}
+
+function drawPhases() {
+  const { names, lines, baselines, range } = data.phases;
+  byId("phases-figure").hidden = lines.length === 0;
+  if (lines.length === 0) return;
+  const colours = [colour("second"), colour("accent"), colour("k1")];
+  const traces = lines.map((line, i) => ({
+    x: names.map(plain), y: line.values, name: plain(line.label), mode: "lines+markers", connectgaps: true,
+    line: { width: 2.5, color: line.name === data.headline ? colour("accent") : colours[i === 1 ? 0 : i] },
+    marker: { size: 9, symbol: ["circle", "diamond", "square"][i] }, hovertemplate: "%{x}: <b>%{y:.3f}</b>",
+  }));
+  const shapes = baselines.map((level, i) => ({
+    type: "line", xref: "paper", x0: 0, x1: 1, y0: level.value, y1: level.value,
+    line: { color: baselineColour(i), width: 1.3, dash: DASHES[i % DASHES.length] },
+  }));
+  const annotations = baselines.map((level, i) => ({
+    xref: "paper", x: 1, xanchor: "left", xshift: 5, y: level.place, showarrow: false, align: "left",
+    text: `${plain(level.label)} ${level.value.toFixed(3)}`, font: { size: 11.5, color: baselineColour(i) },
+  }));
+  const longest = Math.max(0, ...baselines.map((level) => level.label.length));
+  const right = baselines.length ? Math.min(narrow() ? 135 : 180, 50 + 6.2 * longest) : 14;
+  draw("phases", traces, layout({
+    height: 420, shapes, annotations, margin: { l: 52, r: right, t: 12, b: 44 }, showlegend: true,
+    xaxis: axis("", { showgrid: false, type: "category", range: [-0.25, names.length - 0.75] }), yaxis: axis("micro AUC", { range, tickformat: ".2f" }),
+  }));
+}
+
+function drawRoc() {
+  byId("roc-figure").hidden = data.roc.length === 0;
+  if (data.roc.length === 0) return;
+  let unlearned = 0;
+  const traces = data.roc.map((curve) => {
+    const final = curve.name === data.headline;
+    const number = curve.learned ? 0 : unlearned++;
+    const line = curve.learned ? { width: final ? 3 : 2, color: colour(final ? "accent" : "second") }
+      : { width: 1.5, color: baselineColour(number), dash: DASHES[number % DASHES.length] };
+    return {
+      x: curve.x, y: curve.y, mode: "lines", line, name: `${plain(curve.label)} ${curve.auc.toFixed(3)}`,
+      hovertemplate: "false alarms %{x:.3f}, found %{y:.3f}",
+    };
+  });
+  const diagonal = { type: "line", x0: 0, y0: 0, x1: 1, y1: 1, line: { color: colour("line"), width: 1 } };
+  draw("roc", traces, layout({
+    height: 420, shapes: [diagonal], legend: { orientation: "h", x: 0, y: -0.2, yanchor: "top", font: { size: 11.5 } },
+    xaxis: axis("false positive rate", { range: [0, 1] }), yaxis: axis("true positive rate", { range: [0, 1.01] }),
+  }));
+}
+
+function drawKinds() {
+  byId("kinds-figure").hidden = data.bars.length === 0;
+  if (data.bars.length === 0) return;
+  let unlearned = 0;
+  const traces = data.bars.map((bar) => ({
+    type: "bar", x: data.kinds.map((kind) => plain(kind.label)), y: bar.values, name: plain(bar.label),
+    marker: { color: bar.learned ? colour("accent") : baselineColour(unlearned++) }, hovertemplate: "%{x}: <b>%{y:.3f}</b>",
+    text: bar.values.map((value) => (value === null || narrow() ? "" : value.toFixed(2))), textposition: "outside", cliponaxis: false,
+    textfont: { size: 11, color: colour("soft") },
+  }));
+  const chance = { type: "line", xref: "paper", x0: 0, x1: 1, y0: 0.5, y1: 0.5, line: { color: colour("soft"), width: 1, dash: "dot" } };
+  draw("kinds", traces, layout({
+    height: 340, shapes: [chance], barmode: "group", bargap: 0.22, bargroupgap: 0.06,
+    xaxis: axis("", { showgrid: false }), yaxis: axis("AUC", { range: [0, 1.05] }),
+  }));
+}
+
+function unpack(text, low, high) {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: bytes.length / 2 }, (_, i) => low + (view.getUint16(2 * i, true) / LEVELS) * (high - low));
+}
+
+function kindColour(kind) {
+  const number = data.kinds.findIndex((known) => known.name === kind);
+  return colour(number >= 0 && number < KIND_COLOURS ? `k${number}` : "kx");
+}
+
+// The address names the choice (#video=NAME&frame=F), so that a link to this page can point at a moment.
+function choice() {
+  const fields = new URLSearchParams(location.hash.startsWith("#video=") ? location.hash.slice(1).replace(/\+/g, "%2B") : "");
+  const video = data.videos.find((known) => known.name === fields.get("video")) ?? data.videos[0];
+  return { video, frame: fields.has("frame") ? Number(fields.get("frame")) : null };
+}
+
+function shading(video) {
+  const shapes = video.spans.map((span) => ({
+    type: "rect", yref: "paper", y0: 0, y1: 1, x0: span.start, x1: span.end, line: { width: 0 },
+    fillcolor: kindColour(span.kind), opacity: Number(colour("shade")), layer: "below",
+  }));
+  // Names of events that follow closely take turns on three lines instead of covering each other.
+  const annotations = video.spans.map((span, i) => ({
+    yref: "paper", y: 1, yanchor: "bottom", yshift: 2 + 15 * (i % 3), x: (span.start + span.end) / 2, showarrow: false,
+    text: plain(span.name.replace(/_/g, " ")), font: { size: 11.5, color: kindColour(span.kind) },
+  }));
+  return { shapes, annotations };
+}
+
+function drawVideo() {
+  if (data.videos.length === 0) return;
+  const { video, frame } = choice();
+  const name = byId("score").value;
+  const score = data.scores[name];
+  const values = video.curves[name] ? unpack(video.curves[name], score.low, score.high) : [];
+  const { shapes, annotations } = shading(video);
+  if (frame !== null) {
+    shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: frame, x1: frame, line: { color: colour("ink"), width: 1.5, dash: "dot" } });
+  }
+  const room = (score.high - score.low || 1) * 0.04;
+  draw("curve", [{
+    x: values.map((_, i) => i * video.step), y: values, mode: "lines", line: { color: colour("accent"), width: 1.8 },
+    hovertemplate: "frame %{x}: %{y:.3f}<extra></extra>", name: plain(score.label),
+  }], layout({
+    height: 340, shapes, annotations, showlegend: false, margin: { l: 56, r: 14, t: 16 + 15 * Math.min(3, video.spans.length), b: 44 },
+    xaxis: axis("frame", { range: [0, Math.max(1, video.frames - 1)], showgrid: false }),
+    yaxis: axis(plain(score.label), { range: [score.low - room, score.high + room] }),
+  }));
+  byId("curve").dataset.video = video.name;
+  byId("curve").dataset.points = values.length;
+  byId("curve").setAttribute("aria-label", `${score.label} score of ${video.name} over ${video.frames} frames; shaded: ` +
+    (video.spans.map((span) => `${span.name} ${span.start} to ${span.end - 1}`).join(", ") || "nothing"));
+  byId("video-facts").textContent = facts(video);
+  byId("video").value = video.name;
+  for (const link of document.querySelectorAll("#sparklines a")) {
+    if (link.dataset.video === video.name) link.setAttribute("aria-current", "true");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+function facts(video) {
+  const parts = [video.name, video.scene && `scene ${video.scene}`, `${video.frames} frames`];
+  if (!video.labelled) parts.push("no labels");
+  else if (video.auc !== null) parts.push(`AUC ${video.auc.toFixed(3)}`);
+  if (video.step > 1) parts.push(`highest score of every ${video.step} frames drawn`);
+  return parts.filter(Boolean).join(" · ");
+}
+
+function select(name) {
+  history.replaceState(null, "", "#video=" + encodeURIComponent(name));
+  drawVideo();
+}
+
+function step(by) {
+  const picker = byId("video");
+  const count = picker.options.length;
+  select(picker.options[(picker.selectedIndex + by + count) % count].value);
+}
+
+function followHash() {
+  if (!location.hash.startsWith("#video=")) return;
+  drawVideo();
+  byId("videos").scrollIntoView();
+}
+
+function filterRows() {
+  const wanted = [...document.querySelectorAll("[data-filter]")].filter((field) => field.value !== "*");
+  for (const row of document.querySelectorAll("tr[data-smoothing]")) {
+    row.hidden = wanted.some((field) => row.dataset[field.dataset.filter] !== field.value);
+  }
+}
+
+function reorder() {
+  const key = byId("order").value;
+  const sign = key === "peak" ? -1 : 1;
+  const items = [...byId("sparklines").children];
+  byId("sparklines").append(...items.sort((a, b) => sign * (a.dataset[key] - b.dataset[key])));
+}
+
+function drawAll() {
+  drawPhases();
+  drawRoc();
+  drawKinds();
+  drawVideo();
+}
+
+for (const field of document.querySelectorAll("[data-filter]")) field.addEventListener("change", filterRows);
+byId("order").addEventListener("change", reorder);
+byId("video").addEventListener("change", (event) => select(event.target.value));
+byId("score").addEventListener("change", drawVideo);
+byId("previous").addEventListener("click", () => step(-1));
+byId("next").addEventListener("click", () => step(1));
+window.addEventListener("hashchange", followHash);
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+filterRows();
+drawAll();
+followHash();
+document.documentElement.dataset.ready = "true";

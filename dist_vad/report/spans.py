@@ -1,0 +1,39 @@
+"""Which stretches of a video are shaded, under which name and as which kind."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from dist_vad.report.content import VideoCurve
+
+UNNAMED = "anomaly"
+
+
+@dataclass(frozen=True)
+class Span:
+    """A shaded stretch [start, end) of frames."""
+
+    start: int
+    end: int
+    name: str
+    kind: str
+
+
+def spans(video: VideoCurve) -> list[Span]:
+    """The labelled events of a video, and what its labels call anomalous beyond them, in order of time.
+
+    An event that this ground truth calls normal throughout is left out; without labels every event is kept.
+    """
+    labels = None if video.labels is None else np.asarray(video.labels) != 0
+    events = [event for event in video.events if labels is None or labels[event.start : event.end].any()]
+    named = [Span(event.start, event.end, event.name or UNNAMED, event.kind) for event in events]
+    rest = np.zeros(video.frames, bool) if labels is None else labels.copy()
+    for span in named:
+        rest[span.start : span.end] = False
+    return sorted([*named, *(Span(start, end, UNNAMED, "") for start, end in runs(rest))], key=lambda span: span.start)
+
+
+def runs(mask: np.ndarray) -> list[tuple[int, int]]:
+    """The stretches [start, end) in which a bool [T] mask is true."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
+    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2])]
