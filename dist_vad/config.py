@@ -45,7 +45,8 @@ class DetectorSettings:
     name: Literal["motion", "boxes"] = "motion"
     """motion: regions that differ from the video's background, needs no weights. boxes: read from a file."""
     boxes: str | None = None
-    """For `boxes`: a JSON file {video: [[[x1, y1, x2, y2, confidence], ...] per frame]}; {split} stands for the split."""
+    """For `boxes`: a JSON file {video: [[[x1, y1, x2, y2, confidence], ...] per frame]}; {root} stands
+    for data.root, {split} for the split as the data set calls it."""
     min_confidence: float = 0.0
     """Boxes below this confidence, in [0, 1], are left out."""
     min_size: int = 8
@@ -87,6 +88,8 @@ class DataSettings:
     """Objects are cut from every n-th frame of training video."""
     test_stride: int = 1
     """Objects are cut from every n-th frame of test video; scores are held in between."""
+    virtual: Literal["plaza", "none"] = "plaza"
+    """Where the labelled virtual clips of the inference phase come from; plaza generates them for any data set."""
     virtual_size: int = 64
     """Height and width to which whole virtual frames are resized, pixels (the paper: 256)."""
     virtual_stride: int = 3
@@ -201,6 +204,9 @@ class TrainSettings:
     """Threads that read and decode ahead of the training step."""
     prefetch: int = 4
     """Steps that are read ahead."""
+    cpu_threads: int = 0
+    """Threads of one rank's arithmetic on a CPU; 0 = cores / ranks. The same threads and micro-batch give the same bits on
+    one rank as on two."""
     checkpoint_seconds: float = 300.0
     """A checkpoint for restarting is written after so many seconds."""
     checkpoint_steps: int = 0
@@ -211,7 +217,7 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for key in ("threads", "prefetch", "log_every"):
             refuse_unless(getattr(self, key) >= 1, f"train.{key}", getattr(self, key), "1 or more")
-        for key in ("micro_batch", "checkpoint_seconds", "checkpoint_steps"):
+        for key in ("micro_batch", "cpu_threads", "checkpoint_seconds", "checkpoint_steps"):
             refuse_unless(getattr(self, key) >= 0, f"train.{key}", getattr(self, key), "0 or more")
 
 

@@ -15,7 +15,6 @@ from dist_vad import metrics
 from dist_vad.config import Settings
 from dist_vad.curriculum import shard_folder
 from dist_vad.errors import InputError
-from dist_vad.manifest import interval_labels
 from dist_vad.model import Network
 from dist_vad.reader import ShardSet
 from dist_vad.scoring import Calibration, Scorer, baseline_scores, calibrate, part_path, write_part
@@ -23,7 +22,6 @@ from dist_vad.state import State, Tensors, read_state, tensors_digest
 
 UNTRAINED = "untrained"
 BASELINES = ("box_width", "box_area", "frame_difference")
-SMOOTHINGS = ("none", "median17")
 
 
 @dataclass(frozen=True)
@@ -38,6 +36,8 @@ class Subject:
     """What decides the scores, beside the shard."""
     floors: dict[str, float]
     """What a frame without objects gets, by score."""
+    standard: dict[str, tuple[float, float]]
+    """Mean and deviation of each task's score on held-out normal cubes."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Evaluation:
         }
 
     def _score_baselines(self) -> Subject:
-        subject = Subject("no learning", BASELINES, ["baselines", *BASELINES], dict.fromkeys(BASELINES, 0.0))
+        subject = Subject("no learning", BASELINES, ["baselines", *BASELINES], dict.fromkeys(BASELINES, 0.0), {})
         self._make_parts(subject, lambda number: baseline_scores(self.sets.test, number))
         return subject
 
@@ -121,7 +121,8 @@ class Evaluation:
         calibration = calibrate(scorer, self.sets.train, self.sets.val)
         normal = [facts.content_digest, self.sets.val.manifest.content_digest]
         how = [dataclasses.asdict(self.settings.score), dataclasses.asdict(self.settings.task)]
-        subject = Subject(name, (*tasks, "fused"), [digest, tasks, how, normal], calibration.floors)
+        standard = {task: (calibration.mean[task], calibration.deviation[task]) for task in tasks}
+        subject = Subject(name, (*tasks, "fused"), [digest, tasks, how, normal], calibration.floors, standard)
         self._make_parts(subject, lambda number: self._score_shard(scorer, calibration, number))
         return subject
 

@@ -174,11 +174,13 @@ class Loader:
                 pool.shutdown(wait=True, cancel_futures=True)
 
     def _request(self, pool: ThreadPoolExecutor, step: int) -> list[dict[str, "Future[Batch]"]]:
+        """Part i of rank r of W is what rank r + i W of W x parts would read: so a micro-batch holds the same samples,
+        and its gradient has the same bits, however many ranks share the micro-batches of a step."""
         requests: list[dict[str, Future[Batch]]] = [{} for _ in range(self.parts)]
         for kind, source in self.sources.items():
-            ids, positions = source.streams.rank_batch(step, self.rank, self.world)
-            for request, some, places in zip(requests, np.split(ids, self.parts), np.split(positions, self.parts)):
-                request[kind] = pool.submit(source.shards.read, some, places)
+            for i, request in enumerate(requests):
+                part = source.streams.rank_batch(step, self.rank + i * self.world, self.world * self.parts)
+                request[kind] = pool.submit(source.shards.read, *part)
         return requests
 
 
@@ -188,13 +190,16 @@ def _collect(step: int, requests: list[dict[str, "Future[Batch]"]]) -> tuple[int
 
 def _micro_batches(kind: str, source: Source, world: int, micro_batch: int) -> int:
     """Into how many micro-batches a rank's share of one source falls."""
-    share = source.streams.count * source.streams.per_step // world
-    if micro_batch and share % micro_batch and share > micro_batch:
+    streams, per_step = source.streams.count, source.streams.per_step
+    share = streams * per_step // world
+    parts = share // micro_batch if 0 < micro_batch < share else 1
+    if micro_batch and (share % parts or streams % (world * parts) or (parts > 1 and share % micro_batch)):
         raise InputError(
             f"train.micro_batch is {micro_batch}, which does not divide the {share} samples of kind {kind} that each of "
-            f"{world} ranks has in a step; allowed: a divisor of {share}, or 0 for all at once"
+            f"{world} ranks has in a step into whole streams; allowed: {per_step} times a divisor of {streams // world}, "
+            "or 0 for all at once"
         )
-    return max(1, share // micro_batch) if micro_batch else 1
+    return parts
 
 
 class BatchDataset(IterableDataset):

@@ -14,7 +14,7 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_lis
 from torch import nn
 from tqdm import tqdm
 
-from dist_vad.config import Settings, StageSettings, TaskSettings
+from dist_vad.config import Settings, StageSettings, TaskSettings, TrainSettings
 from dist_vad.curriculum import Stage, shard_folder
 from dist_vad.errors import InputError
 from dist_vad.model import Network
@@ -26,7 +26,7 @@ from dist_vad.tasks import TASKS, DrawKey, Inputs
 VALIDATION_SAMPLES = 256
 
 
-def make_accelerator(precision: str, run: Path) -> Accelerator:
+def make_accelerator(settings: TrainSettings, run: Path) -> Accelerator:
     """The devices of this launch. Arithmetic is made repeatable as far as the device can."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     # With unused parameters looked for, DDP keeps its gradient buckets as they are. Otherwise it rebuilds them after
@@ -34,7 +34,7 @@ def make_accelerator(precision: str, run: Path) -> Accelerator:
     wrapping = DistributedDataParallelKwargs(find_unused_parameters=True)
     accelerator = Accelerator(
         cpu=not torch.cuda.is_available(),
-        mixed_precision=precision,
+        mixed_precision=settings.precision,
         log_with="tensorboard",
         project_dir=run,
         kwargs_handlers=[wrapping],
@@ -42,7 +42,7 @@ def make_accelerator(precision: str, run: Path) -> Accelerator:
     if accelerator.device.type == "cpu":
         # The launcher gives a single process one thread; the cores of a machine are shared out over its ranks instead.
         ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        torch.set_num_threads(max(1, (os.cpu_count() or 1) // ranks_here))
+        torch.set_num_threads(settings.cpu_threads or max(1, (os.cpu_count() or 1) // ranks_here))
     return accelerator
 
 

@@ -3,14 +3,21 @@
     accelerate launch launch/evaluate.py [--config FILE] [--state DIR] [--dotted.overrides ...]
 """
 
+import itertools
 from pathlib import Path
 
+import numpy as np
+from accelerate import Accelerator
+
 from dist_vad.commandline import Option, parse
-from dist_vad.config import Settings
+from dist_vad.config import DataSettings, Settings
 from dist_vad.curriculum import plan
 from dist_vad.errors import InputError, entry_point
+from dist_vad.evaluate import Evaluation
+from dist_vad.results import FrameReader, write_results
 from dist_vad.state import State, read_state
-from launch.session import DEFAULT_CONFIG, finished_state, open_run, training_needs
+from launch.session import DEFAULT_CONFIG, finished_state, open_run, provenance, training_needs
+from shards.datasets import open_dataset
 
 STATE = Option("state", str | None, None, "folder of the state to evaluate; without it, the run's last finished one")
 
@@ -21,3 +28,48 @@ def last_state(settings: Settings) -> State:
     if not states:
         raise InputError(f"no finished stage under {settings.run}/states; train one first: launch/progressive.py")
     return states[-1]
+
+
+def evaluation_needs() -> list[str]:
+    """The shard sets that an evaluation reads."""
+    return ["cube-train", "cube-val", "cube-test"]
+
+
+def evaluate_state(settings: Settings, state: State, accelerator: Accelerator) -> Path:
+    """Score, then table, metrics.json and report.html under the run's folder; returns the report's path."""
+    run = Path(settings.run)
+    evaluation = Evaluation(settings, accelerator)
+    subjects = evaluation.score(state)
+    if accelerator.is_main_process:
+        facts = {**provenance(settings), "state": str(state.folder), "lineage": state.lineage, "digest": state.digest}
+        write_results(run, evaluation, subjects, facts, frame_reader(settings.data))
+    accelerator.wait_for_everyone()
+    return run / "report.html"
+
+
+def frame_reader(data: DataSettings) -> FrameReader:
+    """Reads whole frames of the test video for the report's pictures, where the video is still at hand."""
+    try:
+        videos = {video.name: video for video in open_dataset(data) if video.split == "test"}
+    except InputError:
+        videos = {}
+
+    def read(name: str, number: int) -> np.ndarray | None:
+        frames = videos[name].open() if name in videos else []
+        return next(itertools.islice(frames, number, None), None)
+
+    return read
+
+
+@entry_point
+def main() -> None:
+    settings, options = parse(Settings, "Score the test video; table, metrics.json and report.html.", DEFAULT_CONFIG, (STATE,))
+    accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])
+    state = read_state(Path(options.state)) if options.state else last_state(settings)
+    report = evaluate_state(settings, state, accelerator)
+    accelerator.print(f"report: {report}")
+    accelerator.end_training()
+
+
+if __name__ == "__main__":
+    main()

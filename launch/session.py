@@ -35,7 +35,7 @@ def open_run(settings: Settings, needs: list[str]) -> Accelerator:
     """
     check_tasks(settings)
     run = Path(settings.run)
-    accelerator = make_accelerator(settings.train.precision, run)
+    accelerator = make_accelerator(settings.train, run)
     if accelerator.is_main_process:
         _make_missing_shards(settings, needs)
         write_json(run / "run.json", provenance(settings))

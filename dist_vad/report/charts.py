@@ -88,9 +88,10 @@ def _phases(report: Report) -> dict[str, Any]:
     ]
     lines = [line for line in lines if any(value is not None for value in line["values"])]
     baselines = [(row_name(row), row.micro_auc) for row in report.baselines() if math.isfinite(row.micro_auc)]
+    tones = _tones(report)
     drawn = [value for line in lines for value in line["values"] if value is not None]
     low, high = _axis([*drawn, *(value for _, value in baselines)])
-    levels = [{"label": name, "value": value} for name, value in sorted(baselines, key=lambda item: item[1])]
+    levels = [{"label": name, "value": value, "tone": tones[name]} for name, value in sorted(baselines, key=lambda item: item[1])]
     places = _apart([level["value"] for level in levels], (high - low) * LABEL_GAP)
     for level, place in zip(levels, places):
         level["place"] = place
@@ -123,25 +124,34 @@ def _roc(report: Report) -> list[dict[str, Any]]:
     labels = [video.labels for video in labelled if video.labels is not None]
     common = [name for name in (labelled[0].scores if labelled else ()) if all(name in v.scores for v in labelled)]
     learned = {row.scorer for row in report.rows if row.group == LEARNED} | {report.headline.scorer}
-    curves = []
+    tones, curves = _tones(report), []
     for name in sorted(common, key=lambda name: (name != report.headline.scorer, name not in learned)):
         scores = [video.scores[name] for video in labelled]
         across, up = metrics.roc_points(labels, scores)
         if len(across):
             points = {"x": np.round(across, 4).tolist(), "y": np.round(up, 4).tolist()}
             auc = metrics.micro_auc(labels, scores)
-            curves.append({"name": name, "label": words(name), "learned": name in learned, "auc": auc, **points})
+            # An untrained network's curve may be called `untrained` alone; its row says of which scorer.
+            row = next((row for row in tones if row.startswith(words(name))), words(name))
+            facts = {"name": name, "label": words(name), "learned": name in learned, "auc": auc}
+            curves.append({**facts, "tone": tones.setdefault(row, len(tones)), **points})
     return curves
+
+
+def _tones(report: Report) -> dict[str, int]:
+    """Baseline -> number of its colour, the same in every chart."""
+    return {name: tone for tone, name in enumerate(dict.fromkeys(row_name(row) for row in report.baselines()))}
 
 
 def _bars(report: Report) -> list[dict[str, Any]]:
     """AUC by kind of event: the final scorer, then what no learning went into."""
     kinds = report.kinds()
-    rows = [(f"{row_name(report.headline)} (trained)", True, report.headline)]
-    rows += [(row_name(row), False, row) for row in report.baselines()]
+    tones = _tones(report)
+    rows = [(f"{row_name(report.headline)} (trained)", None, report.headline)]
+    rows += [(row_name(row), tones[row_name(row)], row) for row in report.baselines()]
     bars = [
-        {"label": label, "learned": learned, "values": [_finite(row.kinds.get(kind, math.nan)) for kind in kinds]}
-        for label, learned, row in rows
+        {"label": label, "tone": tone, "values": [_finite(row.kinds.get(kind, math.nan)) for kind in kinds]}
+        for label, tone, row in rows
     ]
     return [bar for bar in bars if any(value is not None for value in bar["values"])]
 

@@ -7,8 +7,9 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 const narrow = () => window.innerWidth < 640;
 const LEVELS = 65535;
 const KIND_COLOURS = 5;
+const MOST_LANES = 4;
 const DASHES = ["dash", "dot", "dashdot", "longdash", "longdashdot"];
-const baselineColour = (number) => colour(`b${number % 5}`);
+const baselineColour = (tone) => colour(`b${tone % 5}`);
 
 // Charts never catch the wheel or a finger: the page must stay scrollable on a phone.
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false };
@@ -48,13 +49,13 @@ function drawPhases() {
     line: { width: 2.5, color: line.name === data.headline ? colour("accent") : colours[i === 1 ? 0 : i] },
     marker: { size: 9, symbol: ["circle", "diamond", "square"][i] }, hovertemplate: "%{x}: <b>%{y:.3f}</b>",
   }));
-  const shapes = baselines.map((level, i) => ({
+  const shapes = baselines.map((level) => ({
     type: "line", xref: "paper", x0: 0, x1: 1, y0: level.value, y1: level.value,
-    line: { color: baselineColour(i), width: 1.3, dash: DASHES[i % DASHES.length] },
+    line: { color: baselineColour(level.tone), width: 1.3, dash: DASHES[level.tone % DASHES.length] },
   }));
-  const annotations = baselines.map((level, i) => ({
+  const annotations = baselines.map((level) => ({
     xref: "paper", x: 1, xanchor: "left", xshift: 5, y: level.place, showarrow: false, align: "left",
-    text: `${plain(level.label)} ${level.value.toFixed(3)}`, font: { size: 11.5, color: baselineColour(i) },
+    text: `${plain(level.label)} ${level.value.toFixed(3)}`, font: { size: 11.5, color: baselineColour(level.tone) },
   }));
   const longest = Math.max(0, ...baselines.map((level) => level.label.length));
   const right = baselines.length ? Math.min(narrow() ? 135 : 180, 50 + 6.2 * longest) : 14;
@@ -67,12 +68,10 @@ function drawPhases() {
 function drawRoc() {
   byId("roc-figure").hidden = data.roc.length === 0;
   if (data.roc.length === 0) return;
-  let unlearned = 0;
   const traces = data.roc.map((curve) => {
     const final = curve.name === data.headline;
-    const number = curve.learned ? 0 : unlearned++;
     const line = curve.learned ? { width: final ? 3 : 2, color: colour(final ? "accent" : "second") }
-      : { width: 1.5, color: baselineColour(number), dash: DASHES[number % DASHES.length] };
+      : { width: 1.5, color: baselineColour(curve.tone), dash: DASHES[curve.tone % DASHES.length] };
     return {
       x: curve.x, y: curve.y, mode: "lines", line, name: `${plain(curve.label)} ${curve.auc.toFixed(3)}`,
       hovertemplate: "false alarms %{x:.3f}, found %{y:.3f}",
@@ -88,10 +87,9 @@ function drawRoc() {
 function drawKinds() {
   byId("kinds-figure").hidden = data.bars.length === 0;
   if (data.bars.length === 0) return;
-  let unlearned = 0;
   const traces = data.bars.map((bar) => ({
     type: "bar", x: data.kinds.map((kind) => plain(kind.label)), y: bar.values, name: plain(bar.label),
-    marker: { color: bar.learned ? colour("accent") : baselineColour(unlearned++) }, hovertemplate: "%{x}: <b>%{y:.3f}</b>",
+    marker: { color: bar.tone === null ? colour("accent") : baselineColour(bar.tone) }, hovertemplate: "%{x}: <b>%{y:.3f}</b>",
     text: bar.values.map((value) => (value === null || narrow() ? "" : value.toFixed(2))), textposition: "outside", cliponaxis: false,
     textfont: { size: 11, color: colour("soft") },
   }));
@@ -120,17 +118,31 @@ function choice() {
   return { video, frame: fields.has("frame") ? Number(fields.get("frame")) : null };
 }
 
+// Names of events that would cover each other go to lines of their own: the first line on which each fits.
+function lanes(video) {
+  const perPixel = video.frames / Math.max(100, byId("curve").clientWidth - 70);
+  const ends = [];
+  return video.spans.map((span) => {
+    const half = (span.name.length * 6.5 + 8) * perPixel / 2;
+    const middle = (span.start + span.end) / 2;
+    const free = ends.findIndex((end) => end <= middle - half);
+    const lane = free < 0 ? ends.length : free;
+    ends[lane] = middle + half;
+    return Math.min(lane, MOST_LANES - 1);
+  });
+}
+
 function shading(video) {
   const shapes = video.spans.map((span) => ({
     type: "rect", yref: "paper", y0: 0, y1: 1, x0: span.start, x1: span.end, line: { width: 0 },
     fillcolor: kindColour(span.kind), opacity: Number(colour("shade")), layer: "below",
   }));
-  // Names of events that follow closely take turns on three lines instead of covering each other.
+  const places = lanes(video);
   const annotations = video.spans.map((span, i) => ({
-    yref: "paper", y: 1, yanchor: "bottom", yshift: 2 + 15 * (i % 3), x: (span.start + span.end) / 2, showarrow: false,
+    yref: "paper", y: 1, yanchor: "bottom", yshift: 2 + 15 * places[i], x: (span.start + span.end) / 2, showarrow: false,
     text: plain(span.name.replace(/_/g, " ")), font: { size: 11.5, color: kindColour(span.kind) },
   }));
-  return { shapes, annotations };
+  return { shapes, annotations, top: 16 + 15 * (Math.max(-1, ...places) + 1) };
 }
 
 function drawVideo() {
@@ -139,7 +151,7 @@ function drawVideo() {
   const name = byId("score").value;
   const score = data.scores[name];
   const values = video.curves[name] ? unpack(video.curves[name], score.low, score.high) : [];
-  const { shapes, annotations } = shading(video);
+  const { shapes, annotations, top } = shading(video);
   if (frame !== null) {
     shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: frame, x1: frame, line: { color: colour("ink"), width: 1.5, dash: "dot" } });
   }
@@ -148,7 +160,7 @@ function drawVideo() {
     x: values.map((_, i) => i * video.step), y: values, mode: "lines", line: { color: colour("accent"), width: 1.8 },
     hovertemplate: "frame %{x}: %{y:.3f}<extra></extra>", name: plain(score.label),
   }], layout({
-    height: 340, shapes, annotations, showlegend: false, margin: { l: 56, r: 14, t: 16 + 15 * Math.min(3, video.spans.length), b: 44 },
+    height: 340, shapes, annotations, showlegend: false, margin: { l: 56, r: 14, t: top, b: 44 },
     xaxis: axis("frame", { range: [0, Math.max(1, video.frames - 1)], showgrid: false }),
     yaxis: axis(plain(score.label), { range: [score.low - room, score.high + room] }),
   }));

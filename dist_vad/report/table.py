@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from dist_vad.report.content import LEARNED, NO_LEARNING, Report, Row, best_values, metric, row_name, words
-from dist_vad.report.markup import number, text
+from dist_vad.report.markup import NOTHING, number, text
 
 METRICS = {
     "micro_auc": ("Micro AUC", "ROC AUC over all frames of all videos laid end to end"),
@@ -106,7 +106,7 @@ def _body(report: Report, rows: Sequence[Row], label: str, columns: list[str], b
 def _row(report: Report, row: Row, columns: list[str], best: dict) -> str:
     final = row == report.headline
     mark = ' <span class="tag">headline</span>' if final else ""
-    cells = f'<th scope="row">{text(row.phase or words(row.scorer))}{mark}</th>'
+    cells = f'<th scope="row">{text(row.phase or NOTHING)}{mark}</th>'
     cells += f"<td>{text(words(row.scorer))}</td><td>{text(row.smoothing)}</td>"
     cells += f"<td>{text(row.ground_truth)}</td>" if _truths(report) else ""
     cells += "".join(_cell(row, column, best) for column in columns)

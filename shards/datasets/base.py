@@ -41,5 +41,9 @@ class Video:
     """Open the video for reading."""
     labels: dict[str, list[list[int]]] = field(default_factory=dict)
     """Name of ground truth -> anomalous intervals [start, end), 0-based. Empty: no labels."""
+    source_name: str = ""
+    """The video's name in the data set's own files, where it is another one."""
+    source_split: str = ""
+    """The split's name there, where it is another one."""
     events: list[Event] = field(default_factory=list)
     """The anomalies one by one, where the data set tells them apart."""

@@ -1,0 +1,27 @@
+"""The detectors, by the name that the settings call them."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dist_vad.config import DataSettings
+from shards.datasets.base import Video
+from shards.detectors.base import Detector
+from shards.detectors.boxes import BoxesDetector
+from shards.detectors.motion import MotionDetector
+
+
+def make_detector(settings: DataSettings, video: Video, background: np.ndarray, frames: int) -> Detector:
+    """The detector for one video of so many frames, given its background, uint8 [H, W, 3]."""
+    path = boxes_file(settings, video)
+    if path:
+        return BoxesDetector(settings.detector, path, video.source_name or video.name, frames)
+    return MotionDetector(settings.detector, background)
+
+
+def boxes_file(settings: DataSettings, video: Video) -> Path | None:
+    """Where the boxes of a video are read from; None for detectors that read none."""
+    if settings.detector.name != "boxes":
+        return None
+    assert settings.detector.boxes is not None, "refused by DetectorSettings"
+    return Path(settings.detector.boxes.format(root=settings.root, split=video.source_split or video.split))

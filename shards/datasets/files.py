@@ -1,0 +1,25 @@
+"""What adapters of data sets that lie in files share."""
+
+from pathlib import Path
+
+from dist_vad.errors import InputError
+from dist_vad.storage import digest
+from shards.video import picture_files
+
+
+def required_folder(path: Path, expected: str) -> Path:
+    """The folder itself. Raises InputError, saying what was expected there, where it does not exist."""
+    if not path.is_dir():
+        raise InputError(f"{path} does not exist; expected {expected}")
+    return path
+
+
+def file_identity(path: Path, labels: object) -> str:
+    """Changes with the names and sizes of a video's files, or with its labels; not with where they lie."""
+    files = picture_files(path) if path.is_dir() else [path]
+    return digest([[(file.name, file.stat().st_size) for file in files], labels])
+
+
+def inclusive(first: int, last: int, base: int) -> list[int]:
+    """An annotation's first and last frame, counted from `base`, as a 0-based half-open interval."""
+    return [first - base, last - base + 1]

@@ -1,0 +1,29 @@
+"""Write down what each rank reads: for every step the sample positions with a checksum of their bytes."""
+
+import json
+import sys
+import zlib
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from dist_vad.config import StreamSettings
+from dist_vad.reader import Loader, ShardSet, Source
+from dist_vad.stream import Streams
+
+shards, out, steps = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+accelerator = Accelerator(cpu=True)
+sources = {}
+for kind in ("cube", "virtual"):
+    opened = ShardSet(shards / f"{kind}-train")
+    sizes = [shard.samples for shard in opened.manifest.shards]
+    sources[kind] = Source(opened, Streams(sizes, 16, StreamSettings(streams=8), (0, "stage", kind), kind))
+loader = Loader(sources, accelerator.process_index, accelerator.num_processes, micro_batch=4, threads=2, prefetch=3)
+lines = [
+    [step, kind, int(position), zlib.crc32(clip.numpy().tobytes())]
+    for step, micro_batches in loader.steps(0, steps)
+    for batches in micro_batches
+    for kind, batch in batches.items()
+    for position, clip in zip(batch.positions, batch.clips)
+]
+(out / f"rank{accelerator.process_index}.json").write_text(json.dumps(lines))

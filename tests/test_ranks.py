@@ -1,0 +1,77 @@
+"""Promises 2 and 4 on real processes: the number of ranks changes nothing, and a kill costs nothing."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from launching import ROOT, command, succeed
+
+from dist_vad.state import read_state, relative_difference
+
+
+def states(run: Path) -> dict[str, Path]:
+    """Stage -> folder of its state."""
+    return {read_state(folder).stage: folder for folder in (run / "states").iterdir()}
+
+
+def test_two_ranks_read_the_same_global_batches_as_one(tiny_shards, tmp_path):
+    read = {}
+    for ranks in (1, 2):
+        out = tmp_path / str(ranks)
+        out.mkdir()
+        succeed("tests/scripts/batches.py", str(tiny_shards), str(out), "20", ranks=ranks)
+        files = sorted(out.glob("rank*.json"))
+        assert len(files) == ranks
+        read[ranks] = sorted(line for file in files for line in json.loads(file.read_text()))
+    assert read[1] == read[2]
+    assert len(read[1]) == 20 * 2 * 16
+
+
+def test_two_ranks_learn_what_one_learns_by_accumulating(tiny_config, tmp_path):
+    """50 steps in fp32, micro-batches of 4: on one rank two of them in turn, on two ranks side by side."""
+    steps = ["--phase", "perception", "--curriculum.perception.steps", "50", "--train.micro_batch", "4"]
+    weights = []
+    for ranks in (1, 2):
+        run = str(tmp_path / str(ranks))
+        where = ["--config", str(tiny_config), "--run", run, "--train.cpu_threads", "1"]
+        succeed("launch/phase.py", *where, *steps, ranks=ranks)
+        weights.append(read_state(states(Path(run))["perception"]).load())
+    assert relative_difference(*weights) <= 1e-5
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_kill_9_in_phase_two_and_the_same_command_again_ends_bit_identical(tiny_config, tmp_path, ranks):
+    calm, killed = tmp_path / "calm", tmp_path / "killed"
+    often = ["--config", str(tiny_config), "--train.checkpoint_steps", "4"]
+    succeed("launch/progressive.py", *often, "--run", str(calm), ranks=ranks)
+    again = command("launch/progressive.py", *often, "--run", str(killed), ranks=ranks)
+    _kill_when(again, lambda: list(killed.glob("training/comprehension-*/step-*")))
+    assert "perception" in states(killed) and "comprehension" not in states(killed)
+    succeed("launch/progressive.py", *often, "--run", str(killed), ranks=ranks)
+    for stage, folder in states(calm).items():
+        assert read_state(folder).digest == read_state(states(killed)[stage]).digest, stage
+
+
+def test_a_finished_curriculum_is_not_trained_again(tiny_config, tmp_path):
+    arguments = ["--config", str(tiny_config), "--run", str(tmp_path)]
+    succeed("launch/progressive.py", *arguments)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("states/*/*")}
+    assert "done" in succeed("launch/progressive.py", *arguments)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.glob("states/*/*")}
+
+
+def _kill_when(arguments: list[str], condition) -> None:
+    """Start a launch, and kill -9 all its processes as soon as the condition holds."""
+    process = psutil.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while not condition():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, "the run never came to where it should be killed"
+        time.sleep(0.01)
+    # The launcher starts each rank in a session of its own: kill the whole tree, not a process group.
+    for one in [process, *process.children(recursive=True)]:
+        one.kill()
+    process.wait()
