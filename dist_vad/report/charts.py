@@ -8,11 +8,15 @@ from typing import Any
 import numpy as np
 
 from dist_vad import metrics
+from dist_vad.errors import InputError
 from dist_vad.report.content import LEARNED, Report, Row, VideoCurve, row_name, words
 from dist_vad.report.spans import spans
 
 CURVE_POINTS = 2000
-"""Points drawn per video: a longer one shows the highest score of every few frames."""
+"""Most points drawn of one curve: a longer video shows the highest score of every few frames."""
+FEWEST_POINTS = 300
+ALL_POINTS = 2_000_000
+"""Points in all curves together, about 5 MB, so that hundreds of long videos still make a page that opens at once."""
 LEVELS = 65535
 LABEL_GAP = 0.062
 """Least distance between two labels at the edge of the chart of phases, as a share of its height."""
@@ -33,11 +37,17 @@ def chart_data(report: Report) -> dict[str, Any]:
 
 
 def score_ranges(videos: Sequence[VideoCurve]) -> dict[str, tuple[float, float]]:
-    """Score -> (lowest, highest) over all videos: one scale for all, since micro AUC compares frames across videos."""
+    """Score -> (lowest, highest) over all videos: one scale for all, since micro AUC compares frames across videos.
+
+    Raises InputError for a score that is not finite.
+    """
     ranges: dict[str, tuple[float, float]] = {}
     for video in videos:
         for name, score in video.scores.items():
             if len(score):
+                if not np.isfinite(score).all():
+                    frame = int(np.argmin(np.isfinite(score)))
+                    raise InputError(f"video {video.name!r}: {name} of frame {frame} is {score[frame]}, not a number")
                 low, high = ranges.get(name, (math.inf, -math.inf))
                 ranges[name] = (min(low, float(np.min(score))), max(high, float(np.max(score))))
     return ranges
@@ -64,7 +74,9 @@ def packed(score: np.ndarray, low: float, high: float) -> str:
 
 
 def _video(video: VideoCurve, ranges: dict[str, tuple[float, float]], report: Report) -> dict[str, Any]:
-    curves = {name: thinned(score, CURVE_POINTS) for name, score in video.scores.items() if len(score)}
+    count = sum(len(some.scores) for some in report.videos)
+    points = max(FEWEST_POINTS, min(CURVE_POINTS, ALL_POINTS // max(1, count)))
+    curves = {name: thinned(score, points) for name, score in video.scores.items() if len(score)}
     return {
         "name": video.name,
         "scene": video.scene,
@@ -91,7 +103,10 @@ def _phases(report: Report) -> dict[str, Any]:
     tones = _tones(report)
     drawn = [value for line in lines for value in line["values"] if value is not None]
     low, high = _axis([*drawn, *(value for _, value in baselines)])
-    levels = [{"label": name, "value": value, "tone": tones[name]} for name, value in sorted(baselines, key=lambda item: item[1])]
+    levels = [
+        {"label": name, "value": value, "tone": tones[name]}
+        for name, value in sorted(baselines, key=lambda item: item[1])
+    ]
     places = _apart([level["value"] for level in levels], (high - low) * LABEL_GAP)
     for level, place in zip(levels, places):
         level["place"] = place

@@ -150,6 +150,7 @@ function drawVideo() {
   const { video, frame } = choice();
   const name = byId("score").value;
   const score = data.scores[name];
+  if (!score) return;
   const values = video.curves[name] ? unpack(video.curves[name], score.low, score.high) : [];
   const { shapes, annotations, top } = shading(video);
   if (frame !== null) {

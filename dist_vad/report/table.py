@@ -13,6 +13,10 @@ METRICS = {
     "average_precision": ("AP", "Average precision, anomalous frames being the ones to find"),
     "equal_error_rate": ("EER", "Equal error rate: as many false alarms as misses; lower is better"),
 }
+NO_LABELS = (
+    '<p class="nolabels"><strong>No labels.</strong> The test videos come without ground truth, so there is no AUC: '
+    "this page shows the scores, and the objects that score highest.</p>"
+)
 GROUPS = {LEARNED: "Learned", NO_LEARNING: "Without learning"}
 
 
@@ -46,8 +50,7 @@ def filters(report: Report) -> str:
 def headline(report: Report) -> str:
     """The numbers of the final result as a description list."""
     if not report.labelled:
-        return '<p class="nolabels"><strong>No labels.</strong> The test videos come without ground truth, so there is '
-        "no AUC: this page shows scores, and the objects that score highest.</p>"
+        return NO_LABELS
     row = report.headline
     tiles = [
         _tile("Macro AUC", row.macro_auc),
