@@ -86,4 +86,4 @@ def _heads(finding: Finding, scale: float) -> str:
 
 
 def _sigma(value: float) -> str:
-    return f"{value:+.1f} σ" if math.isfinite(value) else "–"
+    return f"{value:+.1f} σ".replace("-", "−") if math.isfinite(value) else "–"

@@ -1,10 +1,11 @@
 "use strict";
-// Draws the charts from the JSON in the page. Colours come from the style sheet, so that light and dark stay in one place.
+// Draws the charts from the JSON in the page. Colours come from the style sheet, where light and dark are decided.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
-const narrow = () => window.innerWidth < 640;
+const narrowScreen = window.matchMedia("(max-width: 639px)");
+const narrow = () => narrowScreen.matches;
 const LEVELS = 65535;
 const KIND_COLOURS = 5;
 const MOST_LANES = 4;
@@ -16,14 +17,16 @@ const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false };
 
 function axis(title, more = {}) {
   return {
-    title: { text: title, standoff: 8, font: { size: 12, color: colour("soft") } }, gridcolor: colour("grid"), linecolor: colour("line"),
-    zeroline: false, tickfont: { size: 12, color: colour("soft") }, automargin: true, fixedrange: true, ...more,
+    title: { text: title, standoff: 8, font: { size: 12, color: colour("soft") } },
+    gridcolor: colour("grid"), linecolor: colour("line"), tickfont: { size: 12, color: colour("soft") },
+    zeroline: false, automargin: true, fixedrange: true, ...more,
   };
 }
 
 function layout(more) {
   return {
-    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", margin: { l: 52, r: 14, t: 12, b: 44 }, hovermode: "closest",
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", hovermode: "closest",
+    margin: { l: 52, r: 14, t: 12, b: 44 },
     font: { family: getComputedStyle(document.body).fontFamily, size: 13, color: colour("ink") },
     legend: { orientation: "h", x: 0, y: -0.16, yanchor: "top", font: { size: 12 } },
     hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") } },
@@ -39,29 +42,46 @@ function draw(id, traces, shape) {
   byId(id).dataset.drawn = traces.length;
 }
 
-function drawPhases() {
-  const { names, lines, baselines, range } = data.phases;
-  byId("phases-figure").hidden = lines.length === 0;
-  if (lines.length === 0) return;
-  const colours = [colour("second"), colour("accent"), colour("k1")];
-  const traces = lines.map((line, i) => ({
-    x: names.map(plain), y: line.values, name: plain(line.label), mode: "lines+markers", connectgaps: true,
-    line: { width: 2.5, color: line.name === data.headline ? colour("accent") : colours[i === 1 ? 0 : i] },
-    marker: { size: 9, symbol: ["circle", "diamond", "square"][i] }, hovertemplate: "%{x}: <b>%{y:.3f}</b>",
-  }));
+function baselineLine(tone, width) {
+  return { color: baselineColour(tone), width, dash: DASHES[tone % DASHES.length] };
+}
+
+// A wide chart names the baselines at its edge; a narrow one has no room there and takes them into the legend.
+function phaseLevels({ names, baselines }) {
+  const said = (level) => `${plain(level.label)} ${level.value.toFixed(3)}`;
+  if (narrow()) {
+    const traces = baselines.map((level) => ({
+      x: names.map(plain), y: names.map(() => level.value), mode: "lines", name: said(level),
+      line: baselineLine(level.tone, 1.5), hoverinfo: "name",
+    }));
+    return { traces, shapes: [], annotations: [], right: 14 };
+  }
   const shapes = baselines.map((level) => ({
-    type: "line", xref: "paper", x0: 0, x1: 1, y0: level.value, y1: level.value,
-    line: { color: baselineColour(level.tone), width: 1.3, dash: DASHES[level.tone % DASHES.length] },
+    type: "line", xref: "paper", x0: 0, x1: 1, y0: level.value, y1: level.value, line: baselineLine(level.tone, 1.3),
   }));
   const annotations = baselines.map((level) => ({
     xref: "paper", x: 1, xanchor: "left", xshift: 5, y: level.place, showarrow: false, align: "left",
-    text: `${plain(level.label)} ${level.value.toFixed(3)}`, font: { size: 11.5, color: baselineColour(level.tone) },
+    text: said(level), font: { size: 11.5, color: baselineColour(level.tone) },
   }));
   const longest = Math.max(0, ...baselines.map((level) => level.label.length));
-  const right = baselines.length ? Math.min(narrow() ? 135 : 180, 50 + 6.2 * longest) : 14;
-  draw("phases", traces, layout({
-    height: 420, shapes, annotations, margin: { l: 52, r: right, t: 12, b: 44 }, showlegend: true,
-    xaxis: axis("", { showgrid: false, type: "category", range: [-0.25, names.length - 0.75] }), yaxis: axis("micro AUC", { range, tickformat: ".2f" }),
+  return { traces: [], shapes, annotations, right: baselines.length ? Math.min(190, 52 + 6.3 * longest) : 14 };
+}
+
+function drawPhases() {
+  const { names, lines, range } = data.phases;
+  byId("phases-figure").hidden = lines.length === 0;
+  if (lines.length === 0) return;
+  const others = [colour("second"), colour("k1")];
+  const learned = lines.map((line, i) => ({
+    x: names.map(plain), y: line.values, name: plain(line.label), mode: "lines+markers", connectgaps: true,
+    line: { width: 2.5, color: line.name === data.headline ? colour("accent") : others.shift() },
+    marker: { size: 9, symbol: ["circle", "diamond", "square"][i] }, hovertemplate: "%{x}: <b>%{y:.3f}</b>",
+  }));
+  const { traces, shapes, annotations, right } = phaseLevels(data.phases);
+  draw("phases", [...learned, ...traces], layout({
+    height: 420, shapes, annotations, showlegend: true, margin: { l: 52, r: right, t: 12, b: 44 },
+    xaxis: axis("", { showgrid: false, type: "category", range: [-0.3, names.length - 0.7] }),
+    yaxis: axis("micro AUC", { range, tickformat: ".2f" }),
   }));
 }
 
@@ -71,7 +91,7 @@ function drawRoc() {
   const traces = data.roc.map((curve) => {
     const final = curve.name === data.headline;
     const line = curve.learned ? { width: final ? 3 : 2, color: colour(final ? "accent" : "second") }
-      : { width: 1.5, color: baselineColour(curve.tone), dash: DASHES[curve.tone % DASHES.length] };
+      : baselineLine(curve.tone, 1.5);
     return {
       x: curve.x, y: curve.y, mode: "lines", line, name: `${plain(curve.label)} ${curve.auc.toFixed(3)}`,
       hovertemplate: "false alarms %{x:.3f}, found %{y:.3f}",
@@ -79,7 +99,8 @@ function drawRoc() {
   });
   const diagonal = { type: "line", x0: 0, y0: 0, x1: 1, y1: 1, line: { color: colour("line"), width: 1 } };
   draw("roc", traces, layout({
-    height: 420, shapes: [diagonal], legend: { orientation: "h", x: 0, y: -0.2, yanchor: "top", font: { size: 11.5 } },
+    height: narrow() ? 480 : 420, shapes: [diagonal],
+    legend: { orientation: "h", x: 0, y: -0.2, yanchor: "top", font: { size: 11.5 } },
     xaxis: axis("false positive rate", { range: [0, 1] }), yaxis: axis("true positive rate", { range: [0, 1.01] }),
   }));
 }
@@ -89,11 +110,13 @@ function drawKinds() {
   if (data.bars.length === 0) return;
   const traces = data.bars.map((bar) => ({
     type: "bar", x: data.kinds.map((kind) => plain(kind.label)), y: bar.values, name: plain(bar.label),
-    marker: { color: bar.tone === null ? colour("accent") : baselineColour(bar.tone) }, hovertemplate: "%{x}: <b>%{y:.3f}</b>",
-    text: bar.values.map((value) => (value === null || narrow() ? "" : value.toFixed(2))), textposition: "outside", cliponaxis: false,
-    textfont: { size: 11, color: colour("soft") },
+    marker: { color: bar.tone === null ? colour("accent") : baselineColour(bar.tone) },
+    text: bar.values.map((value) => (value === null || narrow() ? "" : value.toFixed(2))),
+    textposition: "outside", cliponaxis: false, textfont: { size: 11, color: colour("soft") },
+    hovertemplate: "%{x}: <b>%{y:.3f}</b>",
   }));
-  const chance = { type: "line", xref: "paper", x0: 0, x1: 1, y0: 0.5, y1: 0.5, line: { color: colour("soft"), width: 1, dash: "dot" } };
+  const dots = { color: colour("soft"), width: 1, dash: "dot" };
+  const chance = { type: "line", xref: "paper", x0: 0, x1: 1, y0: 0.5, y1: 0.5, line: dots };
   draw("kinds", traces, layout({
     height: 340, shapes: [chance], barmode: "group", bargap: 0.22, bargroupgap: 0.06,
     xaxis: axis("", { showgrid: false }), yaxis: axis("AUC", { range: [0, 1.05] }),
@@ -103,7 +126,8 @@ function drawKinds() {
 function unpack(text, low, high) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const view = new DataView(bytes.buffer);
-  return Array.from({ length: bytes.length / 2 }, (_, i) => low + (view.getUint16(2 * i, true) / LEVELS) * (high - low));
+  const level = (high - low) / LEVELS;
+  return Array.from({ length: bytes.length / 2 }, (_, i) => low + view.getUint16(2 * i, true) * level);
 }
 
 function kindColour(kind) {
@@ -113,7 +137,8 @@ function kindColour(kind) {
 
 // The address names the choice (#video=NAME&frame=F), so that a link to this page can point at a moment.
 function choice() {
-  const fields = new URLSearchParams(location.hash.startsWith("#video=") ? location.hash.slice(1).replace(/\+/g, "%2B") : "");
+  const hash = location.hash.startsWith("#video=") ? location.hash.slice(1) : "";
+  const fields = new URLSearchParams(hash.replace(/\+/g, "%2B")); // a plus in a name is no space
   const video = data.videos.find((known) => known.name === fields.get("video")) ?? data.videos[0];
   return { video, frame: fields.has("frame") ? Number(fields.get("frame")) : null };
 }
@@ -139,7 +164,8 @@ function shading(video) {
   }));
   const places = lanes(video);
   const annotations = video.spans.map((span, i) => ({
-    yref: "paper", y: 1, yanchor: "bottom", yshift: 2 + 15 * places[i], x: (span.start + span.end) / 2, showarrow: false,
+    yref: "paper", y: 1, yanchor: "bottom", yshift: 2 + 15 * places[i],
+    x: (span.start + span.end) / 2, showarrow: false,
     text: plain(span.name.replace(/_/g, " ")), font: { size: 11.5, color: kindColour(span.kind) },
   }));
   return { shapes, annotations, top: 16 + 15 * (Math.max(-1, ...places) + 1) };
@@ -154,7 +180,8 @@ function drawVideo() {
   const values = video.curves[name] ? unpack(video.curves[name], score.low, score.high) : [];
   const { shapes, annotations, top } = shading(video);
   if (frame !== null) {
-    shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: frame, x1: frame, line: { color: colour("ink"), width: 1.5, dash: "dot" } });
+    const dots = { color: colour("ink"), width: 1.5, dash: "dot" };
+    shapes.push({ type: "line", yref: "paper", y0: 0, y1: 1, x0: frame, x1: frame, line: dots });
   }
   const room = (score.high - score.low || 1) * 0.04;
   draw("curve", [{
@@ -167,8 +194,9 @@ function drawVideo() {
   }));
   byId("curve").dataset.video = video.name;
   byId("curve").dataset.points = values.length;
-  byId("curve").setAttribute("aria-label", `${score.label} score of ${video.name} over ${video.frames} frames; shaded: ` +
-    (video.spans.map((span) => `${span.name} ${span.start} to ${span.end - 1}`).join(", ") || "nothing"));
+  const shaded = video.spans.map((span) => `${span.name} ${span.start} to ${span.end - 1}`).join(", ") || "nothing";
+  const says = `${score.label} score of ${video.name} over ${video.frames} frames; shaded: ${shaded}`;
+  byId("curve").setAttribute("aria-label", says);
   byId("video-facts").textContent = facts(video);
   byId("video").value = video.name;
   for (const link of document.querySelectorAll("#sparklines a")) {
@@ -207,6 +235,8 @@ function filterRows() {
   for (const row of document.querySelectorAll("tr[data-smoothing]")) {
     row.hidden = wanted.some((field) => row.dataset[field.dataset.filter] !== field.value);
   }
+  const one = wanted.some((field) => field.dataset.filter === "smoothing");
+  document.querySelector("table").classList.toggle("one-smoothing", one);
 }
 
 function reorder() {
@@ -231,6 +261,7 @@ byId("previous").addEventListener("click", () => step(-1));
 byId("next").addEventListener("click", () => step(1));
 window.addEventListener("hashchange", followHash);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawAll);
+narrowScreen.addEventListener("change", drawAll);
 filterRows();
 drawAll();
 followHash();

@@ -25,7 +25,7 @@ def table(report: Report) -> str:
     columns = _columns(report)
     best = best_values(report.rows, columns)
     names = ["Phase", "Scorer", "Smoothing", "Ground truth"][: 4 if _truths(report) else 3]
-    heads = "".join(f'<th scope="col">{name}</th>' for name in names)
+    heads = "".join(f'<th scope="col" class="{name.lower().replace(" ", "-")}">{name}</th>' for name in names)
     for column in columns:
         label, title = METRICS.get(
             column, (words(column), f"Micro AUC of {words(column)} events against normal frames")
@@ -110,7 +110,7 @@ def _row(report: Report, row: Row, columns: list[str], best: dict) -> str:
     final = row == report.headline
     mark = ' <span class="tag">headline</span>' if final else ""
     cells = f'<th scope="row">{text(row.phase or NOTHING)}{mark}</th>'
-    cells += f"<td>{text(words(row.scorer))}</td><td>{text(row.smoothing)}</td>"
+    cells += f"<td>{text(words(row.scorer))}</td><td class='smoothing'>{text(row.smoothing)}</td>"
     cells += f"<td>{text(row.ground_truth)}</td>" if _truths(report) else ""
     cells += "".join(_cell(row, column, best) for column in columns)
     if not report.labelled and columns:
