@@ -26,7 +26,7 @@ def gallery(findings: Sequence[Finding]) -> str:
     ]
     return "".join(
         f'<h3>{title}</h3><ul class="cards">'
-        + "".join(_card(finding, ranks[id(finding)], scale) for finding in some)
+        + "".join(_card(finding, ranks[id(finding)], len(ranked), scale) for finding in some)
         + "</ul>"
         for title, some in parts
         if some
@@ -38,14 +38,14 @@ def video_link(name: str, frame: int | None = None) -> str:
     return f"#video={quote(name, safe='')}" + (f"&frame={frame}" if frame is not None else "")
 
 
-def _card(finding: Finding, rank: int, scale: float) -> str:
+def _card(finding: Finding, rank: int, count: int, scale: float) -> str:
     where = f"{finding.video}, frame {finding.frame}"
     return (
         f'<li class="card">{_picture(finding, where)}'
         f'<img class="strip" src="{data_uri(film_strip(finding.strip))}" loading="lazy" '
         f'width="{finding.strip.shape[0] * finding.strip.shape[2]}" height="{finding.strip.shape[1]}" '
         f'alt="The object&#39;s {len(finding.strip)} crops around that frame, in order of time">'
-        f'<div class="facts"><p class="verdict">{_verdict(finding)}<span class="rank">rank {rank}</span></p>'
+        f'<div class="facts"><p class="verdict">{_verdict(finding)}<span class="rank">{rank} of {count} shown</span></p>'
         f'<p class="where"><a href="{text(video_link(finding.video, finding.frame))}">{text(where)}</a>'
         f"<span>score {finding.score:.2f}</span></p>{_heads(finding, scale)}</div></li>"
     )
