@@ -45,7 +45,8 @@ def _card(finding: Finding, rank: int, count: int, scale: float) -> str:
         f'<img class="strip" src="{data_uri(film_strip(finding.strip))}" loading="lazy" '
         f'width="{finding.strip.shape[0] * finding.strip.shape[2]}" height="{finding.strip.shape[1]}" '
         f'alt="The object&#39;s {len(finding.strip)} crops around that frame, in order of time">'
-        f'<div class="facts"><p class="verdict">{_verdict(finding)}<span class="rank">{rank} of {count} shown</span></p>'
+        f'<div class="facts"><p class="verdict">{_verdict(finding)}'
+        f'<span class="rank">{rank} of {count} shown</span></p>'
         f'<p class="where"><a href="{text(video_link(finding.video, finding.frame))}">{text(where)}</a>'
         f"<span>score {finding.score:.2f}</span></p>{_heads(finding, scale)}</div></li>"
     )
