@@ -49,7 +49,7 @@ class DetectorSettings:
     for data.root, {split} for the split as the data set calls it."""
     min_confidence: float = 0.0
     """Boxes below this confidence, in [0, 1], are left out."""
-    min_size: int = 8
+    min_size: int = 10
     """Boxes whose shorter side is below this many pixels are left out."""
     threshold: int = 22
     """For `motion`: a pixel moves if any channel differs from the background by more than this, in 1..254."""
@@ -160,6 +160,8 @@ class StageSettings:
     """Samples of each kind (cubes, virtual clips) in one step, over all ranks together."""
     learning_rate: float = 3e-4
     """AdamW's initial learning rate; falls to 0 over the stage by a cosine."""
+    backbone_rate: float = 1.0
+    """The backbone learns at this share of the learning rate: less than 1 keeps more of what earlier stages taught it."""
     weight_decay: float = 0.01
     """AdamW's weight decay."""
     warmup: int = 0
@@ -176,6 +178,7 @@ class StageSettings:
         refuse_unless(self.steps >= 1, "steps", self.steps, "1 or more")
         refuse_unless(self.global_batch >= 1, "global_batch", self.global_batch, "1 or more")
         refuse_unless(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
+        refuse_unless(0 <= self.backbone_rate <= 1, "backbone_rate", self.backbone_rate, "0 to 1")
         for key in ("weight_decay", "warmup", "clip_norm", "validate_every"):
             refuse_unless(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
 
@@ -227,9 +230,8 @@ class ScoreSettings:
 
     batch: int = 64
     """Objects scored at once; every batch is padded to this number, so that its size never changes a score."""
-    calibration: int = 2048
-    """Normal training cubes whose scores standardise `fused`: half as the memory that distances are measured to,
-    half for mean and deviation."""
+    calibration: int = 4096
+    """Normal training cubes by which scores are standardised, and to which distances are measured."""
     neighbours: int = 3
     """`semantic_reconstruction` scores the mean distance to so many nearest normal embeddings."""
 

@@ -36,8 +36,6 @@ class Subject:
     """What decides the scores, beside the shard."""
     floors: dict[str, float]
     """What a frame without objects gets, by score."""
-    standard: dict[str, tuple[float, float]]
-    """Mean and deviation of each task's score on held-out normal cubes."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +43,6 @@ class ShardSets:
     """What an evaluation reads."""
 
     train: ShardSet
-    val: ShardSet
     test: ShardSet
 
 
@@ -55,7 +52,7 @@ class Evaluation:
     def __init__(self, settings: Settings, accelerator: Accelerator) -> None:
         root = Path(settings.shards)
         self.settings, self.accelerator = settings, accelerator
-        self.sets = ShardSets(*(ShardSet(shard_folder(root, "cube", split)) for split in ("train", "val", "test")))
+        self.sets = ShardSets(*(ShardSet(shard_folder(root, "cube", split)) for split in ("train", "test")))
         self.folder = Path(settings.run) / "scores"
 
     def score(self, state: State) -> list[Subject]:
@@ -106,7 +103,7 @@ class Evaluation:
         }
 
     def _score_baselines(self) -> Subject:
-        subject = Subject("no learning", BASELINES, ["baselines", *BASELINES], dict.fromkeys(BASELINES, 0.0), {})
+        subject = Subject("no learning", BASELINES, ["baselines", *BASELINES], dict.fromkeys(BASELINES, 0.0))
         self._make_parts(subject, lambda number: baseline_scores(self.sets.test, number))
         return subject
 
@@ -118,18 +115,16 @@ class Evaluation:
         network.load_state_dict(tensors, strict=False)
         digest = tensors_digest(network.state_dict())
         scorer = Scorer(network, tasks, digest, self.settings.score, self.settings.task, self.accelerator.device)
-        calibration = calibrate(scorer, self.sets.train, self.sets.val)
-        normal = [facts.content_digest, self.sets.val.manifest.content_digest]
+        calibration = calibrate(scorer, self.sets.train)
         how = [dataclasses.asdict(self.settings.score), dataclasses.asdict(self.settings.task)]
-        standard = {task: (calibration.mean[task], calibration.deviation[task]) for task in tasks}
-        subject = Subject(name, (*tasks, "fused"), [digest, tasks, how, normal], calibration.floors, standard)
+        subject = Subject(name, (*tasks, "fused"), [digest, tasks, how, facts.content_digest], calibration.floors)
         self._make_parts(subject, lambda number: self._score_shard(scorer, calibration, number))
         return subject
 
     def _score_shard(self, scorer: Scorer, calibration: Calibration, number: int) -> dict[str, np.ndarray]:
-        starts = self.sets.test.starts
-        measured = scorer.measure(self.sets.test, np.arange(starts[number], starts[number + 1]))
-        return calibration.scores(measured, self.settings.score.neighbours)
+        ids = np.arange(self.sets.test.starts[number], self.sets.test.starts[number + 1])
+        scene = str(self.sets.test.scenes(ids[:1])[0])
+        return calibration.scores(scorer.measure(self.sets.test, ids), scene, self.settings.score.neighbours)
 
     def _make_parts(self, subject: Subject, make) -> None:
         """Write the parts of this rank's shards that are not there yet."""

@@ -7,14 +7,13 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
-from dist_vad.codec import decode_into
+from dist_vad.codec import decode_into, npy_values
 from dist_vad.errors import InputError
 from dist_vad.manifest import INDEX_DTYPE, Manifest, ShardInfo, index_path, sample_key, tar_path
 from dist_vad.storage import bytes_sha256
@@ -63,10 +62,28 @@ class ShardSet:
             row = index[sample - self.starts[number]]
             decode_into(self._member(int(number), row, data, 0), clips[i], m.codec)
             if m.scene_size:
-                scenes[i] = np.load(BytesIO(self._member(int(number), row, data, 1)))
+                scenes[i] = npy_values(self._member(int(number), row, data, 1), np.float32)
             labels[i] = row["label"]
         places = np.arange(len(ids)) if positions is None else positions
         return Batch(torch.from_numpy(clips), torch.from_numpy(scenes), torch.from_numpy(labels), places)
+
+    def scenes(self, ids: np.ndarray) -> np.ndarray:
+        """Names of the scenes of samples: str [len(ids)]."""
+        of_video = {video.name: video.scene for video in self.manifest.videos}
+        of_shard = np.array([of_video[shard.video] for shard in self.manifest.shards])
+        return of_shard[np.searchsorted(self.starts, ids, side="right") - 1]
+
+    def folds(self, ids: np.ndarray) -> np.ndarray:
+        """0 or 1 for each sample: every other video of a scene, so that no video is in both. int64 [len(ids)]."""
+        seen: dict[str, int] = {}
+        of_video = {}
+        for video in self.manifest.videos:
+            of_video[video.name] = seen.get(video.scene, 0) % 2
+            seen[video.scene] = seen.get(video.scene, 0) + 1
+        if len(set(of_video.values())) == 1:  # one video for each scene: take every other scene
+            of_video = {name: number % 2 for number, name in enumerate(of_video)}
+        of_shard = np.array([of_video[shard.video] for shard in self.manifest.shards])
+        return of_shard[np.searchsorted(self.starts, ids, side="right") - 1]
 
     def index(self, shard: int) -> np.ndarray:
         """The rows of one shard's index: INDEX_DTYPE [samples]."""
@@ -102,9 +119,7 @@ class ShardSet:
             raise InputError(_missing(path, self.folder)) from error
         if bytes_sha256(content) != shard.index_sha256:
             raise InputError(f"index {path} does not have the sha256 of the manifest; write the shard set again")
-        index = np.load(BytesIO(content))
-        assert index.dtype == INDEX_DTYPE
-        return index
+        return npy_values(content, INDEX_DTYPE)
 
     def _map_tar(self, shard: ShardInfo) -> mmap.mmap:
         path = tar_path(self.folder, shard)

@@ -12,9 +12,11 @@ from dist_vad.config import ScoreSettings, TaskSettings
 from dist_vad.model import Network
 from dist_vad.reader import ShardSet, evenly_spaced
 from dist_vad.storage import atomic_file, digest
-from dist_vad.tasks import TASKS, Inputs, Task
+from dist_vad.tasks import TASKS, Inputs, Measured, Task
 
 SCORING_VERSION = 1
+SCENE_MINIMUM = 50
+"""Normal cubes that a scene must have for a mean and a deviation of its own."""
 
 
 class Scorer:
@@ -40,65 +42,104 @@ class Scorer:
         self.digest, self.settings, self.device = digest, settings, device
 
     @torch.no_grad()
-    def measure(self, shards: ShardSet, ids: np.ndarray) -> dict[str, np.ndarray]:
-        """Measurements of samples by task: float32 [len(ids), M].
+    def measure(self, shards: ShardSet, ids: np.ndarray) -> dict[str, Measured]:
+        """Measurements of samples by task.
 
         Every batch has the same size, the last one by repeating its last sample: a network can give other bits at
         another batch size.
         """
         size = self.settings.batch
         padded = np.concatenate([ids, np.repeat(ids[-1:], -len(ids) % size)])
-        measured: dict[str, list[np.ndarray]] = {name: [] for name in self.tasks}
+        values: dict[str, list[np.ndarray]] = {name: [] for name in self.tasks}
+        scenes = []
         for some in padded.reshape(-1, size):
             batch = shards.read(some)
+            scenes.append(batch.scenes.numpy())
             inputs = Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
             for name, task in self.tasks.items():
                 value = task.measure(self.network.backbone, self.network.heads[task.phase], inputs)
-                measured[name].append(value.float().cpu().numpy())
-        return {name: np.concatenate(values)[: len(ids)] for name, values in measured.items()}
+                values[name].append(value.float().cpu().numpy())
+        places = np.concatenate(scenes)[: len(ids)]
+        return {name: Measured(np.concatenate(some)[: len(ids)], places) for name, some in values.items()}
+
+
+@dataclass(frozen=True)
+class Standard:
+    """Mean and deviation of a score on normal video, in each scene of which there is enough and over all."""
+
+    by_scene: dict[str, tuple[float, float]]
+    overall: tuple[float, float]
+
+    @classmethod
+    def of(cls, scores: np.ndarray, scenes: np.ndarray) -> "Standard":
+        """From scores of normal cubes [N] and the names of their scenes [N]."""
+        chosen = {str(name): scores[scenes == name] for name in np.unique(scenes)}
+        enough = {name: _moments(some) for name, some in chosen.items() if len(some) >= SCENE_MINIMUM}
+        return cls(enough, _moments(scores))
+
+    def __call__(self, scores: np.ndarray, scene: str) -> np.ndarray:
+        """Scores of cubes of one scene in deviations above the normal mean."""
+        mean, deviation = self.by_scene.get(scene, self.overall)
+        return (scores - mean) / deviation
+
+
+def _moments(scores: np.ndarray) -> tuple[float, float]:
+    return float(scores.mean()), float(max(scores.std(), 1e-12))
 
 
 @dataclass(frozen=True)
 class Calibration:
     """What is normal, learned from normal video alone.
 
-    Memories come from training videos, means and deviations from the held-out normal ones (`val`), which no
-    weight has seen.
+    All of it comes from normal training cubes.
     """
 
-    memory: dict[str, np.ndarray]
-    """Task -> measurements of normal training cubes, [N, M]."""
-    mean: dict[str, float]
-    deviation: dict[str, float]
+    memory: dict[str, Measured]
+    """Task -> measurements of normal training cubes."""
+    standards: dict[str, Standard]
     floors: dict[str, float]
     """What a frame without objects gets, by score: 0 where the task's paper says so (eq. 9), else the smallest score
-    of the held-out normal cubes."""
+    of the normal training cubes."""
 
-    def scores(self, measured: dict[str, np.ndarray], neighbours: int) -> dict[str, np.ndarray]:
-        """Score of each object by task, and `fused`, the sum of the standardised ones: float64 [B] each."""
-        raw = {name: score(name, measured[name], self.memory[name], neighbours) for name in measured}
-        standard = [(value - self.mean[name]) / self.deviation[name] for name, value in raw.items()]
-        return {**raw, "fused": np.sum(standard, axis=0)}
-
-
-def score(task: str, measured: np.ndarray, normal: np.ndarray, neighbours: int) -> np.ndarray:
-    """One task's anomaly score of each object: float64 [B]."""
-    return TASKS[task].score(measured, normal, neighbours)
+    def scores(self, measured: dict[str, Measured], scene: str, neighbours: int) -> dict[str, np.ndarray]:
+        """For cubes of one scene, float64 [B] each: the score by task, `standard_TASK`, and `fused`, the latter's sum."""
+        raw = {name: TASKS[name].score(measured[name], self.memory[name], neighbours) for name in measured}
+        standard = {standard_name(name): self.standards[name](value, scene) for name, value in raw.items()}
+        return {**raw, **standard, "fused": np.sum(list(standard.values()), axis=0)}
 
 
-def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet) -> Calibration:
-    """Calibrate a scorer on normal training and held-out cubes; the same cubes whoever does it."""
-    half = scorer.settings.calibration // 2
-    memory = scorer.measure(train, evenly_spaced(len(train), half))
-    held_out = scorer.measure(val, evenly_spaced(len(val), half))
-    raw = {n: score(n, held_out[n], memory[n], scorer.settings.neighbours) for n in memory}
-    mean = {name: float(value.mean()) for name, value in raw.items()}
-    deviation = {name: float(max(value.std(), 1e-12)) for name, value in raw.items()}
-    calibration = Calibration(memory, mean, deviation, {})
-    for name, value in calibration.scores(held_out, scorer.settings.neighbours).items():
-        empty = TASKS[name].empty_score if name in TASKS else None
-        calibration.floors[name] = float(value.min()) if empty is None else empty
-    return calibration
+def standard_name(task: str) -> str:
+    """The column of a task's standardised score."""
+    return f"standard_{task}"
+
+
+def calibrate(scorer: Scorer, train: ShardSet) -> Calibration:
+    """Calibrate a scorer on normal training cubes; the same cubes whoever does it.
+
+    All of them are the memory for scoring. For mean and deviation each half of the videos is scored with the other half
+    as memory, since a cube's own video would be its nearest neighbour.
+    """
+    settings = scorer.settings
+    ids = evenly_spaced(len(train), settings.calibration)
+    memory, scenes, fold = scorer.measure(train, ids), train.scenes(ids), train.folds(ids)
+    raw = {name: _cross_scores(name, some, fold, settings.neighbours) for name, some in memory.items()}
+    standards = {name: Standard.of(value, scenes) for name, value in raw.items()}
+    fused = np.zeros(len(ids))
+    for name in np.unique(scenes):
+        here = scenes == name
+        fused[here] = sum(standards[task](raw[task][here], str(name)) for task in raw)
+    empty = {name: TASKS[name].empty_score for name in raw}
+    floors = {name: float(raw[name].min()) if value is None else value for name, value in empty.items()}
+    return Calibration(memory, standards, {**floors, "fused": float(fused.min())})
+
+
+def _cross_scores(task: str, measured: Measured, fold: np.ndarray, neighbours: int) -> np.ndarray:
+    """Score of each cube with the cubes of the other fold as memory: float64 [N]."""
+    scores = np.zeros(len(fold))
+    halves = [Measured(*(part[fold == number] for part in measured)) for number in (0, 1)]
+    for number, half in enumerate(halves):
+        scores[fold == number] = TASKS[task].score(half, halves[1 - number], neighbours)
+    return scores
 
 
 def part_path(folder: Path, key: list, shard_sha256: str) -> Path:

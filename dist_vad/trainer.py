@@ -76,7 +76,12 @@ def train_stage(settings: Settings, stage: Stage, parent: State | None, accelera
         network.load_state_dict(parent.load(), strict=False)
     module = StageModule(network, list(stage.settings.tasks), settings.task)
     optimizer = torch.optim.AdamW(
-        module.parameters(), lr=stage.settings.learning_rate, weight_decay=stage.settings.weight_decay
+        [
+            {"params": module.backbone.parameters(), "share": stage.settings.backbone_rate},
+            {"params": module.heads.parameters(), "share": 1.0},
+        ],
+        lr=stage.settings.learning_rate,
+        weight_decay=stage.settings.weight_decay,
     )
     checkpoint = _agreed_checkpoint(folder, accelerator)
     if checkpoint:
@@ -139,7 +144,7 @@ class _Run:
         saved_at = time.monotonic()
         for step, micro_batches in loader.steps(start, stage.steps):
             for group in self.optimizer.param_groups:
-                group["lr"] = learning_rate(stage, step)
+                group["lr"] = group["share"] * learning_rate(stage, step)
             sums = self._accumulate(step, micro_batches)
             self._guard(step)
             self.optimizer.step()

@@ -1,11 +1,12 @@
 """The network takes clips of any length and size, and no sample sees another."""
 
+import numpy as np
 import pytest
 import torch
 
 from dist_vad.config import TaskSettings
 from dist_vad.model import PHASES, Network
-from dist_vad.tasks import TASKS, Inputs
+from dist_vad.tasks import TASKS, DrawKey, Inputs
 from dist_vad.tasks.semantic_reconstruction import _take_out
 
 
@@ -24,6 +25,10 @@ def inputs(count: int, length: int = 9, size: int = 48) -> Inputs:
     return Inputs(clip, torch.rand(count, 12, generator=generator), torch.arange(count) % 2)
 
 
+def some_draws(name: str, count: int) -> torch.Tensor:
+    return TASKS[name](TaskSettings()).draw(DrawKey(0, "stage", name, 0, np.arange(count)), clip_length=9)
+
+
 @pytest.mark.parametrize(("length", "size"), [(1, 48), (4, 48), (9, 48), (9, 64), (5, 256)])
 def test_clips_of_any_length_and_size_give_outputs_of_one_shape(network, length, size):
     sample = inputs(1, length, size)
@@ -38,7 +43,7 @@ def test_clips_of_any_length_and_size_give_outputs_of_one_shape(network, length,
 def test_a_sample_s_loss_does_not_depend_on_the_batch_it_is_in(network, name):
     task, whole = TASKS[name](TaskSettings()), inputs(6)
     head = network.heads[task.phase]
-    draws = torch.tensor([[1], [3], [5], [7], [2], [4]]) if name == "semantic_reconstruction" else torch.zeros(6, 0)
+    draws = some_draws(name, 6)
     together = task.loss(network.backbone, head, whole, draws)
     alone = [
         task.loss(network.backbone, head, Inputs(whole.clip[i : i + 1], whole.scene[i : i + 1], whole.label[i : i + 1]), draws[i : i + 1])
@@ -51,7 +56,7 @@ def test_a_sample_s_loss_does_not_depend_on_the_batch_it_is_in(network, name):
 def test_a_task_teaches_the_backbone_and_its_own_head_and_no_other(name):
     network = Network(width=4, embedding=8, scene_size=12, seed=0)
     task = TASKS[name](TaskSettings(semantic_margin=2.0))
-    draws = torch.full((4, 1), 3)
+    draws = some_draws(name, 4)
     task.loss(network.backbone, network.heads[task.phase], inputs(4), draws).sum().backward()
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.backbone.parameters())
     for phase in PHASES:
@@ -63,7 +68,7 @@ def test_a_task_teaches_the_backbone_and_its_own_head_and_no_other(name):
 def test_a_task_s_loss_falls_when_it_is_trained(name):
     network = Network(width=4, embedding=8, scene_size=12, seed=0)
     task, batch = TASKS[name](TaskSettings()), inputs(8)
-    head, draws = network.heads[task.phase], torch.full((8, 1), 4)
+    head, draws = network.heads[task.phase], some_draws(name, 8)
     optimizer = torch.optim.AdamW([*network.backbone.parameters(), *head.parameters()], lr=5e-3)
     losses = []
     for _ in range(200 if name == "semantic_reconstruction" else 40):  # it stays on a plateau for a while

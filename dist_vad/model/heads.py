@@ -2,6 +2,7 @@
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from dist_vad.model.backbone import norm
 
@@ -28,9 +29,9 @@ class PerceptionHead(nn.Module):
 class ComprehensionHead(nn.Module):
     """H_com: embeds a clip together with the scene in which it happens.
 
-    Pools over space and time: the mean, and beside it the mean and the largest change from frame to frame (0 for a
-    single frame). With the mean alone a clip and the same clip without one frame look alike, and semantic
-    reconstruction never leaves its margin: its embeddings collapse.
+    Features are averaged over time within the cells of a coarse grid, and so are their changes from frame to frame (0 for
+    a single frame). With one average over all, a clip and the same clip without one frame look alike, and semantic
+    reconstruction stays at its margin far longer.
 
     Args:
         channels: of the backbone's features.
@@ -38,19 +39,26 @@ class ComprehensionHead(nn.Module):
         embedding: length of the embedding.
     """
 
+    GRID = 3
+
     def __init__(self, channels: int, scene_size: int, embedding: int) -> None:
         super().__init__()
+        pooled = 2 * channels * self.GRID**2
         self.layers = nn.Sequential(
-            nn.Linear(3 * channels + scene_size, 2 * embedding), nn.SiLU(), nn.Linear(2 * embedding, embedding)
+            nn.Linear(pooled + scene_size, 2 * embedding), nn.SiLU(), nn.Linear(2 * embedding, embedding)
         )
+
+    def pool(self, features: torch.Tensor) -> torch.Tensor:
+        """Features [B, C, T, h, w] -> [B, 2 C GRID^2], whatever T, h and w: what is where, and how it changes."""
+        still = features[:, :, :1] * 0  # so that a single frame has a change, of 0
+        change = torch.cat([still, features.diff(dim=2).abs()], dim=2)
+        both = torch.cat([features.mean(dim=2), change.mean(dim=2)], dim=1)
+        return functional.adaptive_avg_pool2d(both, self.GRID).flatten(1)
 
     def forward(self, features: torch.Tensor, scene: torch.Tensor) -> torch.Tensor:
         """Features [B, C, T, h, w] and f_scene [B, D_B] -> embeddings [B, embedding], not normalised."""
-        mean = features.mean(dim=(3, 4))
-        still = mean[:, :, :1] * 0  # so that a single frame has a change, of 0
-        change = torch.cat([still, mean.diff(dim=2).abs()], dim=2)
-        pooled = [mean.mean(dim=2), change.mean(dim=2), change.amax(dim=2)]
-        return self.layers(torch.cat([*pooled, scene.to(mean.dtype)], dim=1))
+        pooled = self.pool(features)
+        return self.layers(torch.cat([pooled, scene.to(pooled.dtype)], dim=1))
 
 
 class InferenceHead(nn.Module):

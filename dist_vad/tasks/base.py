@@ -1,7 +1,7 @@
 """What a proxy task is: inputs, a head, a loss per sample, and a measurement that says how unusual an object is."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -47,6 +47,15 @@ class DrawKey:
         return (self.seed, self.stage, self.task, self.step, self.positions)
 
 
+class Measured(NamedTuple):
+    """What a head says of some cubes, and the scenes in which they are."""
+
+    values: np.ndarray
+    """float32 [B, M], as `Task.measure` gives it."""
+    scenes: np.ndarray
+    """float32 [B, D_B]: f_scene."""
+
+
 class Task:
     """A proxy task. Subclasses define the class attributes and the three methods.
 
@@ -67,7 +76,7 @@ class Task:
         self.settings = settings
 
     def draw(self, key: DrawKey, clip_length: int) -> torch.Tensor:
-        """Random draws of a batch, made on the CPU: int64 [B, ...]; nothing by default."""
+        """Random draws of a batch, made on the CPU: [B, ...]; nothing by default."""
         return torch.zeros(len(key.positions), 0, dtype=torch.int64)
 
     def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
@@ -78,12 +87,13 @@ class Task:
         """What the trained head says of each cube: float [B, M]; `score` makes one number of it."""
         raise NotImplementedError
 
-    def score(self, measured: np.ndarray, normal: np.ndarray, neighbours: int) -> np.ndarray:
+    @staticmethod
+    def score(measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
         """Anomaly score, higher = more unusual: float64 [B].
 
         Args:
-            measured: of the objects to score, [B, M].
-            normal: of a memory of normal training cubes, [N, M].
+            measured: the objects to score.
+            normal: a memory of normal training cubes.
             neighbours: for tasks that compare with their nearest normal measurements.
         """
-        return measured[:, 0].astype(np.float64)
+        return measured.values[:, 0].astype(np.float64)

@@ -6,7 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from dist_vad import counters
-from dist_vad.tasks.base import DrawKey, Inputs, Task
+from dist_vad.tasks.base import DrawKey, Inputs, Measured, Task
 
 
 class SemanticReconstruction(Task):
@@ -16,9 +16,10 @@ class SemanticReconstruction(Task):
     without it. With e = H_com[F(.), f_scene], p+ = cos(e(V_d), e(I)) and p- = cos(e(V_d), e(V_c)), per sample:
     L = max(0, gamma - (p+ - p-)).
 
-    Score: the mean cosine distance of e(V_c) to its nearest neighbours among normal training cubes. The paper names
-    no score for this head; its embedding holds what happens *and where*, so what is normal in another scene is far
-    from all that was normal here.
+    Score: the distance to the nearest normal training cubes of what H_com sees, [pooled F(V_c), f_scene], each feature
+    standardised. The paper names no score for this head. Taken at its input, since e itself may collapse (every loss
+    at gamma) while F, held by retained tasks, does not. It knows *what* happens *where*: what is normal in another
+    scene is far from all that was normal here.
     """
 
     name = "semantic_reconstruction"
@@ -38,11 +39,21 @@ class SemanticReconstruction(Task):
         return functional.relu(self.settings.semantic_margin - (near - far))
 
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
-        return functional.normalize(head(backbone(inputs.clip), inputs.scene).float(), dim=1)
+        return head.pool(backbone(inputs.clip))
 
-    def score(self, measured: np.ndarray, normal: np.ndarray, neighbours: int) -> np.ndarray:
-        distance = 1.0 - measured.astype(np.float64) @ normal.astype(np.float64).T
-        return np.sort(np.partition(distance, neighbours - 1, axis=1)[:, :neighbours], axis=1).mean(axis=1)
+    @staticmethod
+    def score(measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
+        mean, deviation = normal.values.mean(axis=0), normal.values.std(axis=0) + 1e-6
+        # The scene weighs half as much as the features, whose standardised values have a norm of about sqrt(M).
+        weight = 0.5 * np.sqrt(normal.values.shape[1])
+
+        def place(some: Measured) -> np.ndarray:
+            return np.concatenate([(some.values - mean) / deviation, weight * some.scenes], axis=1).astype(np.float64)
+
+        a, b = place(measured), place(normal)
+        squared = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2 * a @ b.T
+        nearest = np.sort(np.partition(squared, neighbours - 1, axis=1)[:, :neighbours], axis=1)
+        return np.sqrt(np.maximum(nearest, 0).mean(axis=1))
 
 
 def _take_out(clip: torch.Tensor, anchor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -21,5 +21,10 @@ def file_identity(path: Path, labels: object) -> str:
 
 
 def inclusive(first: int, last: int, base: int) -> list[int]:
-    """An annotation's first and last frame, counted from `base`, as a 0-based half-open interval."""
+    """An annotation's first and last frame, counted from `base`, as a 0-based half-open interval.
+
+    Raises ValueError where the first lies before `base` or after the last.
+    """
+    if not base <= first <= last:
+        raise ValueError(f"frames {first} to {last} are no interval of frames counted from {base}")
     return [first - base, last - base + 1]

@@ -41,6 +41,8 @@ VERSION = 1
 """Goes up whenever anything is drawn differently: shards made before are then made again."""
 FPS = 25.0
 VIRTUAL_FRAMES = 45
+VISIBLE = 0.2
+"""An anomaly is labelled in the frames that show more than this share of it."""
 
 PROGRAMME: tuple[tuple[str, ...], ...] = (
     ("runner", "cart"),  # square, then mall, road, square, ...
@@ -157,7 +159,7 @@ def _event(actor: Actor, name: str, kind: str, frames: int) -> Event:
     boxes = {}
     for t in range(frames):
         extent = box(actor, t)
-        if extent is not None and visible_share(extent, WIDTH, HEIGHT) > 0.5:
+        if extent is not None and visible_share(extent, WIDTH, HEIGHT) > VISIBLE:
             x1, y1, x2, y2 = extent
             boxes[t] = [max(0.0, x1), max(0.0, y1), min(float(WIDTH), x2), min(float(HEIGHT), y2)]
     first, last = min(boxes), max(boxes)

@@ -114,7 +114,7 @@ def people(dice: Dice, lane: Lane, entry: int, frames: int) -> list[Actor]:
     pause = (stop, stop + round(dice.between(18, 34))) if dice.chance(0.22) else (0, 0)
     side = -1.0 if math.cos(heading) > 0 else 1.0
     group = []
-    for member in range(dice.pick((1, 1, 1, 2, 2, 3))):
+    for member in range(dice.pick((1, 1, 1, 1, 2, 2))):
         behind = side * member * dice.between(0.26, 0.42) * grown_up(start[1])
         place = (start[0] + behind, start[1] + dice.between(-2, 2) * (member > 0))
         way = track(frames, entry=entry, start=place, heading=heading, speed=speed, pause=pause)
@@ -311,6 +311,20 @@ def spinning_box(dice: Dice, frames: int) -> list[Actor]:
     return [SpinningBox(centre=centre, radius=dice.between(20, 28), colours=colours, phase=dice.between(0, 6.3))]
 
 
+def steam(dice: Dice, frames: int) -> list[Actor]:
+    """Steam pours out of a grating."""
+    tone = dice.pick(((84, 84, 88), (120, 118, 116), (176, 174, 170)))
+    place, h = (144 + dice.between(-8, 8), VIRTUAL_GROUND), dice.between(56, 76)
+    wind, phase = dice.between(-0.6, 0.6), dice.between(0, 6.3)
+    return [Smoke(source=place, h=h, first=-24, duration=frames + 24, wind=wind, colour=tone, phase=phase)]
+
+
+def sprint(dice: Dice, frames: int) -> list[Actor]:
+    """Somebody sprints, and the camera keeps up."""
+    way = _close_track(frames, 144, dice.between(0.1, 0.13), dice.pick((-1.0, 1.0)))
+    return [_close_person(dice, way, RUN)]
+
+
 VIRTUAL_ANOMALIES: dict[str, Callable[[Dice, int], list[Actor]]] = {
     "fall": fall,
     "crawl": crawl,
@@ -318,4 +332,6 @@ VIRTUAL_ANOMALIES: dict[str, Callable[[Dice, int], list[Actor]]] = {
     "fight": fight,
     "fire": fire,
     "spinning_box": spinning_box,
+    "steam": steam,
+    "sprint": sprint,
 }

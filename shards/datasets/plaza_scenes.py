@@ -15,7 +15,7 @@ import numpy as np
 from dist_vad.counters import uniform
 from shards.datasets.plaza_actors import Actor
 from shards.datasets.plaza_canvas import SHARPNESS, Canvas, Colour, Dice, Point
-from shards.datasets.plaza_things import Column, Flag, Pinwheel
+from shards.datasets.plaza_things import Column, Flag
 
 WIDTH, HEIGHT = 192, 144
 CLOSE_UP = 96
@@ -229,16 +229,12 @@ def _flags(dice: Dice) -> list[Actor]:
 
 def _columns(dice: Dice) -> list[Actor]:
     colours: tuple[Colour, ...] = ((196, 62, 60), (240, 236, 228), (70, 92, 160))
-    return [Column(left=91, top=18, width=11, height=30, colours=colours, phase=dice.between(0, 6.3))]
+    return [Column(left=91, top=16, width=11, height=15, colours=colours, phase=dice.between(0, 6.3))]
 
 
-def _pinwheels(dice: Dice) -> list[Actor]:
-    vanes: tuple[Colour, ...] = ((214, 76, 62), (244, 210, 84), (72, 124, 182))
+def _gable_flag(dice: Dice) -> list[Actor]:
     cloth: tuple[Colour, ...] = ((240, 236, 226), (46, 128, 98))
-    return [
-        Pinwheel(centre=(132, 29), radius=11, colours=vanes, phase=dice.between(0, 6.3)),
-        Flag(corner=(60, 9), size=(22, 13), colours=cloth, phase=dice.between(0, 6.3)),
-    ]
+    return [Flag(corner=(60, 9), size=(22, 13), colours=cloth, phase=dice.between(0, 6.3))]
 
 
 SCENES = {
@@ -247,14 +243,14 @@ SCENES = {
         Scene(
             name="square",
             paint=_square,
-            lanes=(Lane(far=58, near=63, gap=210), Lane(far=72, near=80, gap=210), Lane(far=149, near=158, gap=56)),
+            lanes=(Lane(far=58, near=63, gap=420), Lane(far=72, near=80, gap=420), Lane(far=149, near=158, gap=85)),
             stage=Lane(far=71, near=77, gap=0),
             motion=_flags,
         ),
         Scene(
             name="mall",
             paint=_mall,
-            lanes=(Lane(far=59, near=64, gap=210), Lane(far=72, near=80, gap=210), Lane(far=149, near=158, gap=56)),
+            lanes=(Lane(far=59, near=64, gap=420), Lane(far=72, near=80, gap=420), Lane(far=149, near=158, gap=85)),
             stage=Lane(far=71, near=77, gap=0),
             motion=_columns,
         ),
@@ -262,12 +258,12 @@ SCENES = {
             name="road",
             paint=_road,
             lanes=(
-                Lane(far=60, near=68, gap=130),
-                Lane(far=80, near=105, gap=75, casting="traffic"),
-                Lane(far=149, near=158, gap=54),
+                Lane(far=60, near=68, gap=260),
+                Lane(far=80, near=105, gap=100, casting="traffic"),
+                Lane(far=149, near=158, gap=85),
             ),
             stage=Lane(far=71, near=79, gap=0),
-            motion=_pinwheels,
+            motion=_gable_flag,
             vehicles=True,
         ),
     )

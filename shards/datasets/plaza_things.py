@@ -42,29 +42,6 @@ class Flag:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pinwheel:
-    """A toy windmill."""
-
-    centre: Point
-    radius: float
-    colours: tuple[Colour, ...]
-    phase: float
-
-    def depth(self, t: int) -> float:
-        return 0.0
-
-    def draw(self, pen: Pen, t: int) -> None:
-        x, y = self.centre
-        angle = self.phase + 0.24 * t + 1.2 * gust(t, self.phase)
-        for vane in range(6):
-            start, end = angle + vane * math.pi / 3, angle + (vane + 0.72) * math.pi / 3
-            tip = (x + self.radius * math.cos(start), y + self.radius * math.sin(start))
-            side = (x + 0.75 * self.radius * math.cos(end), y + 0.75 * self.radius * math.sin(end))
-            pen.polygon([(x, y), tip, side], self.colours[vane % len(self.colours)])
-        pen.blob((x, y), (0.14 * self.radius, 0.14 * self.radius), (70, 64, 60))
-
-
-@dataclass(frozen=True, kw_only=True)
 class Column:
     """A rotating column with slanting stripes, as before a barber's."""
 
@@ -114,7 +91,7 @@ class Smoke:
     """Sideways drift, pixels per frame."""
     colour: Colour
     phase: float
-    life: int = 32
+    life: int = 24
     """Frames after which a cloud has gone."""
 
     def depth(self, t: int) -> float:
@@ -129,8 +106,8 @@ class Smoke:
                 x = self.source[0] + (0.14 * strew + 0.1 * math.sin(4 * age + birth)) * self.h
                 x += self.wind * self.life * age**1.4
                 y = self.source[1] - self.h * (0.1 + 1.1 * age**0.8)
-                opacity = 0.56 * min(1.0, 4 * age) * (1 - age) ** 0.8
-                pen.puff((x, y), self.h * (0.22 + 0.46 * age), darker(self.colour, 1 + 0.16 * strew), opacity)
+                opacity = 0.85 * min(1.0, 4 * age) * (1 - age) ** 0.6
+                pen.puff((x, y), self.h * (0.2 + 0.36 * age), darker(self.colour, 1 + 0.5 * strew), opacity)
 
 
 @dataclass(frozen=True, kw_only=True)
