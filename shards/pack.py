@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import webdataset
+from webdataset.writer import TarWriter
 
 from dist_vad.codec import encode
 from dist_vad.manifest import CODECS, INDEX_DTYPE, MEMBERS, ShardInfo, index_path, sample_key, tar_path
@@ -53,7 +53,7 @@ def _write_shard(
     path = tar_path(folder, name)
     with atomic_file(path) as file:
         # Time, owner and mode are fixed, for the same samples to give the same bytes.
-        writer = webdataset.TarWriter(file, user="", group="", mode=0o644, mtime=0)
+        writer = TarWriter(file, user="", group="", mode=0o644, mtime=0)
         for sample, label in samples:
             members = _members(video, facts, sample, label, codec, scene)
             start = writer.tarstream.offset
@@ -86,7 +86,8 @@ def _members(video: str, facts: dict, sample: Sample, label: int, codec: str, sc
     }
     if label >= 0:
         described["label"] = label
-    members = {CODECS[codec][1:]: encode(sample.clip, codec), "scene.npy": scene, "json": json.dumps(described).encode()}
+    image = encode(sample.clip, codec)
+    members = {CODECS[codec][1:]: image, "scene.npy": scene, "json": json.dumps(described).encode()}
     return {extension: content for extension, content in members.items() if content}
 
 

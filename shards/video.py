@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -31,89 +30,67 @@ def picture_files(folder: Path) -> list[Path]:
     return sorted(files, key=lambda path: natural_key(path.name))
 
 
-@dataclass
 class PictureFrames:
-    """A folder of pictures as a video."""
+    """A folder of pictures as a video.
 
-    folder: Path
-    fps: float = 25.0
+    Raises InputError where the folder holds none, or where the first one does not decode.
+    """
 
-    @cached_property
-    def files(self) -> list[Path]:
-        """The pictures in order. Raises InputError where there is none."""
-        files = picture_files(self.folder)
-        if not files:
-            raise InputError(f"{self.folder} holds no pictures ({', '.join(IMAGE_EXTENSIONS)})")
-        return files
-
-    @cached_property
-    def _size(self) -> tuple[int, int]:
-        return _read_picture(self.files[0]).shape[:2]
-
-    @property
-    def width(self) -> int:
-        return self._size[1]
-
-    @property
-    def height(self) -> int:
-        return self._size[0]
+    def __init__(self, folder: Path, fps: float = 25.0) -> None:
+        self.files = picture_files(folder)
+        if not self.files:
+            raise InputError(f"{folder} holds no pictures ({', '.join(IMAGE_EXTENSIONS)})")
+        self.fps = fps
+        self.height, self.width = _read_picture(self.files[0], 0).shape[:2]
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        for path in self.files:
-            frame = _read_picture(path)
-            if frame.shape[:2] != self._size:
-                found, expected = (f"{w} x {h}" for h, w in (frame.shape[:2], self._size))
-                raise InputError(f"{path} is {found} pixels, the first picture of its video {expected}; remove it")
+        for number, path in enumerate(self.files):
+            frame = _read_picture(path, number)
+            height, width = frame.shape[:2]
+            if (height, width) != (self.height, self.width):
+                raise InputError(
+                    f"picture {path}, frame {number} of its video, is {width} x {height} pixels, expected "
+                    f"{self.width} x {self.height} as the first one; remove or resize it"
+                )
             yield frame
 
 
-@dataclass
 class FileFrames:
-    """A video file. Its length is counted by reading it, since containers lie about it."""
+    """A video file. Its length is counted by reading it, since containers lie about it.
 
-    path: Path
+    Raises InputError where the file does not open.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        capture = _open(path)
+        self.fps = capture.get(cv2.CAP_PROP_FPS) or 25.0
+        self.width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
+        self.height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        capture.release()
 
     @cached_property
-    def _facts(self) -> tuple[int, float, int, int]:
-        """(frames, fps, width, height)."""
-        capture = _open(self.path)
-        facts = (
-            capture.get(cv2.CAP_PROP_FPS) or 25.0,
-            int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
-            int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
-        )
-        count = 0
+    def _count(self) -> int:
+        capture, count = _open(self.path), 0
         while capture.grab():
             count += 1
         capture.release()
         if count == 0:
             raise InputError(f"video {self.path} does not decode: not a single frame; is the file whole?")
-        return (count, *facts)
-
-    @property
-    def fps(self) -> float:
-        return self._facts[1]
-
-    @property
-    def width(self) -> int:
-        return self._facts[2]
-
-    @property
-    def height(self) -> int:
-        return self._facts[3]
+        return count
 
     def __len__(self) -> int:
-        return self._facts[0]
+        return self._count
 
     def __iter__(self) -> Iterator[np.ndarray]:
         capture = _open(self.path)
         for number in range(len(self)):
             done, frame = capture.read()
             if not done:
-                raise InputError(f"video {self.path} does not decode at frame {number} of {len(self)}")
+                raise InputError(f"video {self.path} does not decode at frame {number} of {len(self)}; is it whole?")
             yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
         capture.release()
 
@@ -125,8 +102,13 @@ def _open(path: Path) -> cv2.VideoCapture:
     return capture
 
 
-def _read_picture(path: Path) -> np.ndarray:
-    frame = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if frame is None:
-        raise InputError(f"picture {path} does not decode; repair or remove it")
+def _read_picture(path: Path, number: int) -> np.ndarray:
+    """The picture, frame `number` of its video: RGB, uint8 [H, W, 3]."""
+    content = path.read_bytes()
+    frame = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
+    # OpenCV fills the missing part of a truncated JPEG with grey, and says nothing to its caller.
+    truncated = content.startswith(b"\xff\xd8") and content.rfind(b"\xff\xd9", -1024) < 0
+    if frame is None or truncated:
+        how = f"is cut off after {len(content)} bytes" if truncated else "does not decode"
+        raise InputError(f"picture {path}, frame {number} of its video, {how}; repair it, or remove that video")
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

@@ -1,6 +1,6 @@
 """Cut a data set into shards.
 
-    python shards/write.py --config configs/data/plaza.yaml --out DIR [--dotted.overrides ...]
+python shards/write.py --config configs/data/plaza.yaml --out DIR [--dotted.overrides ...]
 """
 
 from pathlib import Path

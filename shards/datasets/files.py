@@ -2,16 +2,8 @@
 
 from pathlib import Path
 
-from dist_vad.errors import InputError
 from dist_vad.storage import digest
 from shards.video import picture_files
-
-
-def required_folder(path: Path, expected: str) -> Path:
-    """The folder itself. Raises InputError, saying what was expected there, where it does not exist."""
-    if not path.is_dir():
-        raise InputError(f"{path} does not exist; expected {expected}")
-    return path
 
 
 def file_identity(path: Path, labels: object) -> str:

@@ -1,4 +1,4 @@
-"""Anyone's videos: `root/train` and `root/test`, each with video files or folders of pictures, labels if there are any."""
+"""Anyone's videos: `root/train` and `root/test`, each with video files or folders of pictures."""
 
 import json
 from pathlib import Path
@@ -18,36 +18,48 @@ def folder(settings: DataSettings) -> list[Video]:
     """The videos under `data.root`; the scene is the part of the name before the first `_`."""
     root = Path(settings.root or "")
     if not (root / "train").is_dir():
-        raise InputError(f"{root}/train does not exist; {LAYOUT}")
+        loose = len(_entries(root)) if root.is_dir() else 0
+        found = f"{root} holds {loose} videos directly, and no train/" if loose else f"{root}/train does not exist"
+        raise InputError(f"{found}; {LAYOUT}")
     labels = _read_labels(settings.labels)
     tests = _entries(root / "test") if (root / "test").is_dir() else []
     if labels is not None:
-        _check_names(Path(settings.labels or ""), labels, [path.stem for path in tests])
+        _check_names(Path(settings.labels or ""), labels, [_name(path) for path in tests])
     train = [_video(path, "train", None) for path in _entries(root / "train")]
-    return [*train, *(_video(path, "test", labels[path.stem] if labels is not None else None) for path in tests)]
+    return [*train, *(_video(path, "test", labels[_name(path)] if labels is not None else None) for path in tests)]
 
 
 def _entries(root: Path) -> list[Path]:
     found = [p for p in root.iterdir() if not is_junk(p) and (p.is_dir() or p.suffix.lower() in VIDEO_EXTENSIONS)]
     if not found and picture_files(root):
         raise InputError(f"{root} holds pictures, but no folders of them; one folder for each video: {LAYOUT}")
-    stems = [path.stem for path in found]
-    twice = sorted({stem for stem in stems if stems.count(stem) > 1})
+    keys = [_key(path) for path in found]
+    twice = next((path.name for path, key in zip(found, keys) if keys.count(key) > 1), None)
     if twice:
-        raise InputError(f"{root} holds several videos named {twice[0]!r}; names must differ in more than the extension")
+        raise InputError(f"{root} holds several videos named like {twice!r}; names must differ before the extension")
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
+def _name(path: Path) -> str:
+    """The video's name as its user knows it; the dots of a folder's name are no extension."""
+    return path.name if path.is_dir() else path.stem
+
+
+def _key(path: Path) -> str:
+    """The name as part of WebDataset keys, which end at a dot."""
+    return _name(path).replace(".", "-")
+
+
 def _video(path: Path, split: str, intervals: list[list[int]] | None) -> Video:
-    scene, separator, _ = path.stem.partition("_")
+    scene, separator, _ = _name(path).partition("_")
     return Video(
-        name=f"{split}_{path.stem}".replace(".", "-"),
+        name=f"{split}_{_key(path)}",
         split=split,
         scene=scene if separator else "scene",
         identity=file_identity(path, intervals),
         open=lambda: PictureFrames(path) if path.is_dir() else FileFrames(path),
         labels={} if intervals is None else {TRUTH: intervals},
-        source_name=path.stem,
+        source_name=_name(path),
     )
 
 
@@ -62,7 +74,7 @@ def _read_labels(path: str | None) -> dict[str, list[list[int]]] | None:
         raise InputError(f"no labels file at {path}; check data.labels") from error
     except (ValueError, TypeError, AttributeError) as error:
         raise InputError(
-            f"labels file {path} does not read ({error}); expected JSON such as {{\"video\": [[first, last], ...]}}, "
+            f'labels file {path} does not read ({error}); expected JSON such as {{"video": [[first, last], ...]}}, '
             "frames counted from 0, both inclusive"
         ) from error
 

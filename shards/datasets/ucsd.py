@@ -28,14 +28,17 @@ def ucsd(settings: DataSettings) -> list[Video]:
     if not root.is_dir():
         raise InputError(f"data.root {root} does not exist; give the folder of UCSD Ped1 or Ped2")
     if (root / "training/frames").is_dir():
-        return _repack(root)
-    for folder in (root, root / "UCSDped1", root / "UCSDped2", *sorted(root.glob("*/UCSDped*"))):
-        if (folder / "Train").is_dir() and (folder / "Test").is_dir():
-            return _published(folder)
-    raise InputError(
-        f"{root} holds no UCSD data set; expected Train/Train001/001.tif and Test/UCSDped2.m (as published) or "
-        "training/frames/01/000.jpg and ped2.mat (the common repack)"
-    )
+        return _repack(root, settings)
+    nested = [*sorted(root.glob("UCSDped*")), *sorted(root.glob("*/UCSDped*"))]
+    found = [folder for folder in (root, *nested) if (folder / "Train").is_dir() and (folder / "Test").is_dir()]
+    if len(found) > 1:
+        raise InputError(f"{root} holds {len(found)} data sets; give one of them: {', '.join(map(str, found))}")
+    if not found:
+        raise InputError(
+            f"{root} holds no UCSD data set; expected Train/Train001/001.tif and Test/UCSDped2.m (as published) or "
+            "training/frames/01/000.jpg and ped2.mat (the common repack)"
+        )
+    return _published(found[0], settings)
 
 
 def read_m_file(path: Path) -> list[Intervals]:
@@ -44,59 +47,78 @@ def read_m_file(path: Path) -> list[Intervals]:
     Raises InputError for a line that names frames in another way.
     """
     clips = []
-    for number, line in enumerate(path.read_text().splitlines(), 1):
-        if "gt_frame" not in line:
+    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+        if "gt_frame" not in line or line.lstrip().startswith("%"):
             continue
         ranges = re.search(r"gt_frame\s*=\s*\[([^\]]*)\]", line)
-        parts = re.split(r"[,\s]+", ranges.group(1).strip()) if ranges else [""]
-        found = [re.fullmatch(r"(\d+):(\d+)", part) for part in parts]
-        if not all(found):
-            raise InputError(f"{path}, line {number}: found {line.strip()!r}, expected gt_frame = [61:180]; or [1:5, 9:20];")
-        clips.append([inclusive(int(match.group(1)), int(match.group(2)), base=1) for match in found if match])
+        parts = re.split(r"[,;\s]+", ranges[1].strip()) if ranges else [""]
+        try:
+            pairs = [(int(first), int(last)) for first, last in (part.split(":") for part in parts)]
+            clips.append([inclusive(first, last, base=1) for first, last in pairs])
+        except ValueError as error:
+            raise InputError(
+                f"{path}, line {number}: found {line.strip()!r}, expected intervals counted from 1 such as "
+                "gt_frame = [61:180]; or [1:5, 9:20];"
+            ) from error
     return clips
 
 
 def read_mat_file(path: Path) -> list[Intervals]:
     """The anomalous intervals of each clip from the repack's `ped2.mat`, 0-based and half-open."""
     try:
-        clips = loadmat(path)["gt"].ravel()
+        clips = [np.asarray(clip).reshape(2, -1).T for clip in loadmat(path)["gt"].ravel()]
+        return [[inclusive(int(first), int(last), base=1) for first, last in clip] for clip in clips]
     except (ValueError, KeyError, NotImplementedError) as error:
-        raise InputError(f"{path} does not read as a MATLAB file with a variable `gt`: {error}") from error
-    return [[inclusive(int(a), int(b), base=1) for a, b in np.asarray(clip).reshape(2, -1).T] for clip in clips]
+        raise InputError(
+            f"{path} does not read: {error}; expected a MATLAB file with a variable `gt`, one array of [start; end] "
+            "for each clip, frames counted from 1"
+        ) from error
 
 
-def _published(root: Path) -> list[Video]:
+def _published(root: Path, settings: DataSettings) -> list[Video]:
     scene = "ped1" if "ped1" in root.name.lower() else "ped2"
-    truth = next(iter(sorted(p for p in (root / "Test").glob("UCSD*.m") if not is_junk(p))), None)
-    clips = read_m_file(truth) if truth else None
-    train = [f for f in _folders(root / "Train")]
-    test = [f for f in _folders(root / "Test") if not f.name.endswith("_gt")]
+    truth = next((p for p in sorted((root / "Test").glob("UCSD*.m")) if not is_junk(p)), None)
+    tests = [folder for folder in _folders(root / "Test") if not folder.name.endswith("_gt")]
+    labels = _labels(tests, read_m_file(truth) if truth else None, truth, settings)
     return [
-        *(_video(folder, scene, "train", folder.name.lower(), "Train", []) for folder in train),
-        *_test_videos(test, scene, clips, truth, "Test"),
+        *(_video(folder, scene, "train", folder.name.lower(), "Train", None) for folder in _folders(root / "Train")),
+        *(_video(folder, scene, "test", folder.name.lower(), "Test", some) for folder, some in zip(tests, labels)),
     ]
 
 
-def _repack(root: Path) -> list[Video]:
+def _repack(root: Path, settings: DataSettings) -> list[Video]:
     scene = "ped1" if "ped1" in root.name.lower() else "ped2"
     truth = next((p for p in (root / f"{scene}.mat", *sorted(root.glob("*.mat"))) if p.is_file()), None)
-    clips = read_mat_file(truth) if truth else None
-    train = [_video(f, scene, "train", f"train_{f.name}", "training", []) for f in _folders(root / "training/frames")]
-    folder = root / "testing/frames"
-    return [*train, *_test_videos(_folders(folder) if folder.is_dir() else [], scene, clips, truth, "testing")]
+    trains, folder = _folders(root / "training/frames"), root / "testing/frames"
+    tests = _folders(folder) if folder.is_dir() else []
+    labels = _labels(tests, read_mat_file(truth) if truth else None, truth, settings)
+    return [
+        *(_video(folder, scene, "train", f"train_{folder.name}", "training", None) for folder in trains),
+        *(_video(folder, scene, "test", f"test_{folder.name}", "testing", some) for folder, some in zip(tests, labels)),
+    ]
 
 
-def _test_videos(
-    folders: list[Path], scene: str, clips: list[Intervals] | None, truth: Path | None, source_split: str
-) -> list[Video]:
-    if clips is not None and len(clips) != len(folders):
+def _labels(
+    tests: list[Path], clips: list[Intervals] | None, truth: Path | None, settings: DataSettings
+) -> list[Intervals] | list[None]:
+    """The labels of each test clip; None for all where there is no ground truth.
+
+    As many labels as clips are expected. With `labels_mismatch: clip`, labels of clips that are not there are dropped;
+    clips then take theirs by the number in their name, so that a gap does not shift them.
+    """
+    if clips is None:
+        return [None] * len(tests)
+    if len(clips) == len(tests):
+        return clips
+    numbers = [int(match[0]) if (match := re.search(r"\d+$", folder.name)) else 0 for folder in tests]
+    found = f"{truth} labels {len(clips)} clips, but {len(tests)} test clips were found"
+    if settings.labels_mismatch == "refuse" or not all(1 <= number <= len(clips) for number in numbers):
         raise InputError(
-            f"{truth} labels {len(clips)} clips, but {len(folders)} test clips were found beside it; expected as many: "
-            "is a clip missing, or a folder too many?"
+            f"{found}; expected as many: restore what is missing, or, if clips were left out on purpose, pass "
+            "--labels_mismatch clip to take labels by the number in a clip's name"
         )
-    names = [folder.name.lower() if source_split == "Test" else f"test_{folder.name}" for folder in folders]
-    labels = clips if clips is not None else [None] * len(folders)
-    return [_video(f, scene, "test", n, source_split, some) for f, n, some in zip(folders, names, labels)]
+    print(f"note: {found}; labels are taken by the number in a clip's name", flush=True)
+    return [clips[number - 1] for number in numbers]
 
 
 def _video(folder: Path, scene: str, split: str, name: str, source_split: str, intervals: Intervals | None) -> Video:

@@ -1,5 +1,6 @@
 """Boxes that were found before, read from a file."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -22,7 +23,7 @@ class BoxesDetector:
     category = "object"
 
     def __init__(self, settings: DetectorSettings, path: Path, video: str, frames: int) -> None:
-        listed = _read(path)
+        listed = _read(path, path.stat().st_mtime_ns)
         if video not in listed:
             raise InputError(f"{path} lists no boxes for video {video!r}; it has {', '.join(sorted(listed)[:5])}, …")
         self._boxes = listed[video]
@@ -32,6 +33,12 @@ class BoxesDetector:
                 "the objects of this video again"
             )
         self._settings = settings
+        for number, rows in enumerate(self._boxes):
+            if any(len(row) != 5 for row in rows):
+                raise InputError(
+                    f"{path}: video {video!r}, frame {number}: found boxes {rows[:3]}, expected rows of x1, y1, x2, "
+                    "y2, confidence"
+                )
 
     def __call__(self, number: int, frame: np.ndarray) -> np.ndarray:
         """The boxes of frame `number`: float32 [n, 5]."""
@@ -40,18 +47,13 @@ class BoxesDetector:
         return found[(found[:, 4] >= self._settings.min_confidence) & (shorter >= self._settings.min_size)]
 
 
-_cache: dict[Path, dict] = {}
-
-
-def _read(path: Path) -> dict:
-    """The file's content; the last one is kept, since it is asked for once for every video."""
-    if path not in _cache:
-        try:
-            content = json.loads(path.read_text())
-        except FileNotFoundError as error:
-            raise InputError(f"no boxes file at {path}; check data.detector.boxes") from error
-        except json.JSONDecodeError as error:
-            raise InputError(f"boxes file {path} is not valid JSON: {error}") from error
-        _cache.clear()
-        _cache[path] = content
-    return _cache[path]
+@functools.lru_cache(maxsize=1)
+def _read(path: Path, changed: int) -> dict:
+    """The content of a file last changed at that time; the last one is kept: it is asked for once for every video."""
+    try:
+        content = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise InputError(f"boxes file {path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"boxes file {path} holds a {type(content).__name__}, expected {{video: [boxes per frame]}}")
+    return content

@@ -1,0 +1,105 @@
+"""Which shard sets a data set gives, and whether one that is there is the one that was asked for."""
+
+import dataclasses
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from dist_vad.config import DataSettings
+from dist_vad.errors import InputError
+from dist_vad.manifest import MANIFEST, Manifest
+from dist_vad.storage import digest, file_sha256
+from shards.datasets import open_dataset, open_virtual
+from shards.datasets.base import Video
+from shards.detectors import boxes_file
+
+PRODUCER_VERSION = 1
+"""Goes up whenever the same settings would give other samples."""
+
+DECISIVE = {
+    "cube": ("dataset", "clip_length", "cube_size", "context", "scene_grid", "codec", "shard_samples", "detector"),
+    "virtual": ("virtual", "clip_length", "virtual_size", "codec", "shard_samples"),
+}
+"""The settings that decide the samples of a kind, beside the stride. The rest either shows in the videos' identities
+(generated data, labels, the held-out share) or changes nothing (where the files lie)."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One shard set to be made."""
+
+    folder: Path
+    kind: str
+    split: str
+    videos: list[Video]
+    stride_key: str
+    settings: DataSettings
+
+    @property
+    def stride(self) -> int:
+        """Samples are cut from every n-th frame."""
+        return getattr(self.settings, self.stride_key)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of all that decides the samples. Paths are left out: moving a data set changes nothing."""
+        settings = _decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key)
+        files = {path for video in self.videos if (path := boxes_file(self.settings, video))}
+        boxes = sorted(file_sha256(path) for path in files) if self.kind == "cube" else []
+        videos = [[video.name, video.scene, video.identity] for video in self.videos]
+        return digest([PRODUCER_VERSION, self.kind, self.split, settings, boxes, videos])
+
+    def is_finished(self) -> bool:
+        """Whether the set is there, whole. Raises InputError for a set there that was made otherwise."""
+        if not (self.folder / MANIFEST).is_file():
+            return False
+        found = Manifest.load(self.folder)
+        if found.fingerprint == self.fingerprint:
+            return True
+        then = _decisive(found.settings, self.kind, self.stride_key)
+        now = _decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key)
+        other = [f"{key} was {then[key]!r}, now {now[key]!r}" for key in now if then[key] != now[key]]
+        how = "; ".join(other) or "from other videos, labels or boxes, or by another version of the producer"
+        raise InputError(
+            f"{self.folder} was made otherwise: {how}; choose another --out, or delete that folder to make it anew"
+        )
+
+
+def make_plans(settings: DataSettings, out: Path) -> list[Plan]:
+    """The shard sets that a data set gives, under `out`; none for a split without videos."""
+    videos = open_dataset(settings)
+    train, val = hold_out([video for video in videos if video.split == "train"], settings.val_share)
+    sets = [
+        ("cube", "train", train, "train_stride"),
+        ("cube", "val", val, "train_stride"),
+        ("cube", "test", [video for video in videos if video.split == "test"], "test_stride"),
+        ("virtual", "train", open_virtual(settings), "virtual_stride"),
+    ]
+    return [
+        Plan(out / f"{kind}-{split}", kind, split, some, stride_key, settings)
+        for kind, split, some, stride_key in sets
+        if some
+    ]
+
+
+def hold_out(videos: list[Video], share: float) -> tuple[list[Video], list[Video]]:
+    """(training, held-out normal) videos: which ones are held out follows from a hash of their names alone."""
+    if len(videos) < 2:
+        raise InputError(
+            f"the training split has {len(videos)} videos; 2 or more are needed, since a share of them is held out "
+            "to calibrate scores on. Look at data.root and at the layout that the data set expects"
+        )
+    count = min(max(1, round(share * len(videos))), len(videos) - 1)
+    ranked = sorted(videos, key=lambda video: hashlib.sha256(video.name.encode()).hexdigest())
+    held_out = {video.name for video in ranked[:count]}
+    return [v for v in videos if v.name not in held_out], [v for v in videos if v.name in held_out]
+
+
+def _decisive(settings: dict[str, Any], kind: str, stride_key: str) -> dict[str, Any]:
+    """Those of the settings, given as nested dictionaries, that decide the samples."""
+    chosen = {key: settings.get(key) for key in (*DECISIVE[kind], stride_key)}
+    if "detector" in chosen:
+        chosen["detector"] = {key: value for key, value in (chosen["detector"] or {}).items() if key != "boxes"}
+    return chosen
