@@ -36,6 +36,8 @@ class Subject:
     """What decides the scores, beside the shard."""
     floors: dict[str, float]
     """What a frame without objects gets, by score."""
+    weights: dict[str, float]
+    """Task -> its weight in `fused`."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class ShardSets:
     """What an evaluation reads."""
 
     train: ShardSet
+    val: ShardSet
     test: ShardSet
 
 
@@ -52,7 +55,7 @@ class Evaluation:
     def __init__(self, settings: Settings, accelerator: Accelerator) -> None:
         root = Path(settings.shards)
         self.settings, self.accelerator = settings, accelerator
-        self.sets = ShardSets(*(ShardSet(shard_folder(root, "cube", split)) for split in ("train", "test")))
+        self.sets = ShardSets(*(ShardSet(shard_folder(root, "cube", split)) for split in ("train", "val", "test")))
         self.folder = Path(settings.run) / "scores"
 
     def score(self, state: State) -> list[Subject]:
@@ -103,7 +106,7 @@ class Evaluation:
         }
 
     def _score_baselines(self) -> Subject:
-        subject = Subject("no learning", BASELINES, ["baselines", *BASELINES], dict.fromkeys(BASELINES, 0.0))
+        subject = Subject("no learning", BASELINES, ["baselines", *BASELINES], dict.fromkeys(BASELINES, 0.0), {})
         self._make_parts(subject, lambda number: baseline_scores(self.sets.test, number))
         return subject
 
@@ -115,9 +118,9 @@ class Evaluation:
         network.load_state_dict(tensors, strict=False)
         digest = tensors_digest(network.state_dict())
         scorer = Scorer(network, tasks, digest, self.settings.score, self.settings.task, self.accelerator.device)
-        calibration = calibrate(scorer, self.sets.train)
+        calibration = calibrate(scorer, self.sets.train, self.sets.val)
         how = [dataclasses.asdict(self.settings.score), dataclasses.asdict(self.settings.task)]
-        subject = Subject(name, (*tasks, "fused"), [digest, tasks, how, facts.content_digest], calibration.floors)
+        subject = Subject(name, (*tasks, "fused"), [digest, tasks, how, facts.content_digest, self.sets.val.manifest.content_digest], calibration.floors, calibration.weights)
         self._make_parts(subject, lambda number: self._score_shard(scorer, calibration, number))
         return subject
 

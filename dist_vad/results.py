@@ -33,6 +33,10 @@ def write_results(
     rows = [row for subject in subjects for row in _rows(subject, raw[subject.name], videos, _ground_truths(evaluation))]
     headline = next(row for row in rows if row.phase == final.name and (row.scorer, row.smoothing) == HEADLINE)
     print(format_table([row for row in rows if row.smoothing == HEADLINE[1] or row.phase == final.name]))
+    weights = {subject.name: subject.weights for subject in subjects if subject.weights}
+    for name, some in weights.items():
+        print(f"weights of the heads in fused, {name}: {', '.join(f'{task} {w:.2f}' for task, w in some.items())}")
+    provenance = {**provenance, "weights": weights}
     numbers = {"final": dataclasses.asdict(headline), "rows": [dataclasses.asdict(row) for row in rows]}
     write_json(run / "metrics.json", _without_nan({**numbers, "provenance": provenance}))
     report = Report(

@@ -1,5 +1,6 @@
 """From cubes to object scores: calibration on normal video, then one Parquet part for each shard."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,14 +8,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
+from sklearn.metrics import roc_auc_score
 
 from dist_vad.config import ScoreSettings, TaskSettings
 from dist_vad.model import Network
-from dist_vad.reader import ShardSet, evenly_spaced
+from dist_vad.planted import plants
+from dist_vad.reader import Batch, ShardSet, evenly_spaced
 from dist_vad.storage import atomic_file, digest
 from dist_vad.tasks import TASKS, Inputs, Measured, Task
 
 SCORING_VERSION = 1
+PLANTED = 512
+"""Held-out normal cubes on which anomalies are planted."""
 SCENE_MINIMUM = 50
 """Normal cubes that a scene must have for a mean and a deviation of its own."""
 
@@ -42,8 +47,10 @@ class Scorer:
         self.digest, self.settings, self.device = digest, settings, device
 
     @torch.no_grad()
-    def measure(self, shards: ShardSet, ids: np.ndarray) -> dict[str, Measured]:
-        """Measurements of samples by task.
+    def measure(
+        self, shards: ShardSet, ids: np.ndarray, plant: Callable[[Batch], Batch] | None = None
+    ) -> dict[str, Measured]:
+        """Measurements of samples by task, after `plant` has changed them, if it is given.
 
         Every batch has the same size, the last one by repeating its last sample: a network can give other bits at
         another batch size.
@@ -53,7 +60,8 @@ class Scorer:
         values: dict[str, list[np.ndarray]] = {name: [] for name in self.tasks}
         scenes = []
         for some in padded.reshape(-1, size):
-            batch = shards.read(some)
+            batch = shards.read(some, positions=some)
+            batch = plant(batch) if plant else batch
             scenes.append(batch.scenes.numpy())
             inputs = Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
             for name, task in self.tasks.items():
@@ -82,6 +90,13 @@ class Standard:
         mean, deviation = self.by_scene.get(scene, self.overall)
         return (scores - mean) / deviation
 
+    def each(self, scores: np.ndarray, scenes: np.ndarray) -> np.ndarray:
+        """The same for cubes of several scenes, named one by one."""
+        standard = np.zeros(len(scores))
+        for name in np.unique(scenes):
+            standard[scenes == name] = self(scores[scenes == name], str(name))
+        return standard
+
 
 def _moments(scores: np.ndarray) -> tuple[float, float]:
     return float(scores.mean()), float(max(scores.std(), 1e-12))
@@ -89,23 +104,25 @@ def _moments(scores: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is normal, learned from normal video alone.
-
-    All of it comes from normal training cubes.
+    """What is normal, and how far each head can be trusted: learned from normal video alone.
     """
 
     memory: dict[str, Measured]
     """Task -> measurements of normal training cubes."""
     standards: dict[str, Standard]
+    weights: dict[str, float]
+    """Task -> its weight in `fused`, from 0 to 1: how well it tells planted anomalies from the held-out normal cubes that
+    they were planted on."""
     floors: dict[str, float]
     """What a frame without objects gets, by score: 0 where the task's paper says so (eq. 9), else the smallest score
     of the normal training cubes."""
 
     def scores(self, measured: dict[str, Measured], scene: str, neighbours: int) -> dict[str, np.ndarray]:
-        """For cubes of one scene, float64 [B] each: the score by task, `standard_TASK`, and `fused`, the latter's sum."""
+        """For cubes of one scene, float64 [B] each: the score by task, `standard_TASK`, and `fused`, the weighted sum."""
         raw = {name: TASKS[name].score(measured[name], self.memory[name], neighbours) for name in measured}
-        standard = {standard_name(name): self.standards[name](value, scene) for name, value in raw.items()}
-        return {**raw, **standard, "fused": np.sum(list(standard.values()), axis=0)}
+        standard = {name: self.standards[name](value, scene) for name, value in raw.items()}
+        fused = sum(self.weights[name] * value for name, value in standard.items())
+        return {**raw, **{standard_name(name): value for name, value in standard.items()}, "fused": fused}
 
 
 def standard_name(task: str) -> str:
@@ -113,8 +130,8 @@ def standard_name(task: str) -> str:
     return f"standard_{task}"
 
 
-def calibrate(scorer: Scorer, train: ShardSet) -> Calibration:
-    """Calibrate a scorer on normal training cubes; the same cubes whoever does it.
+def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet) -> Calibration:
+    """Calibrate a scorer on normal training cubes, weigh its heads on held-out normal ones; the same for every rank.
 
     All of them are the memory for scoring. For mean and deviation each half of the videos is scored with the other half
     as memory, since a cube's own video would be its nearest neighbour.
@@ -124,13 +141,37 @@ def calibrate(scorer: Scorer, train: ShardSet) -> Calibration:
     memory, scenes, fold = scorer.measure(train, ids), train.scenes(ids), train.folds(ids)
     raw = {name: _cross_scores(name, some, fold, settings.neighbours) for name, some in memory.items()}
     standards = {name: Standard.of(value, scenes) for name, value in raw.items()}
-    fused = np.zeros(len(ids))
-    for name in np.unique(scenes):
-        here = scenes == name
-        fused[here] = sum(standards[task](raw[task][here], str(name)) for task in raw)
+    weights = _weights(scorer, Calibration(memory, standards, dict.fromkeys(raw, 1.0), {}), val)
+    fused = sum(weights[name] * standards[name].each(raw[name], scenes) for name in raw)
     empty = {name: TASKS[name].empty_score for name in raw}
     floors = {name: float(raw[name].min()) if value is None else value for name, value in empty.items()}
-    return Calibration(memory, standards, {**floors, "fused": float(fused.min())})
+    return Calibration(memory, standards, weights, {**floors, "fused": float(np.min(fused))})
+
+
+def _weights(scorer: Scorer, calibration: Calibration, val: ShardSet) -> dict[str, float]:
+    """2 AUC - 1 of each head on each kind of planted anomaly, averaged over the kinds; 0 where a head does no better than
+    chance, and 1 for all where none does."""
+    ids = evenly_spaced(len(val), PLANTED)
+    scenes = val.scenes(ids)
+
+    def standard(plant: Callable[[Batch], Batch] | None) -> dict[str, np.ndarray]:
+        measured = scorer.measure(val, ids, plant)
+        raw = {
+            name: TASKS[name].score(some, calibration.memory[name], scorer.settings.neighbours)
+            for name, some in measured.items()
+        }
+        return {name: calibration.standards[name].each(value, scenes) for name, value in raw.items()}
+
+    normal = standard(None)
+    features = np.unique(next(iter(calibration.memory.values())).scenes, axis=0)
+    gains: dict[str, list[float]] = {name: [] for name in normal}
+    for plant in plants(features).values():
+        planted = standard(lambda batch, plant=plant: plant(batch, features))
+        for name, gain in gains.items():
+            truth = np.repeat([0, 1], len(ids))
+            gain.append(2 * roc_auc_score(truth, np.concatenate([normal[name], planted[name]])) - 1)
+    weights = {name: float(max(0.0, np.mean(gain))) for name, gain in gains.items()}
+    return weights if any(weights.values()) else dict.fromkeys(weights, 1.0)
 
 
 def _cross_scores(task: str, measured: Measured, fold: np.ndarray, neighbours: int) -> np.ndarray:

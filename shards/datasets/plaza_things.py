@@ -106,8 +106,10 @@ class Smoke:
                 x = self.source[0] + (0.14 * strew + 0.1 * math.sin(4 * age + birth)) * self.h
                 x += self.wind * self.life * age**1.4
                 y = self.source[1] - self.h * (0.1 + 1.1 * age**0.8)
+                # Light and dark billows in turn: smoke has texture, and it boils.
+                tone = darker(self.colour, 0.4 if birth % 2 else 1.8)
                 opacity = 0.85 * min(1.0, 4 * age) * (1 - age) ** 0.6
-                pen.puff((x, y), self.h * (0.2 + 0.36 * age), darker(self.colour, 1 + 0.5 * strew), opacity)
+                pen.puff((x, y), self.h * (0.16 + 0.26 * age), tone, opacity)
 
 
 @dataclass(frozen=True, kw_only=True)
