@@ -17,7 +17,7 @@ from dist_vad.reader import Batch, ShardSet, evenly_spaced
 from dist_vad.storage import atomic_file, digest
 from dist_vad.tasks import TASKS, Inputs, Measured, Task
 
-SCORING_VERSION = 1
+SCORING_VERSION = 2
 PLANTED = 512
 """Held-out normal cubes on which anomalies are planted."""
 SCENE_MINIMUM = 50
@@ -141,16 +141,18 @@ def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet) -> Calibration:
     memory, scenes, fold = scorer.measure(train, ids), train.scenes(ids), train.folds(ids)
     raw = {name: _cross_scores(name, some, fold, settings.neighbours) for name, some in memory.items()}
     standards = {name: Standard.of(value, scenes) for name, value in raw.items()}
-    weights = _weights(scorer, Calibration(memory, standards, dict.fromkeys(raw, 1.0), {}), val)
+    places = next(iter(memory.values())).scenes
+    features = np.stack([places[scenes == name][0] for name in np.unique(scenes)])
+    weights = _weights(scorer, Calibration(memory, standards, dict.fromkeys(raw, 1.0), {}), val, features)
     fused = sum(weights[name] * standards[name].each(raw[name], scenes) for name in raw)
     empty = {name: TASKS[name].empty_score for name in raw}
     floors = {name: float(raw[name].min()) if value is None else value for name, value in empty.items()}
     return Calibration(memory, standards, weights, {**floors, "fused": float(np.min(fused))})
 
 
-def _weights(scorer: Scorer, calibration: Calibration, val: ShardSet) -> dict[str, float]:
+def _weights(scorer: Scorer, calibration: Calibration, val: ShardSet, features: np.ndarray) -> dict[str, float]:
     """2 AUC - 1 of each head on each kind of planted anomaly, averaged over the kinds; 0 where a head does no better than
-    chance, and 1 for all where none does."""
+    chance, and 1 for all where none does. `features`: f_scene of every scene."""
     ids = evenly_spaced(len(val), PLANTED)
     scenes = val.scenes(ids)
 
@@ -163,7 +165,6 @@ def _weights(scorer: Scorer, calibration: Calibration, val: ShardSet) -> dict[st
         return {name: calibration.standards[name].each(value, scenes) for name, value in raw.items()}
 
     normal = standard(None)
-    features = np.unique(next(iter(calibration.memory.values())).scenes, axis=0)
     gains: dict[str, list[float]] = {name: [] for name in normal}
     for plant in plants(features).values():
         planted = standard(lambda batch, plant=plant: plant(batch, features))

@@ -15,7 +15,10 @@ OUT = Option("out", str | None, None, "folder for the shard sets (required)")
 
 @entry_point
 def main() -> None:
-    settings, options = parse(DataSettings, "Cut a data set into shards.", CONFIGS / "data/plaza.yaml", (OUT,))
+    try:
+        settings, options = parse(DataSettings, "Cut a data set into shards.", CONFIGS / "data/plaza.yaml", (OUT,))
+    except ValueError as error:  # a value that its settings refuse
+        raise InputError(f"{error}") from error
     if options.out is None:
         raise InputError("--out is missing; give the folder for the shard sets")
     write_shards(settings, Path(options.out))

@@ -91,7 +91,7 @@ class Smoke:
     """Sideways drift, pixels per frame."""
     colour: Colour
     phase: float
-    life: int = 24
+    life: int = 16
     """Frames after which a cloud has gone."""
 
     def depth(self, t: int) -> float:

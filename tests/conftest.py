@@ -1,0 +1,51 @@
+"""Fixtures that several tests share."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from dist_vad.config import DataSettings, PlazaSettings
+from shards.job import write_shards
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with real data and annotations, which do not belong to the repository."""
+    default = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("DIST_VAD_SHARED", default))
+    if not (folder / "data").is_dir():
+        pytest.skip(f"needs the shared data folder: {folder}/data does not exist, DIST_VAD_SHARED names another one")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_shards(tmp_path_factory) -> Path:
+    """Shard sets of a very small plaza: cubes of three splits, and virtual clips."""
+    out = tmp_path_factory.mktemp("tiny") / "shards"
+    plaza = PlazaSettings(train_videos=4, test_videos=3, virtual_videos=8, frames=60)
+    settings = DataSettings(plaza=plaza, train_stride=3, test_stride=4, virtual_stride=3, virtual_size=48)
+    write_shards(settings, out, progress=False)
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tiny_shards) -> Path:
+    """A configuration that trains all three stages on it in seconds."""
+    batch = {"global_batch": 8, "learning_rate": 1e-3, "validate_every": 6}
+    curriculum = {
+        "perception": {"tasks": {"prediction": 1}, "steps": 10, **batch},
+        "comprehension": {"tasks": {"semantic_reconstruction": 1, "prediction": 0.5}, "steps": 16, **batch},
+        "inference": {"tasks": {"virtual": 1}, "steps": 6, **batch},
+    }
+    settings = {
+        "shards": str(tiny_shards),
+        "stream": {"streams": 8},
+        "model": {"width": 4, "embedding": 16},
+        "curriculum": curriculum,
+        "score": {"batch": 16, "calibration": 64},
+    }
+    path = tiny_shards.parent / "tiny.yaml"
+    path.write_text(json.dumps(settings))  # JSON is YAML
+    return path
