@@ -24,7 +24,9 @@ class Option:
     help: str
 
 
-def parse(settings: type[T], description: str, default_config: Path, options: tuple[Option, ...] = ()) -> tuple[T, Namespace]:
+def parse(
+    settings: type[T], description: str, default_config: Path, options: tuple[Option, ...] = ()
+) -> tuple[T, Namespace]:
     """Read sys.argv into `settings` and a namespace of the further options.
 
     Without `--config` the file `default_config` is taken, and that is said. A wrong key, type or value ends the

@@ -67,7 +67,7 @@ class DataSettings:
     """What the producer reads and what it cuts from it."""
 
     dataset: Literal["plaza", "ucsd", "folder"] = "plaza"
-    """plaza: generated. ucsd: Ped1 or Ped2, official layout or the common repack. folder: anyone's videos or frame folders."""
+    """plaza: generated. ucsd: Ped1 or Ped2, as published or repacked. folder: anyone's videos or frame folders."""
     root: str | None = None
     """Where the data set lies; not needed for plaza."""
     plaza: PlazaSettings = field(default_factory=PlazaSettings)
@@ -161,7 +161,7 @@ class StageSettings:
     learning_rate: float = 3e-4
     """AdamW's initial learning rate; falls to 0 over the stage by a cosine."""
     backbone_rate: float = 1.0
-    """The backbone learns at this share of the learning rate: less than 1 keeps more of what earlier stages taught it."""
+    """The backbone learns at this share of the rate: less than 1 keeps more of what earlier stages taught it."""
     weight_decay: float = 0.01
     """AdamW's weight decay."""
     warmup: int = 0
@@ -208,8 +208,8 @@ class TrainSettings:
     prefetch: int = 4
     """Steps that are read ahead."""
     cpu_threads: int = 0
-    """Threads of one rank's arithmetic on a CPU; 0 = cores / ranks. The same threads and micro-batch give the same bits on
-    one rank as on two."""
+    """Threads of one rank's arithmetic on a CPU; 0 = cores / ranks. The same threads and micro-batch give the
+    same bits on one rank as on two."""
     checkpoint_seconds: float = 300.0
     """A checkpoint for restarting is written after so many seconds."""
     checkpoint_steps: int = 0
@@ -259,7 +259,7 @@ class Settings:
     model: ModelSettings = field(default_factory=ModelSettings)
     """Size of the network."""
     curriculum: dict[str, StageSettings] = field(default_factory=dict)
-    """The stages by name, in the order in which they are learned. Override one value by `--curriculum.NAME.steps 100`."""
+    """The stages by name, in the order in which they are learned; `--curriculum.NAME.steps 100` overrides a value."""
     task: TaskSettings = field(default_factory=TaskSettings)
     """Settings of single proxy tasks."""
     train: TrainSettings = field(default_factory=TrainSettings)

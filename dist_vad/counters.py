@@ -1,9 +1,9 @@
 """Random numbers that depend on their address alone, never on how many were drawn before.
 
 Every draw of the system (which samples make up a batch, which frame is the anchor) is a hash of its key, such as
-(seed, stage, step, position in the global batch). So any rank can make any draw at any time: a resume is a seek, and the
-number of ranks changes nothing. The hash is the finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014), folded
-over the parts of the key; unlike a library's generator, its values are fixed for good.
+(seed, stage, step, position in the global batch). So any rank can make any draw at any time: a resume is a seek, and
+the number of ranks changes nothing. The hash is the finaliser of SplitMix64 (Steele, Lea & Flood, OOPSLA 2014),
+folded over the parts of the key; unlike a library's generator, its values are fixed for good.
 """
 
 import hashlib

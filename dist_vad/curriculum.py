@@ -40,7 +40,7 @@ def shard_folder(shards: Path, kind: str, split: str) -> Path:
 
 
 def plan(settings: Settings) -> list[Stage]:
-    """The stages in order, each with the key of its state. Raises InputError for an unknown task or a task without data."""
+    """The stages in order, each with the key of its state. Raises InputError for a task unknown or without data."""
     check_tasks(settings)
     kinds = {TASKS[task].kind for stage in settings.curriculum.values() for task in stage.tasks}
     manifests = {kind: _training_manifest(Path(settings.shards), kind) for kind in sorted(kinds)}
@@ -79,7 +79,7 @@ def _training_manifest(shards: Path, kind: str) -> Manifest:
     if not folder.is_dir():
         tasks = ", ".join(name for name, task in TASKS.items() if task.kind == kind)
         raise InputError(
-            f"no {kind} samples to train on: {folder} does not exist, but the curriculum has tasks that need it ({tasks}); "
-            "write the shards with a data set that has them, or leave those tasks out"
+            f"no {kind} samples to train on: {folder} does not exist, but the curriculum has tasks that need it "
+            f"({tasks}); write the shards with a data set that has them, or leave those tasks out"
         )
     return Manifest.load(folder)

@@ -79,8 +79,8 @@ class Evaluation:
             if table is None or len(table) != shard.samples:
                 found = "nothing" if table is None else f"{len(table)} objects"
                 raise InputError(
-                    f"scores of shard {shard.name} by {subject.name}: found {found} at {path}, expected {shard.samples} "
-                    "objects; delete that file and start the evaluation again, what is whole is kept"
+                    f"scores of shard {shard.name} by {subject.name}: found {found} at {path}, expected "
+                    f"{shard.samples} objects; delete that file and start the evaluation again, what is whole is kept"
                 )
             tables[shard.video].append(table)
         for video, some in tables.items():
@@ -120,7 +120,13 @@ class Evaluation:
         scorer = Scorer(network, tasks, digest, self.settings.score, self.settings.task, self.accelerator.device)
         calibration = calibrate(scorer, self.sets.train, self.sets.val)
         how = [dataclasses.asdict(self.settings.score), dataclasses.asdict(self.settings.task)]
-        subject = Subject(name, (*tasks, "fused"), [digest, tasks, how, facts.content_digest, self.sets.val.manifest.content_digest], calibration.floors, calibration.weights)
+        subject = Subject(
+            name,
+            (*tasks, "fused"),
+            [digest, tasks, how, facts.content_digest, self.sets.val.manifest.content_digest],
+            calibration.floors,
+            calibration.weights,
+        )
         self._make_parts(subject, lambda number: self._score_shard(scorer, calibration, number))
         return subject
 

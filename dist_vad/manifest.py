@@ -4,7 +4,7 @@ A shard set is a folder:
 
     manifest.json            written last: a manifest that is there means a set that is whole
     {video}-{part:04d}.tar   plain WebDataset tars; samples of one video only
-    {video}-{part:04d}.idx   beside each tar, a NumPy array of INDEX_DTYPE in .npy format, one row per sample in tar order
+    {video}-{part:04d}.idx   beside each tar, an .npy file of INDEX_DTYPE, one row per sample in tar order
 
 Sample keys are `{video}/{frame:06d}_{object:03d}`; members are the image (`.jpg`, `.png` or `.npy`), `.scene.npy`
 (kinds with a scene feature) and `.json`.

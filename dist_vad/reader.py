@@ -210,17 +210,19 @@ def _micro_batches(kind: str, source: Source, world: int, micro_batch: int) -> i
     parts = share // micro_batch if 0 < micro_batch < share else 1
     if micro_batch and (share % parts or streams % (world * parts) or (parts > 1 and share % micro_batch)):
         raise InputError(
-            f"train.micro_batch is {micro_batch}, which does not divide the {share} samples of kind {kind} that each of "
-            f"{world} ranks has in a step into whole streams; allowed: {per_step} times a divisor of {streams // world}, "
-            "or 0 for all at once"
+            f"train.micro_batch is {micro_batch}, which does not divide the {share} samples of kind {kind} that each "
+            f"of {world} ranks has in a step into whole streams; allowed: {per_step} times a divisor of "
+            f"{streams // world}, or 0 for all at once"
         )
     return parts
 
 
 class BatchDataset(IterableDataset):
-    """The same batches for a loop of one's own: iterating yields (step, {kind: Batch}) from `start` on, for one rank."""
+    """The same batches for a loop of one's own: yields (step, {kind: Batch}) from `start` on, for one rank."""
 
-    def __init__(self, sources: dict[str, Source], rank: int = 0, world: int = 1, start: int = 0, stop: int = 2**62) -> None:
+    def __init__(
+        self, sources: dict[str, Source], rank: int = 0, world: int = 1, start: int = 0, stop: int = 2**62
+    ) -> None:
         self.loader = Loader(sources, rank, world, micro_batch=0, threads=1, prefetch=2)
         self.start, self.stop = start, stop
 

@@ -30,7 +30,9 @@ def write_results(
     raw = {subject.name: evaluation.frame_scores(subject) for subject in subjects}
     final = subjects[-1]
     videos = evaluation.sets.test.manifest.videos
-    rows = [row for subject in subjects for row in _rows(subject, raw[subject.name], videos, _ground_truths(evaluation))]
+    rows = [
+        row for subject in subjects for row in _rows(subject, raw[subject.name], videos, _ground_truths(evaluation))
+    ]
     headline = next(row for row in rows if row.phase == final.name and (row.scorer, row.smoothing) == HEADLINE)
     print(format_table([row for row in rows if row.smoothing == HEADLINE[1] or row.phase == final.name]))
     weights = {subject.name: subject.weights for subject in subjects if subject.weights}

@@ -104,24 +104,23 @@ def _moments(scores: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Calibration:
-    """What is normal, and how far each head can be trusted: learned from normal video alone.
-    """
+    """What is normal, and how far each head can be trusted: learned from normal video alone."""
 
     memory: dict[str, Measured]
     """Task -> measurements of normal training cubes."""
     standards: dict[str, Standard]
     weights: dict[str, float]
-    """Task -> its weight in `fused`, from 0 to 1: how well it tells planted anomalies from the held-out normal cubes that
-    they were planted on."""
+    """Task -> its weight in `fused`, from 0 to 1: how well it tells planted anomalies from the held-out normal cubes
+    that they were planted on."""
     floors: dict[str, float]
     """What a frame without objects gets, by score: 0 where the task's paper says so (eq. 9), else the smallest score
     of the normal training cubes."""
 
     def scores(self, measured: dict[str, Measured], scene: str, neighbours: int) -> dict[str, np.ndarray]:
-        """For cubes of one scene, float64 [B] each: the score by task, `standard_TASK`, and `fused`, the weighted sum."""
+        """For cubes of one scene, float64 [B] each: the score by task, `standard_TASK`, `fused` (the weighted sum)."""
         raw = {name: TASKS[name].score(measured[name], self.memory[name], neighbours) for name in measured}
         standard = {name: self.standards[name](value, scene) for name, value in raw.items()}
-        fused = sum(self.weights[name] * value for name, value in standard.items())
+        fused = np.sum([self.weights[name] * value for name, value in standard.items()], axis=0)
         return {**raw, **{standard_name(name): value for name, value in standard.items()}, "fused": fused}
 
 
@@ -151,8 +150,8 @@ def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet) -> Calibration:
 
 
 def _weights(scorer: Scorer, calibration: Calibration, val: ShardSet, features: np.ndarray) -> dict[str, float]:
-    """2 AUC - 1 of each head on each kind of planted anomaly, averaged over the kinds; 0 where a head does no better than
-    chance, and 1 for all where none does. `features`: f_scene of every scene."""
+    """2 AUC - 1 of each head on each kind of planted anomaly, averaged over the kinds; 0 where a head does no better
+    than chance, and 1 for all where none does. `features`: f_scene of every scene."""
     ids = evenly_spaced(len(val), PLANTED)
     scenes = val.scenes(ids)
 

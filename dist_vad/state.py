@@ -78,7 +78,7 @@ def read_state(folder: Path) -> State:
     """Open a state without loading its weights. Raises InputError where the folder holds none."""
     path = folder / STATE
     if not path.is_file():
-        raise InputError(f"no state at {folder}: {STATE} is missing; a state is a folder such as RUN/states/perception-…")
+        raise InputError(f"no state at {folder}: {STATE} is missing; expected a folder such as RUN/states/perception-…")
     return State(folder=folder, **json.loads(path.read_text()))
 
 

@@ -7,8 +7,8 @@ The canonical streams of one source (a shard set). An epoch e is defined without
 3. the others, laid end to end in block order, are cut into K equal parts, one for each stream;
 4. within a part, windows of consecutive samples are shuffled.
 
-Stream s gives n = share / K samples to each global batch. Rank r of W reads the streams s with s % W == r, so ranks only
-decide who reads a sample, never which samples a batch holds. A position in a stream is arithmetic on the step:
+Stream s gives n = share / K samples to each global batch. Rank r of W reads the streams s with s % W == r, so ranks
+only decide who reads a sample, never which samples a batch holds. A position in a stream is arithmetic on the step:
 nothing has to be saved, and resuming is a seek.
 """
 
@@ -75,7 +75,7 @@ class Streams:
         return ids[rank::world].ravel(), positions[rank::world].ravel()
 
     def left_out(self, epoch: int) -> np.ndarray:
-        """Ids of the N mod K samples that sit an epoch out: consecutive epochs take consecutive ids, so all take turns."""
+        """Ids of the N mod K samples that sit an epoch out; consecutive epochs go on from there, so all take turns."""
         rest = self.samples % self.count
         return (epoch * rest + np.arange(rest)) % self.samples
 

@@ -263,9 +263,14 @@ def _finish(settings: Settings, stage: Stage, parent: State | None, network: Net
             key=stage.key,
             stage=stage.name,
             lineage=[*parent.lineage, parent.folder.name] if parent else [],
-            tasks=[*(parent.tasks if parent else []), *(t for t in stage.settings.tasks if not parent or t not in parent.tasks)],
+            tasks=[
+                *(parent.tasks if parent else []),
+                *(t for t in stage.settings.tasks if not parent or t not in parent.tasks),
+            ],
             recipe=stage.recipe,
             metrics={"train": run.losses, "val": run.validation},
         )
         shutil.rmtree(run.folder, ignore_errors=True)
-    return broadcast_object_list([state])[0]
+    shared = broadcast_object_list([state])[0]
+    assert shared is not None, "the main process has just written the state"
+    return shared

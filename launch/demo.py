@@ -1,6 +1,6 @@
 """From raw video to AUC on the generated data set, each of the four steps shown as it goes. `make demo` calls it.
 
-    accelerate launch launch/demo.py [--config FILE] [--dotted.overrides ...]
+accelerate launch launch/demo.py [--config FILE] [--dotted.overrides ...]
 """
 
 import time

@@ -1,6 +1,6 @@
 """Score the test video by a state and all its ancestors: table, metrics.json and report.html.
 
-    accelerate launch launch/evaluate.py [--config FILE] [--state DIR] [--dotted.overrides ...]
+accelerate launch launch/evaluate.py [--config FILE] [--state DIR] [--dotted.overrides ...]
 """
 
 import itertools
@@ -63,7 +63,9 @@ def frame_reader(data: DataSettings) -> FrameReader:
 
 @entry_point
 def main() -> None:
-    settings, options = parse(Settings, "Score the test video; table, metrics.json and report.html.", DEFAULT_CONFIG, (STATE,))
+    settings, options = parse(
+        Settings, "Score the test video; table, metrics.json and report.html.", DEFAULT_CONFIG, (STATE,)
+    )
     accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])
     state = read_state(Path(options.state)) if options.state else last_state(settings)
     report = evaluate_state(settings, state, accelerator)

@@ -1,6 +1,6 @@
 """Train one stage of the curriculum, from its parent's state to a state of its own.
 
-    accelerate launch launch/phase.py [--config FILE] [--phase NAME] [--dotted.overrides ...]
+accelerate launch launch/phase.py [--config FILE] [--phase NAME] [--dotted.overrides ...]
 """
 
 from dist_vad.commandline import Option, parse
@@ -19,7 +19,7 @@ def main() -> None:
     if options.phase is not None and options.phase not in settings.curriculum:
         raise InputError(f"--phase is {options.phase!r}; allowed: {', '.join(settings.curriculum)}")
     accelerator = open_run(settings, training_needs(settings))
-    parent = None
+    parent = state = None
     for stage in plan(settings):
         state = finished_state(settings, stage)
         wanted = stage.name == options.phase or (options.phase is None and state is None)
@@ -33,7 +33,8 @@ def main() -> None:
                 f"train it first with --phase {stage.name}, or all in turn with launch/progressive.py"
             )
         parent = state
-    accelerator.print(f"state: {state.folder}")
+    if state:
+        accelerator.print(f"state: {state.folder}")
     accelerator.end_training()
 
 

@@ -1,6 +1,6 @@
 """Train the whole curriculum, stage after stage. Started again, it skips what is done and goes on where it stopped.
 
-    accelerate launch launch/progressive.py [--config FILE] [--dotted.overrides ...]
+accelerate launch launch/progressive.py [--config FILE] [--dotted.overrides ...]
 """
 
 from accelerate import Accelerator

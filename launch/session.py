@@ -74,7 +74,10 @@ def _make_missing_shards(settings: Settings, needs: list[str]) -> None:
     root = Path(settings.shards)
     missing = [name for name in needs if not (shard_folder(root, *name.split("-")) / MANIFEST).is_file()]
     if missing:
-        print(f"shard sets missing in {root}: {', '.join(missing)}; writing them now ({settings.data.dataset})", flush=True)
+        print(
+            f"shard sets missing in {root}: {', '.join(missing)}; writing them now ({settings.data.dataset})",
+            flush=True,
+        )
         write_shards(settings.data, root)
 
 

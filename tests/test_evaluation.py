@@ -31,7 +31,7 @@ def numbers(folder: Path) -> dict:
     return {"final": found["final"], "rows": found["rows"]}
 
 
-def parts(folder: Path) -> dict[str, list]:
+def parts(folder: Path) -> dict[str, dict[str, list]]:
     """Name of each part of the scores -> its columns."""
     return {path.name: pq.read_table(path).to_pydict() for path in sorted((folder / "scores").glob("*.parquet"))}
 

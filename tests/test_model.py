@@ -46,7 +46,12 @@ def test_a_sample_s_loss_does_not_depend_on_the_batch_it_is_in(network, name):
     draws = some_draws(name, 6)
     together = task.loss(network.backbone, head, whole, draws)
     alone = [
-        task.loss(network.backbone, head, Inputs(whole.clip[i : i + 1], whole.scene[i : i + 1], whole.label[i : i + 1]), draws[i : i + 1])
+        task.loss(
+            network.backbone,
+            head,
+            Inputs(whole.clip[i : i + 1], whole.scene[i : i + 1], whole.label[i : i + 1]),
+            draws[i : i + 1],
+        )
         for i in range(6)
     ]
     torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-6)
@@ -91,4 +96,4 @@ def test_the_anchor_is_taken_out_and_time_goes_on_around_it():
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
     first, again, other = (Network(4, 8, 12, seed) for seed in (0, 0, 1))
     assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values()))
-    assert not torch.equal(first.backbone.stem[0].weight, other.backbone.stem[0].weight)
+    assert not torch.equal(first.state_dict()["backbone.stem.0.weight"], other.state_dict()["backbone.stem.0.weight"])

@@ -1,5 +1,7 @@
 """The three heads, one for each phase. Pooling over time and space makes clips of any length and size comparable."""
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -17,7 +19,7 @@ class PerceptionHead(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         widths = [channels, channels // 2, channels // 4, channels // 8]
-        self.decode = nn.Sequential(*(_upsample(a, b) for a, b in zip(widths, widths[1:])))
+        self.decode = nn.Sequential(*(_upsample(a, b) for a, b in pairwise(widths)))
         self.output = nn.Conv2d(widths[-1], 3, kernel_size=3, padding=1)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
@@ -29,9 +31,9 @@ class PerceptionHead(nn.Module):
 class ComprehensionHead(nn.Module):
     """H_com: embeds a clip together with the scene in which it happens.
 
-    Features are averaged over time within the cells of a coarse grid, and so are their changes from frame to frame (0 for
-    a single frame). With one average over all, a clip and the same clip without one frame look alike, and semantic
-    reconstruction stays at its margin far longer.
+    Features are averaged over time within the cells of a coarse grid, and so are their changes from frame to frame
+    (0 for a single frame). With one average over all, a clip and the same clip without one frame look alike, and the
+    task of semantic reconstruction stays at its margin far longer.
 
     Args:
         channels: of the backbone's features.

@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional
 
 from dist_vad import counters
+from dist_vad.model.heads import ComprehensionHead
 from dist_vad.tasks.base import DrawKey, Inputs, Measured, Task
 
 
@@ -39,6 +40,7 @@ class SemanticReconstruction(Task):
         return functional.relu(self.settings.semantic_margin - (near - far))
 
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
+        assert isinstance(head, ComprehensionHead)
         return head.pool(backbone(inputs.clip))
 
     @staticmethod

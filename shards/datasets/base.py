@@ -36,7 +36,7 @@ class Video:
     scene: str
     """Videos of one camera share a scene."""
     identity: str
-    """Changes when the frames or labels change: a digest of settings where generated, of names and sizes where files."""
+    """Changes when frames or labels change: a digest of settings where generated, of names and sizes where files."""
     open: Callable[[], Frames]
     """Open the video for reading."""
     labels: dict[str, list[list[int]]] = field(default_factory=dict)
