@@ -44,8 +44,8 @@ def parse(
     given = parser.parse_args(arguments)
     try:
         values = parser.instantiate(given)
+        names = [field.name for field in dataclasses.fields(settings)]  # pyright: ignore[reportArgumentType]
+        chosen = settings(**{name: values[name] for name in names})
     except ValueError as error:
         raise InputError(f"{error}") from error
-    names = [field.name for field in dataclasses.fields(settings)]  # pyright: ignore[reportArgumentType]
-    chosen = settings(**{name: values[name] for name in names})
     return chosen, Namespace(**{option.name: values[option.name] for option in options})

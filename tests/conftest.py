@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dist_vad.config import DataSettings, PlazaSettings
+from dist_vad.config import DataSettings, ModelSettings, PlazaSettings, Settings, StageSettings, StreamSettings
 from shards.job import write_shards
 
 
@@ -49,3 +49,15 @@ def tiny_config(tiny_shards) -> Path:
     path = tiny_shards.parent / "tiny.yaml"
     path.write_text(json.dumps(settings))  # JSON is YAML
     return path
+
+
+@pytest.fixture
+def tiny_settings(tiny_config) -> Settings:
+    """The same configuration as an object."""
+    values = json.loads(tiny_config.read_text())
+    return Settings(
+        shards=values["shards"],
+        stream=StreamSettings(**values["stream"]),
+        model=ModelSettings(**values["model"]),
+        curriculum={name: StageSettings(**stage) for name, stage in values["curriculum"].items()},
+    )
