@@ -46,8 +46,9 @@ class Plan:
     def fingerprint(self) -> str:
         """Digest of all that decides the samples. Paths are left out: moving a data set changes nothing."""
         settings = _decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key)
-        files = {path for video in self.videos if (path := boxes_file(self.settings, video))}
-        boxes = sorted(file_sha256(path) for path in files) if self.kind == "cube" else []
+        objects = self.videos if self.kind == "cube" else []  # whole frames need no boxes
+        files = {path for video in objects if (path := boxes_file(self.settings, video))}
+        boxes = sorted(file_sha256(path) for path in files)
         videos = [[video.name, video.scene, video.identity] for video in self.videos]
         return digest([PRODUCER_VERSION, self.kind, self.split, settings, boxes, videos])
 

@@ -37,7 +37,7 @@ from shards.datasets.plaza_scenes import (
     sensor_noise,
 )
 
-VERSION = 3
+VERSION = 4
 """Goes up whenever anything is drawn differently: shards made before are then made again."""
 FPS = 25.0
 VIRTUAL_FRAMES = 45

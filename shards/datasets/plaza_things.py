@@ -91,7 +91,7 @@ class Smoke:
     """Sideways drift, pixels per frame."""
     colour: Colour
     phase: float
-    life: int = 16
+    life: int = 20
     """Frames after which a cloud has gone."""
 
     def depth(self, t: int) -> float:
@@ -106,10 +106,11 @@ class Smoke:
                 x = self.source[0] + (0.14 * strew + 0.1 * math.sin(4 * age + birth)) * self.h
                 x += self.wind * self.life * age**1.4
                 y = self.source[1] - self.h * (0.1 + 1.1 * age**0.8)
-                # Light and dark billows in turn: smoke has texture, and it boils.
-                tone = darker(self.colour, 0.4 if birth % 2 else 1.8)
-                opacity = 0.85 * min(1.0, 4 * age) * (1 - age) ** 0.6
-                pen.puff((x, y), self.h * (0.16 + 0.26 * age), tone, opacity)
+                # Billows of several tones: smoke has texture, and it boils. The last ones shrink until they are gone.
+                tone = darker(self.colour, (0.5, 1.5, 0.8, 1.9)[birth % 4])
+                radius = self.h * (0.07 + 0.15 * age) * min(1.0, 3 * (1 - age))
+                pen.puff((x, y), 1.5 * radius, tone, 0.5)
+                pen.blob((x, y), (radius, 0.85 * radius), tone)
 
 
 @dataclass(frozen=True, kw_only=True)
