@@ -37,12 +37,12 @@ from shards.datasets.plaza_scenes import (
     sensor_noise,
 )
 
-VERSION = 4
+VERSION = 5
 """Goes up whenever anything is drawn differently: shards made before are then made again."""
 FPS = 25.0
 VIRTUAL_FRAMES = 45
-VISIBLE = 0.2
-"""An anomaly is labelled in the frames that show more than this share of it."""
+VISIBLE_SHARE, VISIBLE_SIDE = 0.2, 8.0
+"""An anomaly is labelled in frames that show more than this share of it, and so many pixels of it each way."""
 
 PROGRAMME: tuple[tuple[str, ...], ...] = (
     ("runner", "cart"),  # square, then mall, road, square, ...
@@ -155,14 +155,18 @@ def _slots(dice: Dice, anomalies: tuple[str, ...], frames: int) -> list[tuple[st
 
 
 def _event(actor: Actor, name: str, kind: str, frames: int) -> Event:
-    """The frames in which more than half of the actor is inside, with its box cut to the frame in each."""
-    boxes = {}
+    """From the first to the last frame that clearly shows the actor, with its box cut to the frame in each."""
+    boxes, clear = {}, []
     for t in range(frames):
         extent = box(actor, t)
-        if extent is not None and visible_share(extent, WIDTH, HEIGHT) > VISIBLE:
-            x1, y1, x2, y2 = extent
-            boxes[t] = [max(0.0, x1), max(0.0, y1), min(float(WIDTH), x2), min(float(HEIGHT), y2)]
-    first, last = min(boxes), max(boxes)
+        if extent is None:
+            continue
+        x1, y1, x2, y2 = extent
+        boxes[t] = [max(0.0, x1), max(0.0, y1), min(float(WIDTH), x2), min(float(HEIGHT), y2)]
+        side = min(boxes[t][2] - boxes[t][0], boxes[t][3] - boxes[t][1])
+        if visible_share(extent, WIDTH, HEIGHT) > VISIBLE_SHARE and side >= VISIBLE_SIDE:
+            clear.append(t)
+    first, last = min(clear), max(clear)
     return Event(start=first, end=last + 1, name=name, kind=kind, boxes=[boxes[t] for t in range(first, last + 1)])
 
 
