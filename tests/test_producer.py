@@ -12,10 +12,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import webdataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from miniature import HEIGHT, SIDE, WIDTH, contents, corner, frame, make_folder, settings_of, write_pictures
+from webdataset.compat import WebDataset
 
 from dist_vad.codec import decode_into, encode
 from dist_vad.config import DataSettings, PlazaSettings
@@ -81,7 +81,7 @@ class OneBox:
     def __init__(self, box=None) -> None:
         self.box = box
 
-    def __call__(self, number: int, picture: np.ndarray) -> np.ndarray:
+    def __call__(self, number: int, frame: np.ndarray) -> np.ndarray:
         left, top = corner(number)
         x1, y1, x2, y2 = self.box or (left, top, left + SIDE, top + SIDE)
         return np.array([[x1, y1, x2, y2, 0.5]], np.float32)
@@ -161,7 +161,7 @@ def test_virtual_clips_carry_the_label_of_their_middle_frame(tmp_path):
 def test_stock_webdataset_reads_the_bytes_that_the_index_points_at(written):
     for name in ("cube-train", "cube-val", "cube-test"):
         tars = [str(tar_path(written / name, shard)) for shard in Manifest.load(written / name).shards]
-        stock = list(webdataset.WebDataset(tars, shardshuffle=False, empty_check=False))
+        stock = list(WebDataset(tars, shardshuffle=False, empty_check=False))
         rows = rows_of(written / name)
         assert len(stock) == len(rows) == Manifest.load(written / name).samples
         for sample, (video, content, row) in zip(stock, rows):
@@ -180,7 +180,7 @@ def test_shards_hold_one_video_each_and_no_more_than_they_may(written):
 
 
 def _samples(folder, shard):
-    return webdataset.WebDataset([str(tar_path(folder, shard))], shardshuffle=False, empty_check=False)
+    return WebDataset([str(tar_path(folder, shard))], shardshuffle=False, empty_check=False)
 
 
 def test_a_video_without_objects_is_listed_and_has_no_shard(dataset, tmp_path):
@@ -317,7 +317,8 @@ def run_write(monkeypatch, capfd, *arguments: str) -> tuple[int, str]:
     monkeypatch.setattr(sys, "argv", ["write.py", *arguments])
     with pytest.raises(SystemExit) as stopped:
         main()
-    assert "Traceback" not in (error := capfd.readouterr().err)
+    error = capfd.readouterr().err
+    assert "Traceback" not in error
     return int(stopped.value.code or 0), error[error.rindex("error:") :]
 
 
