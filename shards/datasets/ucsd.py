@@ -68,7 +68,7 @@ def read_mat_file(path: Path) -> list[Intervals]:
     try:
         clips = [np.asarray(clip).reshape(2, -1).T for clip in loadmat(path)["gt"].ravel()]
         return [[inclusive(int(first), int(last), base=1) for first, last in clip] for clip in clips]
-    except (ValueError, KeyError, NotImplementedError) as error:
+    except Exception as error:  # scipy raises errors of many kinds for a file that is damaged or of another format
         raise InputError(
             f"{path} does not read: {error}; expected a MATLAB file with a variable `gt`, one array of [start; end] "
             "for each clip, frames counted from 1"
