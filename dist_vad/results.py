@@ -12,7 +12,7 @@ from dist_vad import metrics
 from dist_vad.evaluate import UNTRAINED, Evaluation, Subject
 from dist_vad.manifest import VideoInfo, interval_labels
 from dist_vad.report import Finding, Report, Row, VideoCurve, format_table, write_report
-from dist_vad.scoring import standard_name
+from dist_vad.scoring import rarity_name
 from dist_vad.storage import write_json
 
 HEADLINE = ("fused", "median17")
@@ -146,7 +146,7 @@ def _finding(
         frame=frame,
         box=(facts["x1"], facts["y1"], facts["x2"], facts["y2"]),
         score=facts["fused"],
-        heads={task: facts[standard_name(task)] for task in final.scores if task != "fused"},
+        heads={task: facts[rarity_name(task)] for task in final.scores if task != "fused"},
         strip=strip,
         image=read_frame(video, frame),
         anomalous=None if labels is None else bool(labels[frame]),

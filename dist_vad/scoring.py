@@ -13,15 +13,14 @@ from sklearn.metrics import roc_auc_score
 from dist_vad.config import ScoreSettings, TaskSettings
 from dist_vad.model import Network
 from dist_vad.planted import plants
+from dist_vad.rarity import Rarity
 from dist_vad.reader import Batch, ShardSet, evenly_spaced
 from dist_vad.storage import atomic_file, digest
 from dist_vad.tasks import TASKS, Inputs, Measured, Task
 
-SCORING_VERSION = 2
+SCORING_VERSION = 3
 PLANTED = 512
 """Held-out normal cubes on which anomalies are planted."""
-SCENE_MINIMUM = 50
-"""Normal cubes that a scene must have for a mean and a deviation of its own."""
 
 
 class Scorer:
@@ -72,43 +71,12 @@ class Scorer:
 
 
 @dataclass(frozen=True)
-class Standard:
-    """Mean and deviation of a score on normal video, in each scene of which there is enough and over all."""
-
-    by_scene: dict[str, tuple[float, float]]
-    overall: tuple[float, float]
-
-    @classmethod
-    def of(cls, scores: np.ndarray, scenes: np.ndarray) -> "Standard":
-        """From scores of normal cubes [N] and the names of their scenes [N]."""
-        chosen = {str(name): scores[scenes == name] for name in np.unique(scenes)}
-        enough = {name: _moments(some) for name, some in chosen.items() if len(some) >= SCENE_MINIMUM}
-        return cls(enough, _moments(scores))
-
-    def __call__(self, scores: np.ndarray, scene: str) -> np.ndarray:
-        """Scores of cubes of one scene in deviations above the normal mean."""
-        mean, deviation = self.by_scene.get(scene, self.overall)
-        return (scores - mean) / deviation
-
-    def each(self, scores: np.ndarray, scenes: np.ndarray) -> np.ndarray:
-        """The same for cubes of several scenes, named one by one."""
-        standard = np.zeros(len(scores))
-        for name in np.unique(scenes):
-            standard[scenes == name] = self(scores[scenes == name], str(name))
-        return standard
-
-
-def _moments(scores: np.ndarray) -> tuple[float, float]:
-    return float(scores.mean()), float(max(scores.std(), 1e-12))
-
-
-@dataclass(frozen=True)
 class Calibration:
     """What is normal, and how far each head can be trusted: learned from normal video alone."""
 
     memory: dict[str, Measured]
     """Task -> measurements of normal training cubes."""
-    standards: dict[str, Standard]
+    rarities: dict[str, Rarity]
     weights: dict[str, float]
     """Task -> its weight in `fused`, from 0 to 1: how well it tells planted anomalies from the held-out normal cubes
     that they were planted on."""
@@ -117,36 +85,36 @@ class Calibration:
     of the normal training cubes."""
 
     def scores(self, measured: dict[str, Measured], scene: str, neighbours: int) -> dict[str, np.ndarray]:
-        """For cubes of one scene, float64 [B] each: the score by task, `standard_TASK`, `fused` (the weighted sum)."""
+        """For cubes of one scene, float64 [B] each: the score by task, `rarity_TASK`, `fused` (their weighted sum)."""
         raw = {name: TASKS[name].score(measured[name], self.memory[name], neighbours) for name in measured}
-        standard = {name: self.standards[name](value, scene) for name, value in raw.items()}
-        fused = np.sum([self.weights[name] * value for name, value in standard.items()], axis=0)
-        return {**raw, **{standard_name(name): value for name, value in standard.items()}, "fused": fused}
+        rare = {name: self.rarities[name](value, scene) for name, value in raw.items()}
+        fused = np.sum([self.weights[name] * value for name, value in rare.items()], axis=0)
+        return {**raw, **{rarity_name(name): value for name, value in rare.items()}, "fused": fused}
 
 
-def standard_name(task: str) -> str:
-    """The column of a task's standardised score."""
-    return f"standard_{task}"
+def rarity_name(task: str) -> str:
+    """The column that says how rare a task's score is among normal cubes."""
+    return f"rarity_{task}"
 
 
 def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet) -> Calibration:
     """Calibrate a scorer on normal training cubes, weigh its heads on held-out normal ones; the same for every rank.
 
-    All of them are the memory for scoring. For mean and deviation each half of the videos is scored with the other half
-    as memory, since a cube's own video would be its nearest neighbour.
+    All of them are the memory for scoring. For rarity each half of the videos is scored with the other half as memory,
+    since a cube's own video would be its nearest neighbour.
     """
     settings = scorer.settings
     ids = evenly_spaced(len(train), settings.calibration)
     memory, scenes, fold = scorer.measure(train, ids), train.scenes(ids), train.folds(ids)
     raw = {name: _cross_scores(name, some, fold, settings.neighbours) for name, some in memory.items()}
-    standards = {name: Standard.of(value, scenes) for name, value in raw.items()}
+    rarities = {name: Rarity.of(value, scenes) for name, value in raw.items()}
     places = next(iter(memory.values())).scenes
     features = np.stack([places[scenes == name][0] for name in np.unique(scenes)])
-    weights = _weights(scorer, Calibration(memory, standards, dict.fromkeys(raw, 1.0), {}), val, features)
-    fused = sum(weights[name] * standards[name].each(raw[name], scenes) for name in raw)
+    weights = _weights(scorer, Calibration(memory, rarities, dict.fromkeys(raw, 1.0), {}), val, features)
+    fused = sum(weights[name] * rarities[name].each(raw[name], scenes) for name in raw)
     empty = {name: TASKS[name].empty_score for name in raw}
     floors = {name: float(raw[name].min()) if value is None else value for name, value in empty.items()}
-    return Calibration(memory, standards, weights, {**floors, "fused": float(np.min(fused))})
+    return Calibration(memory, rarities, weights, {**floors, "fused": float(np.min(fused))})
 
 
 def _weights(scorer: Scorer, calibration: Calibration, val: ShardSet, features: np.ndarray) -> dict[str, float]:
@@ -155,18 +123,18 @@ def _weights(scorer: Scorer, calibration: Calibration, val: ShardSet, features: 
     ids = evenly_spaced(len(val), PLANTED)
     scenes = val.scenes(ids)
 
-    def standard(plant: Callable[[Batch], Batch] | None) -> dict[str, np.ndarray]:
+    def rare(plant: Callable[[Batch], Batch] | None) -> dict[str, np.ndarray]:
         measured = scorer.measure(val, ids, plant)
         raw = {
             name: TASKS[name].score(some, calibration.memory[name], scorer.settings.neighbours)
             for name, some in measured.items()
         }
-        return {name: calibration.standards[name].each(value, scenes) for name, value in raw.items()}
+        return {name: calibration.rarities[name].each(value, scenes) for name, value in raw.items()}
 
-    normal = standard(None)
+    normal = rare(None)
     gains: dict[str, list[float]] = {name: [] for name in normal}
     for plant in plants(features).values():
-        planted = standard(lambda batch, plant=plant: plant(batch, features))
+        planted = rare(lambda batch, plant=plant: plant(batch, features))
         for name, gain in gains.items():
             truth = np.repeat([0, 1], len(ids))
             gain.append(2 * roc_auc_score(truth, np.concatenate([normal[name], planted[name]])) - 1)

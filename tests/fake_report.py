@@ -129,7 +129,7 @@ def _finding(draw: np.random.Generator, video: VideoCurve, number: int, labelled
         frame=20 + 7 * number,
         box=(x - 20, y - 20, x + 20, y + 20),
         score=9.5 - number * 0.63,
-        heads={head: float(draw.normal(3, 2)) for head in HEADS},
+        heads={head: float(draw.gamma(2)) for head in HEADS},
         strip=np.stack([np.roll(crop, 2 * shift, axis=1) for shift in range(-4, 5)]),
         image=image if number != 4 else None,
         anomalous=anomalous,

@@ -97,7 +97,7 @@ def test_calibration_sees_no_test_sample(tiny_shards):
     """It takes the training and the held-out normal set and nothing else, and gives the same whoever makes it."""
     train, val = (ShardSet(tiny_shards / f"cube-{split}") for split in ("train", "val"))
     first, again = (calibrate(_scorer(train), train, val) for _ in range(2))
-    assert first.standards == again.standards and first.weights == again.weights and first.floors == again.floors
+    assert first.rarities == again.rarities and first.weights == again.weights and first.floors == again.floors
     assert all(0 <= weight <= 1 for weight in first.weights.values())
 
 

@@ -45,7 +45,7 @@ class Finding:
     score: float
     """By the headline's scorer, before smoothing."""
     heads: Mapping[str, float] = field(default_factory=dict)
-    """Proxy task -> score, in standard deviations above the mean of normal training cubes."""
+    """Proxy task -> how rare its score is: -log10 of the share of normal training cubes that score as high."""
     strip: np.ndarray
     """The cube, RGB uint8 [T, H, W, 3]."""
     image: np.ndarray | None = None

@@ -16,7 +16,7 @@ def gallery(findings: Sequence[Finding]) -> str:
     """All findings as cards: anomalous (or unlabelled) ones, and apart from them the false alarms, each by rank."""
     ranked = sorted(findings, key=lambda finding: -finding.score)
     ranks = {id(finding): rank for rank, finding in enumerate(ranked, 1)}
-    scale = max([BAR_LIMIT, *(abs(v) for finding in ranked for v in finding.heads.values() if math.isfinite(v))])
+    scale = max([BAR_LIMIT, *(v for finding in ranked for v in finding.heads.values() if math.isfinite(v))])
     alarms = [finding for finding in ranked if finding.anomalous is False]
     others = [finding for finding in ranked if finding.anomalous is not False]
     labelled = any(finding.anomalous is not None for finding in ranked)
@@ -74,17 +74,22 @@ def _verdict(finding: Finding) -> str:
 
 
 def _heads(finding: Finding, scale: float) -> str:
-    """Scores by head as a list with bars, in standard deviations of normal training cubes."""
+    """Scores by head as a list with bars, long where few normal cubes score as high."""
     if not finding.heads:
         return ""
     items = ""
     for head, value in finding.heads.items():
-        length = 100 * min(1.0, abs(value) / scale) if math.isfinite(value) else 0
-        bar = f'<i class="{"less" if value < 0 else "more"}" style="width:{length:.0f}%"></i>'
-        items += f'<li><span>{text(words(head))}</span><span class="bar">{bar}</span>'
-        items += f'<span class="num">{_sigma(value)}</span></li>'
-    return f'<ul class="heads" aria-label="Score by head, in standard deviations of normal cubes">{items}</ul>'
+        length = 100 * min(1.0, max(0.0, value) / scale) if math.isfinite(value) else 0
+        items += f'<li><span>{text(words(head))}</span><span class="bar"><i style="width:{length:.0f}%"></i></span>'
+        items += f'<span class="num">{_one_in(value)}</span></li>'
+    return f'<ul class="heads" aria-label="Share of normal cubes that score as high, by head">{items}</ul>'
 
 
-def _sigma(value: float) -> str:
-    return f"{value:+.1f} σ".replace("-", "−") if math.isfinite(value) else "–"
+def _one_in(rarity: float) -> str:
+    """-log10 of a share as `1 in so many`, with two digits."""
+    if not math.isfinite(rarity):
+        return "–"
+    if rarity >= 6:
+        return "1 in > 10⁶"
+    digits = max(0, math.floor(rarity) - 1)
+    return f"1 in {round(10**rarity, -digits):,.0f}".replace(",", " ")
