@@ -9,13 +9,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from accelerate import Accelerator
-from tqdm import tqdm
 
 from dist_vad import metrics
 from dist_vad.config import Settings
 from dist_vad.curriculum import shard_folder
 from dist_vad.errors import InputError
 from dist_vad.model import Network
+from dist_vad.progress import progress_bar
 from dist_vad.reader import ShardSet
 from dist_vad.scoring import Calibration, Scorer, baseline_scores, calibrate, part_path, write_part
 from dist_vad.state import State, Tensors, read_state, tensors_digest
@@ -139,7 +139,9 @@ class Evaluation:
         """Write the parts of this rank's shards that are not there yet."""
         shards = self.sets.test.manifest.shards
         mine = range(self.accelerator.process_index, len(shards), self.accelerator.num_processes)
-        bar = tqdm(mine, desc=f"score {subject.name}", unit=" shards", disable=not self.accelerator.is_main_process)
+        bar = progress_bar(
+            mine, desc=f"score {subject.name}", unit=" shards", disable=not self.accelerator.is_main_process
+        )
         for number in bar:
             path = part_path(self.folder, subject.key, shards[number].sha256)
             if not path.is_file():

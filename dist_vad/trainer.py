@@ -18,6 +18,7 @@ from dist_vad.config import Settings, StageSettings, TaskSettings, TrainSettings
 from dist_vad.curriculum import Stage, shard_folder
 from dist_vad.errors import InputError
 from dist_vad.model import Network
+from dist_vad.progress import progress_bar
 from dist_vad.reader import Batch, Loader, ShardSet, Source, evenly_spaced
 from dist_vad.state import Checkpoint, State, Tensors, latest_checkpoint, save_checkpoint, save_state
 from dist_vad.stream import Streams
@@ -134,7 +135,7 @@ class _Run:
         stage, train = self.stage.settings, self.settings.train
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         loader = Loader(self.sources, rank, world, train.micro_batch, train.threads, train.prefetch)
-        bar = tqdm(
+        bar = progress_bar(
             total=stage.steps * stage.global_batch,
             initial=start * stage.global_batch,
             desc=self.stage.name,
@@ -207,7 +208,7 @@ class _Run:
         count = self.stage.settings.global_batch
         reduced = self.accelerator.reduce(sums, reduction="sum")
         self.losses = {name: float(value) / count for name, value in reduced.items()}  # pyright: ignore
-        bar.set_postfix({name: f"{loss:.4f}" for name, loss in self.losses.items()})
+        bar.set_postfix({name: f"{loss:.4f}" for name, loss in self.losses.items()}, refresh=False)
         values = {f"{self.stage.name}/{name}": loss for name, loss in self.losses.items()}
         values[f"{self.stage.name}/learning_rate"] = learning_rate(self.stage.settings, done - 1)
         values[f"{self.stage.name}/samples_per_second"] = bar.format_dict["rate"] or 0.0

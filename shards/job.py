@@ -17,6 +17,7 @@ from tqdm import tqdm
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import Event, Manifest, ShardInfo, VideoInfo, index_path, interval_labels, tar_path
+from dist_vad.progress import progress_bar
 from dist_vad.storage import write_json
 from shards.background import median_background
 from shards.cut import Sample, cut_clips, cut_cubes
@@ -62,7 +63,9 @@ def write_shards(settings: DataSettings, out: Path, progress: bool = True) -> di
 def _open(plan: Plan, progress: bool) -> list[Work]:
     """Open and check the videos of a set."""
     works = []
-    for video in tqdm(plan.videos, f"{plan.folder.name}: checking", unit=" videos", leave=False, disable=not progress):
+    for video in progress_bar(
+        plan.videos, desc=f"{plan.folder.name}: checking", unit=" videos", leave=False, disable=not progress
+    ):
         frames, record = video.open(), plan.folder / DONE / f"{video.name}.json"
         done = _read_record(record, plan)
         # Counting a video file means decoding it: not twice for one that is done.
@@ -76,9 +79,9 @@ def _open(plan: Plan, progress: bool) -> list[Work]:
 def _write_set(plan: Plan, works: list[Work], progress: bool) -> None:
     """Write one set: the videos that are not done, then the manifest."""
     records = []
-    with tqdm(total=sum(work.length for work in works), unit=" frames", disable=not progress) as bar:
+    with progress_bar(total=sum(work.length for work in works), unit=" frames", disable=not progress) as bar:
         for work in works:
-            bar.set_description(f"{plan.folder.name} {work.video.name}")
+            bar.set_description(f"{plan.folder.name} {work.video.name}", refresh=False)
             record = _read_record(work.record, plan)
             if record:
                 bar.update(work.length)

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from dist_vad.errors import InputError, entry_point
 from dist_vad.manifest import (
@@ -26,6 +25,7 @@ from dist_vad.manifest import (
     sample_key,
     tar_path,
 )
+from dist_vad.progress import progress_bar
 from dist_vad.storage import bytes_sha256
 
 
@@ -40,7 +40,7 @@ def verify_set(folder: Path) -> Iterator[str]:
         yield f"{folder / MANIFEST}: keys missing or unknown ({error}), expected those of schema {SCHEMA}"
         return
     frames = {video.name: video.frames for video in manifest.videos}
-    for shard in tqdm(manifest.shards, desc=folder.name, unit=" shards", leave=False):
+    for shard in progress_bar(manifest.shards, desc=folder.name, unit=" shards", leave=False):
         if shard.video not in frames:
             yield f"{folder / MANIFEST}: shard {shard.name} is of video {shard.video!r}, which is not listed"
         else:
