@@ -191,17 +191,19 @@ class _Counted:
 
 
 def _checked_labels(settings: DataSettings, video: Video, frames: int) -> dict[str, list[list[int]]]:
-    """The video's labels, within its frames; longer ones are refused, or cut where that was asked for."""
+    """The video's labels, within its frames; those of another length are refused, or cut where that was asked for."""
     last = max((end for intervals in video.labels.values() for _, end in intervals), default=0)
-    if last <= frames:
+    spoken = video.labelled_frames
+    if last <= frames and spoken in (None, frames):
         return video.labels
+    found = f"its labels run to frame {last} (counted from 1)" if spoken is None else f"its labels are of {spoken}"
     if settings.labels_mismatch == "refuse":
         raise InputError(
-            f"video {video.name!r}: {frames} frames decoded, but its labels run to frame {last} (counted from 1); pass "
-            "--labels_mismatch clip to cut them to the video"
+            f"video {video.name!r}: {frames} frames decoded, but {found}; pass --labels_mismatch clip to cut them to "
+            "the video, frames without a label being normal"
         )
     cut = {name: [[s, min(e, frames)] for s, e in some if s < frames] for name, some in video.labels.items()}
-    tqdm.write(f"note: video {video.name!r}: labels run to frame {last} (counted from 1), cut to its {frames} frames")
+    tqdm.write(f"note: video {video.name!r}: {found}, cut to its {frames} frames")
     return cut
 
 

@@ -12,8 +12,9 @@ from scipy.io import savemat
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
+from dist_vad.manifest import interval_labels
 from shards.datasets import open_dataset
-from shards.datasets.files import inclusive
+from shards.datasets.files import inclusive, intervals_of
 from shards.datasets.ucsd import read_m_file, read_mat_file
 
 
@@ -149,6 +150,11 @@ def test_the_real_ped2_has_its_clips_and_frames(shared):
 def test_an_inclusive_interval_keeps_its_number_of_frames(first, length, base):
     start, end = inclusive(first + base, first + base + length - 1, base)
     assert (start, end - start) == (first, length)
+
+
+@given(st.lists(st.integers(0, 1), max_size=60))
+def test_flags_made_into_intervals_and_back_are_the_same(flags):
+    assert interval_labels(intervals_of(np.array(flags, int)), len(flags)).tolist() == flags
 
 
 # -- anyone's videos

@@ -391,6 +391,16 @@ def test_labels_past_the_end_are_refused_before_anything_is_written_or_cut_on_de
     assert Manifest.load(sets["cube-test"]).videos[0].labels == {"frames": [[3, 6], [20, 24]]}
 
 
+@pytest.mark.parametrize("spoken", [20, 30])
+def test_labels_of_another_length_than_the_video_are_refused(dataset, monkeypatch, tmp_path, spoken):
+    from shards import plan
+
+    videos = [dataclasses.replace(video, labelled_frames=spoken) for video in plan.open_dataset(dataset)]
+    monkeypatch.setattr(plan, "open_dataset", lambda settings: videos)
+    with pytest.raises(InputError, match=f"24 frames decoded, but its labels are of {spoken}"):
+        write_shards(dataset, tmp_path, progress=False)
+
+
 def test_a_split_without_a_sample_is_refused_with_what_to_look_at(dataset, tmp_path):
     blind = dataclasses.replace(dataset, detector=dataclasses.replace(dataset.detector, min_size=60))
     with pytest.raises(InputError, match=r"cube-train: not one sample in 3 videos.*data\.detector \(threshold"):

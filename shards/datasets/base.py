@@ -41,9 +41,25 @@ class Video:
     """Open the video for reading."""
     labels: dict[str, list[list[int]]] = field(default_factory=dict)
     """Name of ground truth -> anomalous intervals [start, end), 0-based. Empty: no labels."""
+    labelled_frames: int | None = None
+    """How many frames the labels speak of, where they say; the producer compares it with what decodes."""
     source_name: str = ""
     """The video's name in the data set's own files, where it is another one."""
     source_split: str = ""
     """The split's name there, where it is another one."""
     events: list[Event] = field(default_factory=list)
     """The anomalies one by one, where the data set tells them apart."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """What a data set holds where it is whole, by its authors' count; `shards/check.py` compares."""
+
+    videos: dict[str, int] = field(default_factory=dict)
+    """Split -> number of videos."""
+    frames: dict[str, int] = field(default_factory=dict)
+    """Split -> number of frames, where it is known."""
+    anomalous: dict[str, int] = field(default_factory=dict)
+    """Name of ground truth -> anomalous frames of the test split, where it is known."""
+    where: str = ""
+    """Where the data set and its ground truth are published."""

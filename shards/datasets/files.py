@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import numpy as np
+
 from dist_vad.storage import digest
 from shards.video import picture_files
 
@@ -20,3 +22,9 @@ def inclusive(first: int, last: int, base: int) -> list[int]:
     if not base <= first <= last:
         raise ValueError(f"frames {first} to {last} are no interval of frames counted from {base}")
     return [first - base, last - base + 1]
+
+
+def intervals_of(flags: np.ndarray) -> list[list[int]]:
+    """The runs of non-zero values of `flags` [T] as 0-based half-open intervals: one label per frame, made short."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], np.asarray(flags) != 0, [0]]).astype(np.int8)))
+    return edges.reshape(-1, 2).tolist()

@@ -1,0 +1,16 @@
+"""Progress bars, on a terminal and in the log of a job."""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from tqdm import tqdm
+
+TERMINAL, LOG = 0.2, 20.0
+"""Least seconds between two updates: a log file keeps every one of them."""
+
+
+def progress_bar(iterable: Iterable | None = None, **options: Any) -> tqdm:
+    """A bar on stderr; `options` as of tqdm."""
+    interval = TERMINAL if sys.stderr.isatty() else LOG
+    return tqdm(iterable, mininterval=interval, maxinterval=max(interval, 10.0), **options)
