@@ -93,10 +93,10 @@ def _phases(report: Report) -> dict[str, Any]:
     """Micro AUC after each phase, by scorer, and the baselines as levels with labels that do not overlap."""
     rows = report.comparable(LEARNED)
     names = list(dict.fromkeys(row.phase for row in rows))
-    wanted = dict.fromkeys(("prediction", "fused", report.headline.scorer))
+    scorers = dict.fromkeys(row.scorer for row in sorted(rows, key=lambda row: row.scorer != report.headline.scorer))
     lines = [
         {"name": scorer, "label": words(scorer), "values": [_after(rows, phase, scorer) for phase in names]}
-        for scorer in wanted
+        for scorer in scorers
     ]
     lines = [line for line in lines if any(value is not None for value in line["values"])]
     baselines = [(row_name(row), row.micro_auc) for row in report.baselines() if math.isfinite(row.micro_auc)]

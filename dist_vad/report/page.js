@@ -10,6 +10,11 @@ const LEVELS = 65535;
 const KIND_COLOURS = 5;
 const MOST_LANES = 4;
 const DASHES = ["dash", "dot", "dashdot", "longdash", "longdashdot"];
+// A learned scorer keeps its colour in every chart; the headline has the accent.
+const HEADS = ["second", "k4", "k0", "k3", "k1"];
+const heads = [...new Set([...data.phases.lines, ...data.roc.filter((curve) => curve.learned)].map((some) => some.name))]
+  .filter((name) => name !== data.headline);
+const headColour = (name) => colour(name === data.headline ? "accent" : HEADS[heads.indexOf(name) % HEADS.length]);
 const baselineColour = (tone) => colour(`b${tone % 5}`);
 
 // Charts never catch the wheel or a finger: the page must stay scrollable on a phone.
@@ -71,11 +76,10 @@ function drawPhases() {
   const { names, lines, range } = data.phases;
   byId("phases-figure").hidden = lines.length === 0;
   if (lines.length === 0) return;
-  const others = [colour("second"), colour("k1")];
   const learned = lines.map((line, i) => ({
     x: names.map(plain), y: line.values, name: plain(line.label), mode: "lines+markers", connectgaps: true,
-    line: { width: 2.5, color: line.name === data.headline ? colour("accent") : others.shift() },
-    marker: { size: 9, symbol: ["circle", "diamond", "square"][i] }, hovertemplate: "%{x}: <b>%{y:.3f}</b>",
+    line: { width: 2.5, color: headColour(line.name) },
+    marker: { size: 9, symbol: ["circle", "diamond", "square", "cross", "triangle-up"][i % 5] }, hovertemplate: "%{x}: <b>%{y:.3f}</b>",
   }));
   const { traces, shapes, annotations, right } = phaseLevels(data.phases);
   draw("phases", [...learned, ...traces], layout({
@@ -90,7 +94,7 @@ function drawRoc() {
   if (data.roc.length === 0) return;
   const traces = data.roc.map((curve) => {
     const final = curve.name === data.headline;
-    const line = curve.learned ? { width: final ? 3 : 2, color: colour(final ? "accent" : "second") }
+    const line = curve.learned ? { width: final ? 3 : 2, color: headColour(curve.name) }
       : baselineLine(curve.tone, 1.5);
     return {
       x: curve.x, y: curve.y, mode: "lines", line, name: `${plain(curve.label)} ${curve.auc.toFixed(3)}`,
