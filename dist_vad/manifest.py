@@ -108,6 +108,8 @@ class Manifest:
     """Digest of the producer's settings, code version and input identity: the same fingerprint, the same tars."""
     videos: list[VideoInfo]
     shards: list[ShardInfo]
+    failed: dict[str, str] = field(default_factory=dict)
+    """Videos that were left out because they do not open or decode -> why."""
     schema: int = SCHEMA
 
     @property

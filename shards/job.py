@@ -2,33 +2,42 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from tqdm import tqdm
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
-from dist_vad.manifest import Event, Manifest, ShardInfo, VideoInfo, index_path, interval_labels, tar_path
+from dist_vad.manifest import MANIFEST, Event, Manifest, ShardInfo, VideoInfo, interval_labels
 from dist_vad.progress import progress_bar
-from dist_vad.storage import write_json
 from shards.background import median_background
 from shards.cut import Sample, cut_clips, cut_cubes
 from shards.datasets.base import Frames, Video
 from shards.detectors import check_detector, make_detector
 from shards.pack import pack_video, scene_member
 from shards.plan import Plan, make_plans
+from shards.ranks import Rank
+from shards.records import DONE, FAILED, all_records, read_record, write_record
 from shards.scene import background_feature
+from shards.video import VideoError
 
-DONE = ".done"
-"""Folder of the records of finished videos, until the manifest is written."""
+
+@dataclass(frozen=True)
+class How:
+    """How the job is run; none of it changes a byte of what is written."""
+
+    rank: Rank = field(default_factory=Rank)
+    on_error: Literal["stop", "skip"] = "stop"
+    """What to make of videos that do not decode: `stop` = no manifest, `skip` = one that lists them as failed."""
+    progress: bool = True
 
 
 @dataclass(frozen=True)
@@ -38,81 +47,104 @@ class Work:
     video: Video
     frames: Frames
     labels: dict[str, list[list[int]]]
-    record: Path
-    """Where its record is written once its shards are whole."""
     length: int
 
 
-def write_shards(settings: DataSettings, out: Path, progress: bool = True) -> dict[str, Path]:
+def write_shards(settings: DataSettings, out: Path, how: How | None = None) -> dict[str, Path]:
     """Write every shard set of a data set under `out`; returns their folders by name, such as `cube-train`.
 
-    A finished set is left as it is, an unfinished one is gone on with at the first unfinished video. Raises InputError
-    for a set that was made with other settings, for labels or boxes that do not fit their video (before anything is
-    written), for a video that does not decode, and for a split without samples.
+    A finished set is left as it is, an unfinished one is gone on with at the first unfinished video. With several
+    ranks, each writes its share of the videos, and the one that ends last writes the manifests. Raises InputError,
+    before anything is written, for a set that was made with other settings, for labels or boxes that do not fit their
+    video and for videos that do not open; once the others are done, for those that do not decode; and for a split
+    without samples.
     """
+    how = how or How()
     plans = make_plans(settings, out)
     unfinished = [plan for plan in plans if not plan.is_finished()]
-    opened = [_open(plan, progress) for plan in unfinished]
-    for plan, works in zip(unfinished, opened):
-        _write_set(plan, works, progress)
-    if progress:
-        _print_table(plans, {plan.folder for plan in unfinished})
+    failed: dict[str, str] = {}
+    opened = [_open(plan, how, failed) for plan in unfinished]
+    if how.on_error == "skip" or not failed:
+        for plan, works in zip(unfinished, opened):
+            _write_videos(plan, works, how, failed)
+    written = {plan.folder for plan in unfinished if _finish(plan, how)}
+    if failed and how.on_error == "stop":
+        raise InputError(_failures(failed))
+    if how.progress:
+        _print_table(plans, written)
     return {plan.folder.name: plan.folder for plan in plans}
 
 
-def _open(plan: Plan, progress: bool) -> list[Work]:
-    """Open and check the videos of a set."""
+def _open(plan: Plan, how: How, failed: dict[str, str]) -> list[Work]:
+    """Open and check this rank's videos of a set; those that do not open go to `failed`."""
     works = []
     for video in progress_bar(
-        plan.videos, desc=f"{plan.folder.name}: checking", unit=" videos", leave=False, disable=not progress
+        how.rank.share(plan.videos),
+        desc=f"{plan.folder.name}: checking",
+        unit=" videos",
+        leave=False,
+        disable=not how.progress,
     ):
-        frames, record = video.open(), plan.folder / DONE / f"{video.name}.json"
-        done = _read_record(record, plan)
-        # Counting a video file means decoding it: not twice for one that is done.
-        length = done["video"]["frames"] if done else len(frames)
+        record = read_record(plan, video)
+        try:
+            frames = video.open()
+            # Counting a video file means decoding it: not twice for one that is done.
+            length = record["video"]["frames"] if record and FAILED not in record else len(frames)
+        except VideoError as error:
+            _fail(plan, video, error, failed)
+            continue
         if plan.kind == "cube":
             check_detector(plan.settings, video, length)
-        works.append(Work(video, frames, _checked_labels(plan.settings, video, length), record, length))
+        works.append(Work(video, frames, _checked_labels(plan.settings, video, length), length))
     return works
 
 
-def _write_set(plan: Plan, works: list[Work], progress: bool) -> None:
-    """Write one set: the videos that are not done, then the manifest."""
-    records = []
-    with progress_bar(total=sum(work.length for work in works), unit=" frames", disable=not progress) as bar:
+def _write_videos(plan: Plan, works: list[Work], how: How, failed: dict[str, str]) -> None:
+    """Write the shards of those videos that are not done; those that do not decode go to `failed`."""
+    with progress_bar(total=sum(work.length for work in works), unit=" frames", disable=not how.progress) as bar:
         for work in works:
             bar.set_description(f"{plan.folder.name} {work.video.name}", refresh=False)
-            record = _read_record(work.record, plan)
-            if record:
+            record = read_record(plan, work.video)
+            if record and FAILED not in record:
                 bar.update(work.length)
-            else:
-                record = {"fingerprint": plan.fingerprint, **_write_video(plan, work, bar)}
-                write_json(work.record, record)
-            records.append(record)
+                continue
+            try:
+                write_record(plan, work.video, _write_video(plan, work, bar))
+            except VideoError as error:
+                _fail(plan, work.video, error, failed)
+
+
+def _fail(plan: Plan, video: Video, error: VideoError, failed: dict[str, str]) -> None:
+    tqdm.write(f"failed: video {video.name}: {error}", file=sys.stderr)
+    failed[video.name] = str(error)
+    write_record(plan, video, {FAILED: str(error)})
+
+
+def _failures(failed: dict[str, str]) -> str:
+    listed = "".join(f"\n  {name}: {reason}" for name, reason in failed.items())
+    return (
+        f"{len(failed)} of the videos failed; repair or remove them and start again (what is done is kept), or pass "
+        f"--on_error skip to leave them out:{listed}"
+    )
+
+
+def _finish(plan: Plan, how: How) -> bool:
+    """Write the manifest if every video of the set is done; False while other ranks have not written theirs."""
+    records = all_records(plan, how.on_error == "skip")
+    if records is None:
+        return False
     manifest = _manifest(plan, records)
     if not manifest.samples:
         raise InputError(
-            f"{plan.folder.name}: not one sample in {len(works)} videos ({', '.join(w.video.name for w in works[:3])}, "
-            "…); look at data.detector (threshold, min_size, min_confidence, boxes), and at whether the videos are "
+            f"{plan.folder.name}: not one sample in {len(records)} videos "
+            f"({', '.join(v.name for v in plan.videos[:3])}, …); look at data.detector (threshold, min_size, "
+            "min_confidence, boxes), and at whether the videos are "
             f"longer than data.clip_length, {manifest.clip_length} frames"
         )
     _remove_remains(plan, manifest)
     manifest.save(plan.folder)
     shutil.rmtree(plan.folder / DONE, ignore_errors=True)
-
-
-def _read_record(path: Path, plan: Plan) -> dict[str, Any] | None:
-    """The record of a finished video; None where it is of other settings, or where its shards are not there."""
-    if not path.is_file():
-        return None
-    record = json.loads(path.read_text())
-    if record["fingerprint"] != plan.fingerprint:
-        return None
-    for shard in record["shards"]:
-        tar, index = tar_path(plan.folder, shard["name"]), index_path(plan.folder, shard["name"])
-        if not (index.is_file() and tar.is_file() and tar.stat().st_size == shard["bytes"]):
-            return None
-    return record
+    return True
 
 
 def _remove_remains(plan: Plan, manifest: Manifest) -> None:
@@ -209,7 +241,9 @@ def _checked_labels(settings: DataSettings, video: Video, frames: int) -> dict[s
 
 def _manifest(plan: Plan, records: list[dict[str, Any]]) -> Manifest:
     settings, cube = plan.settings, plan.kind == "cube"
-    videos = [record["video"] for record in records]
+    done = [record for record in records if FAILED not in record]
+    failed = {video.name: record[FAILED] for video, record in zip(plan.videos, records) if FAILED in record}
+    videos = [record["video"] for record in done]
     return Manifest(
         dataset=settings.dataset,
         split=plan.split,
@@ -222,15 +256,20 @@ def _manifest(plan: Plan, records: list[dict[str, Any]]) -> Manifest:
         settings=dataclasses.asdict(settings),
         fingerprint=plan.fingerprint,
         videos=[VideoInfo(**{**video, "events": [Event(**e) for e in video["events"]]}) for video in videos],
-        shards=[ShardInfo(**shard) for record in records for shard in record["shards"]],
+        shards=[ShardInfo(**shard) for record in done for shard in record["shards"]],
+        failed=failed,
     )
 
 
 def _print_table(plans: list[Plan], written: set[Path]) -> None:
     print(f"{'set':16} {'videos':>7} {'samples':>9} {'shards':>7} {'MB':>8}")
     for plan in plans:
+        if not (plan.folder / MANIFEST).is_file():
+            print(f"{plan.folder.name:16} not whole yet: the rank that ends last writes its manifest", flush=True)
+            continue
         made = Manifest.load(plan.folder)
         size = sum(shard.bytes for shard in made.shards) / 1e6
         status = "" if plan.folder in written else "  already there"
+        status += f"  {len(made.failed)} failed: {', '.join(made.failed)}" if made.failed else ""
         row = f"{plan.folder.name:16} {len(made.videos):7} {made.samples:9} {len(made.shards):7} {size:8.1f}"
         print(row + status, flush=True)

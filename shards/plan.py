@@ -45,12 +45,22 @@ class Plan:
     @cached_property
     def fingerprint(self) -> str:
         """Digest of all that decides the samples. Paths are left out: moving a data set changes nothing."""
+        return digest([self._common, [self._facts(video) for video in self.videos]])
+
+    def video_fingerprint(self, video: Video) -> str:
+        """Digest of all that decides the samples of one video."""
+        return digest([self._common, self._facts(video)])
+
+    @cached_property
+    def _common(self) -> list[Any]:
         settings = _decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key)
         objects = self.videos if self.kind == "cube" else []  # whole frames need no boxes
         files = {path for video in objects if (path := boxes_file(self.settings, video))}
-        boxes = sorted(file_sha256(path) for path in files)
-        videos = [[video.name, video.scene, video.identity] for video in self.videos]
-        return digest([PRODUCER_VERSION, self.kind, self.split, settings, boxes, videos])
+        return [PRODUCER_VERSION, self.kind, self.split, settings, sorted(file_sha256(path) for path in files)]
+
+    @staticmethod
+    def _facts(video: Video) -> list[str]:
+        return [video.name, video.scene, video.identity]
 
     def is_finished(self) -> bool:
         """Whether the set is there, whole. Raises InputError for a set there that was made otherwise."""

@@ -14,6 +14,10 @@ VIDEO_EXTENSIONS = (".avi", ".mp4", ".mkv", ".mov", ".mpg", ".mpeg", ".webm", ".
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp")
 
 
+class VideoError(InputError):
+    """A video does not open or decode; others may."""
+
+
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Sorts `2.jpg` before `10.jpg`: runs of digits count as numbers."""
     return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name) if part]
@@ -33,13 +37,13 @@ def picture_files(folder: Path) -> list[Path]:
 class PictureFrames:
     """A folder of pictures as a video.
 
-    Raises InputError where the folder holds none, or where the first one does not decode.
+    Raises VideoError where the folder holds none, or where the first one does not decode.
     """
 
     def __init__(self, folder: Path, fps: float = 25.0) -> None:
         self.files = picture_files(folder)
         if not self.files:
-            raise InputError(f"{folder} holds no pictures ({', '.join(IMAGE_EXTENSIONS)})")
+            raise VideoError(f"{folder} holds no pictures ({', '.join(IMAGE_EXTENSIONS)})")
         self.fps = fps
         self.height, self.width = _read_picture(self.files[0], 0).shape[:2]
 
@@ -51,7 +55,7 @@ class PictureFrames:
             frame = _read_picture(path, number)
             height, width = frame.shape[:2]
             if (height, width) != (self.height, self.width):
-                raise InputError(
+                raise VideoError(
                     f"picture {path}, frame {number} of its video, is {width} x {height} pixels, expected "
                     f"{self.width} x {self.height} as the first one; remove or resize it"
                 )
@@ -61,7 +65,7 @@ class PictureFrames:
 class FileFrames:
     """A video file. Its length is counted by reading it, since containers lie about it.
 
-    Raises InputError where the file does not open.
+    Raises VideoError where the file does not open.
     """
 
     def __init__(self, path: Path) -> None:
@@ -70,6 +74,8 @@ class FileFrames:
         self.fps = capture.get(cv2.CAP_PROP_FPS) or 25.0
         self.width = int(capture.get(cv2.CAP_PROP_FRAME_WIDTH))
         self.height = int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+        self.stated_length = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        """Frames as the container states them; good enough to share out work by."""
         capture.release()
 
     @cached_property
@@ -79,7 +85,7 @@ class FileFrames:
             count += 1
         capture.release()
         if count == 0:
-            raise InputError(f"video {self.path} does not decode: not a single frame; is the file whole?")
+            raise VideoError(f"video {self.path} does not decode: not a single frame; is the file whole?")
         return count
 
     def __len__(self) -> int:
@@ -90,7 +96,7 @@ class FileFrames:
         for number in range(len(self)):
             done, frame = capture.read()
             if not done:
-                raise InputError(f"video {self.path} does not decode at frame {number} of {len(self)}; is it whole?")
+                raise VideoError(f"video {self.path} does not decode at frame {number} of {len(self)}; is it whole?")
             yield cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
         capture.release()
 
@@ -98,7 +104,7 @@ class FileFrames:
 def _open(path: Path) -> cv2.VideoCapture:
     capture = cv2.VideoCapture(str(path))
     if not capture.isOpened():
-        raise InputError(f"video {path} does not open: it is damaged, or of a format that OpenCV does not decode")
+        raise VideoError(f"video {path} does not open: it is damaged, or of a format that OpenCV does not decode")
     return capture
 
 
@@ -110,5 +116,5 @@ def _read_picture(path: Path, number: int) -> np.ndarray:
     truncated = content.startswith(b"\xff\xd8") and content.rfind(b"\xff\xd9", -1024) < 0
     if frame is None or truncated:
         how = f"is cut off after {len(content)} bytes" if truncated else "does not decode"
-        raise InputError(f"picture {path}, frame {number} of its video, {how}; repair it, or remove that video")
+        raise VideoError(f"picture {path}, frame {number} of its video, {how}; repair it, or remove that video")
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)

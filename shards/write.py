@@ -1,27 +1,40 @@
 """Cut a data set into shards.
 
-python shards/write.py --config configs/data/plaza.yaml --out DIR [--dotted.overrides ...]
+python shards/write.py --config configs/data/plaza.yaml --out DIR [--on_error skip] [--dotted.overrides ...]
+
+Many ranks share out the videos: `accelerate launch shards/write.py ...` or `srun python shards/write.py ...`.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from dist_vad.commandline import CONFIGS, Option, parse
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError, entry_point
-from shards.job import write_shards
+from shards.job import How, write_shards
+from shards.ranks import Rank
 
 OUT = Option("out", str | None, None, "folder for the shard sets (required)")
+ON_ERROR = Option(
+    "on_error",
+    Literal["stop", "skip"],
+    "stop",
+    "videos that do not open or decode: stop, once all others are done, or skip them and list them in the manifest",
+)
+OPTIONS = (OUT, ON_ERROR)
 
 
 @entry_point
 def main() -> None:
     try:
-        settings, options = parse(DataSettings, "Cut a data set into shards.", CONFIGS / "data/plaza.yaml", (OUT,))
+        settings, options = parse(DataSettings, "Cut a data set into shards.", CONFIGS / "data/plaza.yaml", OPTIONS)
     except ValueError as error:  # a value that its settings refuse
         raise InputError(f"{error}") from error
     if options.out is None:
         raise InputError("--out is missing; give the folder for the shard sets")
-    write_shards(settings, Path(options.out))
+    rank = Rank.of()
+    # Bars of many ranks would write over each other.
+    write_shards(settings, Path(options.out), How(rank, options.on_error, progress=rank.number == 0))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from miniature import QUIET
 
 from dist_vad.config import DataSettings, ModelSettings, PlazaSettings, Settings, StageSettings, StreamSettings
 from shards.job import write_shards
@@ -26,7 +27,7 @@ def tiny_shards(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("tiny") / "shards"
     plaza = PlazaSettings(train_videos=4, test_videos=3, virtual_videos=8, frames=60)
     settings = DataSettings(plaza=plaza, train_stride=3, test_stride=4, virtual_stride=3, virtual_size=48)
-    write_shards(settings, out, progress=False)
+    write_shards(settings, out, QUIET)
     return out
 
 

@@ -6,7 +6,9 @@ import cv2
 import numpy as np
 
 from dist_vad.config import DataSettings
+from shards.job import How
 
+QUIET = How(progress=False)
 WIDTH, HEIGHT, SIDE, STEP = 96, 72, 16, 3
 
 

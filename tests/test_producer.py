@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from miniature import HEIGHT, SIDE, WIDTH, contents, corner, frame, make_folder, settings_of, write_pictures
+from miniature import HEIGHT, QUIET, SIDE, WIDTH, contents, corner, frame, make_folder, settings_of, write_pictures
 from webdataset.compat import WebDataset
 
 from dist_vad.codec import decode_into, encode
@@ -39,7 +39,7 @@ def dataset(tmp_path_factory) -> DataSettings:
 @pytest.fixture(scope="module")
 def written(dataset, tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("shards")
-    write_shards(dataset, out, progress=False)
+    write_shards(dataset, out, QUIET)
     return out
 
 
@@ -143,7 +143,7 @@ def test_the_scene_feature_is_a_unit_vector_without_mean_whatever_the_resolution
 def test_virtual_clips_carry_the_label_of_their_middle_frame(tmp_path):
     small = DataSettings(plaza=PlazaSettings(train_videos=2, test_videos=2, virtual_videos=4), virtual_stride=5)
     small = dataclasses.replace(small, train_stride=30, test_stride=30)
-    folder = write_shards(small, tmp_path, progress=False)["virtual-train"]
+    folder = write_shards(small, tmp_path, QUIET)["virtual-train"]
     videos = {video.name: video for video in open_virtual(small)}
     labels = {name: interval_labels(v.labels["virtual"], len(v.open())) for name, v in videos.items()}
     found = set()
@@ -187,7 +187,7 @@ def test_a_video_without_objects_is_listed_and_has_no_shard(dataset, tmp_path):
     make_folder(tmp_path / "data")
     for path in (tmp_path / "data/train/a_0").iterdir():
         cv2.imwrite(str(path), np.full((HEIGHT, WIDTH, 3), 90, np.uint8))
-    sets = write_shards(settings_of(tmp_path / "data"), tmp_path / "out", progress=False)
+    sets = write_shards(settings_of(tmp_path / "data"), tmp_path / "out", QUIET)
     manifests = [Manifest.load(sets[name]) for name in ("cube-train", "cube-val")]
     assert "train_a_0" in [video.name for m in manifests for video in m.videos]
     assert "train_a_0" not in [shard.video for m in manifests for shard in m.shards]
@@ -225,14 +225,14 @@ def test_bytes_of_another_shape_are_refused(codec):
 
 
 def test_writing_again_elsewhere_gives_the_same_bytes(dataset, written, tmp_path):
-    write_shards(dataset, tmp_path, progress=False)
+    write_shards(dataset, tmp_path, QUIET)
     assert contents(tmp_path) == contents(written)
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from miniature import settings_of
+from miniature import QUIET, settings_of
 import shards.pack
 encode, left = shards.pack.encode, [int(sys.argv[3])]
 def deadly(clip, codec):
@@ -242,7 +242,7 @@ def deadly(clip, codec):
     return encode(clip, codec)
 shards.pack.encode = deadly
 from shards.job import write_shards
-write_shards(settings_of(Path(sys.argv[1])), Path(sys.argv[2]), progress=False)
+write_shards(settings_of(Path(sys.argv[1])), Path(sys.argv[2]), QUIET)
 """
 
 
@@ -254,46 +254,46 @@ def test_kill_9_in_the_middle_of_a_tar_and_again_gives_the_undisturbed_bytes(dat
     assert not list(tmp_path.rglob("manifest.json")) and list(tmp_path.rglob("*.partial"))
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob(".done/*.json")}
     shards = {path: path.stat().st_mtime_ns for path in tmp_path.rglob(f"{next(iter(kept)).stem}*.tar")}
-    write_shards(dataset, tmp_path, progress=False)
+    write_shards(dataset, tmp_path, QUIET)
     assert contents(tmp_path) == contents(written)
     assert shards and all(path.stat().st_mtime_ns == time for path, time in shards.items()), "written a second time"
 
 
 def test_a_finished_set_is_left_alone(dataset, written):
     before = {path: path.stat().st_mtime_ns for path in written.rglob("*")}
-    write_shards(dataset, written, progress=False)
+    write_shards(dataset, written, QUIET)
     assert before == {path: path.stat().st_mtime_ns for path in written.rglob("*")}
 
 
 def test_settings_that_change_no_sample_leave_a_set_valid(dataset, written):
-    write_shards(dataclasses.replace(dataset, virtual_size=128, labels_mismatch="clip"), written, progress=False)
+    write_shards(dataclasses.replace(dataset, virtual_size=128, labels_mismatch="clip"), written, QUIET)
 
 
 def test_a_set_of_other_settings_is_refused_and_the_setting_named(dataset, written):
     with pytest.raises(InputError, match=r"context was 0\.1, now 0\.2.*choose another --out"):
-        write_shards(dataclasses.replace(dataset, context=0.2), written, progress=False)
+        write_shards(dataclasses.replace(dataset, context=0.2), written, QUIET)
 
 
 def test_a_renamed_video_is_another_data_set(tmp_path):
     given = make_folder(tmp_path / "data")
-    write_shards(given, tmp_path / "out", progress=False)
+    write_shards(given, tmp_path / "out", QUIET)
     (tmp_path / "data/test/b_0").rename(tmp_path / "data/test/b_9")
     with pytest.raises(InputError, match="cube-test was made otherwise: from other videos"):
-        write_shards(given, tmp_path / "out", progress=False)
+        write_shards(given, tmp_path / "out", QUIET)
 
 
 def test_moving_a_data_set_changes_nothing(tmp_path):
-    write_shards(make_folder(tmp_path / "here"), tmp_path / "out", progress=False)
+    write_shards(make_folder(tmp_path / "here"), tmp_path / "out", QUIET)
     (tmp_path / "here").rename(tmp_path / "there")
-    write_shards(settings_of(tmp_path / "there"), tmp_path / "out", progress=False)
+    write_shards(settings_of(tmp_path / "there"), tmp_path / "out", QUIET)
 
 
 def test_what_an_unfinished_attempt_with_other_settings_left_is_removed(dataset, written, tmp_path):
-    write_shards(dataclasses.replace(dataset, shard_samples=2), tmp_path, progress=False)
+    write_shards(dataclasses.replace(dataset, shard_samples=2), tmp_path, QUIET)
     for path in tmp_path.rglob("manifest.json"):
         path.unlink()
     (tmp_path / "cube-train/notes.tar").write_bytes(b"somebody's own")
-    write_shards(dataset, tmp_path, progress=False)
+    write_shards(dataset, tmp_path, QUIET)
     assert (tmp_path / "cube-train/notes.tar").read_bytes() == b"somebody's own"
     (tmp_path / "cube-train/notes.tar").unlink()
     assert contents(tmp_path) == contents(written)
@@ -346,26 +346,46 @@ def test_an_unknown_key_in_a_file_is_named(monkeypatch, capfd, tmp_path):
     assert status != 0 and "stirde" in message
 
 
-def test_a_picture_that_does_not_decode_ends_with_one_message_and_keeps_finished_videos(
-    monkeypatch, capfd, tmp_path, written
-):
+@pytest.fixture
+def broken(tmp_path, written) -> Path:
+    """A picture that does not decode, in the middle of a training video of a data set like `written`'s."""
     make_folder(tmp_path / "data")
-    train = [video.name for video in Manifest.load(written / "cube-train").videos]
-    broken = tmp_path / "data/train" / train[-1].removeprefix("train_") / "012.png"
-    whole = broken.read_bytes()
-    broken.write_bytes(whole[: len(whole) // 2])
+    name = Manifest.load(written / "cube-train").videos[-1].name.removeprefix("train_")
+    path = tmp_path / f"data/train/{name}/012.png"
+    path.write_bytes(path.read_bytes()[:-200])
+    return path
+
+
+def test_a_picture_that_does_not_decode_ends_with_one_message_and_keeps_finished_videos(
+    monkeypatch, capfd, tmp_path, written, broken
+):
     (tmp_path / "data.yaml").write_text(json.dumps(dataclasses.asdict(settings_of(tmp_path / "data"))))
     arguments = ["--config", str(tmp_path / "data.yaml"), "--out", str(tmp_path / "out")]
     status, message = run_write(monkeypatch, capfd, *arguments)
-    assert status == 2 and str(broken) in message and "frame 12" in message
-    done = sorted(path.stem for path in (tmp_path / "out/cube-train/.done").iterdir())
-    assert done == sorted(train[:-1]) and not list((tmp_path / "out").rglob("*.partial"))
-    broken.write_bytes(whole)
+    assert status == 2 and str(broken) in message and "frame 12" in message and "--on_error skip" in message
+    assert not (tmp_path / "out/cube-train/manifest.json").exists() and not list((tmp_path / "out").rglob("*.partial"))
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.tar")}
+    broken.write_bytes((broken.parent / "011.png").read_bytes())
     monkeypatch.setattr(sys, "argv", ["write.py", *arguments])
     main()
-    assert {k: v for k, v in contents(tmp_path / "out").items() if "manifest" not in k} == {
-        k: v for k, v in contents(written).items() if "manifest" not in k
-    }
+    assert Manifest.load(tmp_path / "out/cube-train").failed == {}
+    assert kept and all(path.stat().st_mtime_ns == time for path, time in kept.items()), "written a second time"
+
+
+def test_a_video_that_fails_can_be_skipped_and_the_manifest_says_so(tmp_path, written, broken):
+    skip = dataclasses.replace(QUIET, on_error="skip")
+    sets = write_shards(settings_of(tmp_path / "data"), tmp_path / "out", skip)
+    found, whole = Manifest.load(sets["cube-train"]), Manifest.load(written / "cube-train")
+    assert list(found.failed) == [whole.videos[-1].name] and "012.png" in found.failed[whole.videos[-1].name]
+    assert found.videos == whole.videos[:-1]
+    assert [shard.sha256 for shard in found.shards] == [s.sha256 for s in whole.shards if s.video not in found.failed]
+
+
+def test_a_video_that_does_not_open_stops_the_job_before_anything_is_written(tmp_path, broken):
+    (broken.parent / "000.png").write_bytes(b"")
+    with pytest.raises(InputError, match=r"1 of the videos failed(?s:.)*000\.png"):
+        write_shards(settings_of(tmp_path / "data"), tmp_path / "out", QUIET)
+    assert not list((tmp_path / "out").rglob("*.tar"))
 
 
 def test_a_jpeg_that_is_cut_off_is_refused_though_opencv_would_fill_it_with_grey(tmp_path):
@@ -376,7 +396,7 @@ def test_a_jpeg_that_is_cut_off_is_refused_though_opencv_would_fill_it_with_grey
         path.write_bytes(path.read_bytes()[:-100])
         assert cv2.imread(str(path)) is not None
     with pytest.raises(InputError, match=r"005\.jpg, frame 5 of its video, is cut off"):
-        write_shards(settings_of(tmp_path / "data"), tmp_path / "out", progress=False)
+        write_shards(settings_of(tmp_path / "data"), tmp_path / "out", QUIET)
 
 
 def test_labels_past_the_end_are_refused_before_anything_is_written_or_cut_on_demand(tmp_path):
@@ -384,10 +404,10 @@ def test_labels_past_the_end_are_refused_before_anything_is_written_or_cut_on_de
     (tmp_path / "labels.json").write_text(json.dumps({"b_0": [[3, 5], [20, 26], [30, 31]]}))
     long = settings_of(tmp_path / "data", labels=str(tmp_path / "labels.json"))
     with pytest.raises(InputError, match=r"'test_b_0': 24 frames decoded.*labels_mismatch clip"):
-        write_shards(long, tmp_path / "out", progress=False)
+        write_shards(long, tmp_path / "out", QUIET)
     assert not (tmp_path / "out").exists()
     clipped = dataclasses.replace(long, labels_mismatch="clip")
-    sets = write_shards(clipped, tmp_path / "out", progress=False)
+    sets = write_shards(clipped, tmp_path / "out", QUIET)
     assert Manifest.load(sets["cube-test"]).videos[0].labels == {"frames": [[3, 6], [20, 24]]}
 
 
@@ -398,16 +418,16 @@ def test_labels_of_another_length_than_the_video_are_refused(dataset, monkeypatc
     videos = [dataclasses.replace(video, labelled_frames=spoken) for video in plan.open_dataset(dataset)]
     monkeypatch.setattr(plan, "open_dataset", lambda settings: videos)
     with pytest.raises(InputError, match=f"24 frames decoded, but its labels are of {spoken}"):
-        write_shards(dataset, tmp_path, progress=False)
+        write_shards(dataset, tmp_path, QUIET)
 
 
 def test_a_split_without_a_sample_is_refused_with_what_to_look_at(dataset, tmp_path):
     blind = dataclasses.replace(dataset, detector=dataclasses.replace(dataset.detector, min_size=60))
     with pytest.raises(InputError, match=r"cube-train: not one sample in 3 videos.*data\.detector \(threshold"):
-        write_shards(blind, tmp_path, progress=False)
+        write_shards(blind, tmp_path, QUIET)
 
 
 def test_a_single_training_video_is_too_few_to_hold_one_out(tmp_path):
     given = make_folder(tmp_path / "data", train=1)
     with pytest.raises(InputError, match="training split has 1 videos; 2 or more"):
-        write_shards(given, tmp_path / "out", progress=False)
+        write_shards(given, tmp_path / "out", QUIET)
