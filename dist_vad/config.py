@@ -66,8 +66,9 @@ class DetectorSettings:
 class DataSettings:
     """What the producer reads and what it cuts from it."""
 
-    dataset: Literal["plaza", "ucsd", "folder"] = "plaza"
-    """plaza: generated. ucsd: Ped1 or Ped2, as published or repacked. folder: anyone's videos or frame folders."""
+    dataset: Literal["plaza", "folder", "ucsd", "avenue", "shanghaitech"] = "plaza"
+    """plaza: generated. folder: anyone's videos or frame folders. The others as published, or as their common
+    repack: ucsd = UCSD Ped1 or Ped2, avenue = CUHK Avenue, shanghaitech = ShanghaiTech Campus."""
     root: str | None = None
     """Where the data set lies; not needed for plaza."""
     plaza: PlazaSettings = field(default_factory=PlazaSettings)

@@ -1,21 +1,43 @@
 """The data sets, by the name that the settings call them; one file each."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
 from dist_vad.config import DataSettings
-from shards.datasets.base import Video
+from shards.datasets import avenue, shanghaitech, ucsd
+from shards.datasets.base import Published, Video
 from shards.datasets.folder import folder
 from shards.datasets.plaza import plaza
-from shards.datasets.ucsd import ucsd
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """How a data set is read, and what it should hold."""
+
+    videos: Callable[[DataSettings], list[Video]]
+    """The training and test videos. Raises InputError where the data set is not as expected."""
+    published: dict[str, Published] = field(default_factory=dict)
+    """By the name of the scene where one adapter reads several data sets, else by ``."""
+
 
 ADAPTERS = {
-    "plaza": lambda settings: [video for video in plaza(settings.plaza) if video.split != "virtual"],
-    "ucsd": ucsd,
-    "folder": folder,
+    "plaza": Adapter(lambda settings: [video for video in plaza(settings.plaza) if video.split != "virtual"]),
+    "folder": Adapter(folder),
+    "ucsd": Adapter(ucsd.ucsd, ucsd.PUBLISHED),
+    "avenue": Adapter(avenue.avenue, {"": avenue.PUBLISHED}),
+    "shanghaitech": Adapter(shanghaitech.shanghaitech, {"": shanghaitech.PUBLISHED}),
 }
 
 
 def open_dataset(settings: DataSettings) -> list[Video]:
     """The training and test videos of a data set. Raises InputError where it is not as expected."""
-    return ADAPTERS[settings.dataset](settings)
+    return ADAPTERS[settings.dataset].videos(settings)
+
+
+def published(settings: DataSettings, videos: list[Video]) -> Published:
+    """What the data set should hold, by its authors' count; nothing where nobody published it."""
+    known = ADAPTERS[settings.dataset].published
+    return known.get("") or known.get(videos[0].scene if videos else "") or Published()
 
 
 def open_virtual(settings: DataSettings) -> list[Video]:

@@ -6,17 +6,12 @@ intervals in `avenue.mat`, frames counted from 1, first and last inclusive. The 
 differ on 441 frames), so that each keeps its own name.
 """
 
-import math
 import re
-import struct
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from io import BytesIO
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
+from scipy.io import loadmat
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
@@ -67,11 +62,14 @@ def avenue(settings: DataSettings) -> list[Video]:
 def read_masks(path: Path) -> np.ndarray:
     """Whether each frame has an anomalous pixel, bool [T], from `volLabel` of a file such as `1_label.mat`.
 
-    Raises InputError where the file holds no such variable.
+    Holds all masks of one video for a moment, up to 330 MB. Raises InputError where the file holds no such variable.
     """
     try:
-        return np.array(list(_any_of_cells(path, "volLabel")), bool)
-    except (OSError, ValueError, IndexError, struct.error, zlib.error) as error:
+        cells = loadmat(path, variable_names=["volLabel"])["volLabel"]
+        if cells.dtype != object or any(np.size(mask) == 0 or mask.dtype.kind not in "biuf" for mask in cells.ravel()):
+            raise ValueError("volLabel is no cell of one mask for each frame")
+        return np.array([bool(np.any(mask)) for mask in cells.ravel()])
+    except Exception as error:  # scipy raises errors of many kinds for a file that is damaged or of another format
         raise InputError(
             f"{path} does not read: {error}; expected a MATLAB 5 file with a variable `volLabel`, a cell of one mask "
             "for each frame: restore the file as published"
@@ -136,89 +134,3 @@ def _video(number: str, path: Path, split: str, folder: str, labels: Labels) -> 
         source_name=path.name if path.is_dir() else path.stem,
         source_split=folder.partition("/")[0],
     )
-
-
-# The masks of one video are up to 330 MB, and scipy reads all of them at once. What follows reads one after another:
-# https://www.mathworks.com/help/pdf_doc/matlab/matfile_format.pdf
-
-MATRIX, COMPRESSED = 14, 15
-"""Types of the format's elements."""
-CELL, NUMBERS = 1, range(6, 16)
-"""Classes of its arrays."""
-
-
-class _Stream(Protocol):
-    def read(self, count: int, /) -> bytes: ...
-
-
-class _Inflated:
-    """Reads compressed bytes as what they were, a part at a time."""
-
-    def __init__(self, file: _Stream) -> None:
-        self.file, self.inflate = file, zlib.decompressobj()
-
-    def read(self, count: int, /) -> bytes:
-        while part := self.inflate.unconsumed_tail or self.file.read(2**14):
-            if content := self.inflate.decompress(part, count):
-                return content
-        return b""
-
-
-def _any_of_cells(path: Path, name: str) -> Iterator[bool]:
-    """Whether each array of a variable, a cell, has a value that is not zero. Raises ValueError for other content."""
-    with path.open("rb") as file:
-        if file.read(128)[124:] != b"\0\1IM":
-            raise ValueError("it is no MATLAB 5 file")
-        while tag := file.read(8):
-            kind, size = struct.unpack("<II", tag)
-            end = file.tell() + size
-            stream: _Stream = file
-            if kind == COMPRESSED:
-                stream = _Inflated(file)
-                _exactly(stream, 8)  # the tag of what was compressed
-            array_class, shape, found = _header(stream)
-            if (found, array_class) == (name, CELL):
-                for number in range(math.prod(shape)):
-                    yield _is_any(stream, number)
-                return
-            file.seek(end)
-    raise ValueError(f"it holds no cell named {name}")
-
-
-def _is_any(stream: _Stream, number: int) -> bool:
-    """Whether the array that comes next, of frame `number`, has a value that is not zero."""
-    kind, size = struct.unpack("<II", _exactly(stream, 8))
-    if kind != MATRIX or size == 0:
-        raise ValueError(f"there is no mask of frame {number}")
-    content = BytesIO(_exactly(stream, size))
-    array_class, shape, _ = _header(content)
-    if array_class not in NUMBERS or 0 in shape:
-        raise ValueError(f"the mask of frame {number} is no matrix of numbers")
-    return bool(np.frombuffer(_element(content), np.uint8).any())
-
-
-def _header(stream: _Stream) -> tuple[int, tuple[int, ...], str]:
-    """Class, shape and name of an array; its values come next."""
-    flags, shape, name = (_element(stream) for _ in range(3))
-    return flags[0], struct.unpack(f"<{len(shape) // 4}i", shape), name.decode("latin1")
-
-
-def _element(stream: _Stream) -> bytes:
-    """The content of the element that comes next. Up to 4 bytes lie in its tag; others are padded to 8."""
-    first, second = struct.unpack("<II", _exactly(stream, 8))
-    if first >> 16:
-        return second.to_bytes(4, "little")[: first >> 16]
-    content = _exactly(stream, second)
-    _exactly(stream, -second % 8)
-    return content
-
-
-def _exactly(stream: _Stream, count: int) -> bytes:
-    """The next `count` bytes. Raises ValueError where there are fewer."""
-    content = bytearray()
-    while len(content) < count:
-        part = stream.read(count - len(content))
-        if not part:
-            raise ValueError(f"it ends {count - len(content)} bytes too early")
-        content += part
-    return bytes(content)

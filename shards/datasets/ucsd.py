@@ -12,12 +12,18 @@ from scipy.io import loadmat
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
-from shards.datasets.base import Video
+from shards.datasets.base import Published, Video
 from shards.datasets.files import file_identity, inclusive
 from shards.video import PictureFrames, is_junk, natural_key
 
 TRUTH = "frames"
 FPS = 10.0
+
+WHERE = "http://www.svcl.ucsd.edu/projects/anomaly/dataset.html"
+PUBLISHED = {
+    "ped1": Published({"train": 34, "test": 36}, {"train": 6800, "test": 7200}, {TRUTH: 4045}, WHERE),
+    "ped2": Published({"train": 16, "test": 12}, {"train": 2550, "test": 2010}, {TRUTH: 1648}, WHERE),
+}
 
 Intervals = list[list[int]]
 
