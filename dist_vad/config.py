@@ -66,9 +66,11 @@ class DetectorSettings:
 class DataSettings:
     """What the producer reads and what it cuts from it."""
 
-    dataset: Literal["plaza", "folder", "ucsd", "avenue", "shanghaitech"] = "plaza"
-    """plaza: generated. folder: anyone's videos or frame folders. The others as published, or as their common
-    repack: ucsd = UCSD Ped1 or Ped2, avenue = CUHK Avenue, shanghaitech = ShanghaiTech Campus."""
+    dataset: Literal["plaza", "folder", "ucsd", "avenue", "shanghaitech", "ucf_crime", "nwpu_campus", "ubnormal"] = (
+        "plaza"
+    )
+    """plaza: generated. folder: anyone's videos or frame folders. The others (ucsd: Ped1 or Ped2) are read as published
+    or as their common repack; docs/DATASETS.md shows the trees."""
     root: str | None = None
     """Where the data set lies; not needed for plaza."""
     plaza: PlazaSettings = field(default_factory=PlazaSettings)
@@ -76,7 +78,8 @@ class DataSettings:
     labels: str | None = None
     """For `folder`: a JSON file {video: [[first, last], ...]} of anomalous frames, 0-based, both ends inclusive."""
     labels_mismatch: Literal["refuse", "clip"] = "refuse"
-    """What to do with labels that run past the end of their video: stop, or cut them to the video."""
+    """What to do with labels that do not fit the videos: stop, or go on with what fits. Labels past the end of a video
+    are cut to it; videos without labels, and labels without a video, are left out."""
     detector: DetectorSettings = field(default_factory=DetectorSettings)
     """Where the objects of a frame come from."""
     clip_length: int = 9
@@ -89,8 +92,10 @@ class DataSettings:
     """Objects are cut from every n-th frame of training video."""
     test_stride: int = 1
     """Objects are cut from every n-th frame of test video; scores are held in between."""
-    virtual: Literal["plaza", "none"] = "plaza"
+    virtual: Literal["plaza", "ubnormal", "none"] = "plaza"
     """Where the labelled virtual clips of the inference phase come from; plaza generates them for any data set."""
+    virtual_root: str | None = None
+    """For `ubnormal`: where that data set lies."""
     virtual_size: int = 64
     """Height and width to which whole virtual frames are resized, pixels (the paper: 256)."""
     virtual_stride: int = 3
@@ -117,6 +122,8 @@ class DataSettings:
         refuse_unless(self.codec in CODECS, "data.codec", self.codec, ", ".join(CODECS))
         if self.dataset != "plaza":
             refuse_unless(self.root is not None, "data.root", self.root, f"the folder of the `{self.dataset}` data set")
+        if self.virtual == "ubnormal":
+            refuse_unless(self.virtual_root is not None, "data.virtual_root", None, "the folder of UBnormal")
 
 
 @dataclass(kw_only=True)

@@ -1,10 +1,10 @@
 """The data sets, by the name that the settings call them; one file each."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dist_vad.config import DataSettings
-from shards.datasets import avenue, shanghaitech, ucsd
+from shards.datasets import avenue, nwpu_campus, shanghaitech, ubnormal, ucf_crime, ucsd
 from shards.datasets.base import Published, Video
 from shards.datasets.folder import folder
 from shards.datasets.plaza import plaza
@@ -26,6 +26,9 @@ ADAPTERS = {
     "ucsd": Adapter(ucsd.ucsd, ucsd.PUBLISHED),
     "avenue": Adapter(avenue.avenue, {"": avenue.PUBLISHED}),
     "shanghaitech": Adapter(shanghaitech.shanghaitech, {"": shanghaitech.PUBLISHED}),
+    "ucf_crime": Adapter(ucf_crime.ucf_crime, {"": ucf_crime.PUBLISHED}),
+    "nwpu_campus": Adapter(nwpu_campus.nwpu_campus, {"": nwpu_campus.PUBLISHED}),
+    "ubnormal": Adapter(ubnormal.ubnormal, {"": ubnormal.PUBLISHED}),
 }
 
 
@@ -42,6 +45,8 @@ def published(settings: DataSettings, videos: list[Video]) -> Published:
 
 def open_virtual(settings: DataSettings) -> list[Video]:
     """The labelled virtual videos; none where the settings ask for none."""
-    if settings.virtual == "none":
-        return []
-    return [video for video in plaza(settings.plaza) if video.split == "virtual"]
+    if settings.virtual == "ubnormal":
+        return ubnormal.ubnormal_virtual(replace(settings, root=settings.virtual_root))
+    if settings.virtual == "plaza":
+        return [video for video in plaza(settings.plaza) if video.split == "virtual"]
+    return []

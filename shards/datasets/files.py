@@ -7,6 +7,7 @@ import numpy as np
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
+from dist_vad.manifest import interval_labels
 from dist_vad.storage import digest
 from shards.datasets.base import Frames
 from shards.video import VIDEO_EXTENSIONS, FileFrames, PictureFrames, is_junk, natural_key, picture_files
@@ -79,3 +80,45 @@ def labelled_videos(videos: Iterable[str], labelled: Iterable[str], truth: Path,
         )
     print(f"note: {text}; those are left out", flush=True)
     return found & known
+
+
+def union(intervals: list[list[int]]) -> list[list[int]]:
+    """The frames of half-open intervals, in any order, as intervals that neither touch nor overlap."""
+    return intervals_of(interval_labels(intervals, max((end for _, end in intervals), default=0)))
+
+
+def nearest(paths: Iterable[Path]) -> Path | None:
+    """The file among `paths` that lies at the least depth, junk left out; None where there is none.
+
+    Raises InputError where several lie at that depth: which of them holds, a user must say.
+    """
+    found = sorted((len(path.parts), path) for path in paths if path.is_file() and not is_junk(path))
+    same = [path for depth, path in found if depth == found[0][0]]
+    if len(same) > 1:
+        raise InputError(
+            f"found {len(same)} files, expected one; keep the right one of {', '.join(map(str, same[:5]))}"
+        )
+    return same[0] if same else None
+
+
+def read_names(path: Path) -> list[str]:
+    """The lines of a list of videos, without blanks around them. Raises InputError where one is there twice."""
+    lines = path.read_text(encoding="utf-8-sig", errors="replace").splitlines()
+    names = [line.strip() for line in lines if line.strip()]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{path} names {twice!r} more than once, expected each video once; remove the repeated lines")
+    return names
+
+
+def report_missing(missing: list[str], listed: int, path: Path, root: Path, settings: DataSettings) -> None:
+    """Say which of the videos that a list names are not there: an InputError, or a note where that was asked for."""
+    if not missing:
+        return
+    some = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+    found = f"{path} names {listed} videos, {len(missing)} of them are not below {root}: {some}"
+    if settings.labels_mismatch == "refuse":
+        raise InputError(
+            f"{found}; restore them, or, if they are missing on purpose, pass --labels_mismatch clip to do without them"
+        )
+    print(f"note: {found}; they are left out", flush=True)
