@@ -6,7 +6,10 @@ import cv2
 import numpy as np
 
 from dist_vad.config import DataSettings
-from shards.job import How
+from dist_vad.manifest import Manifest
+from shards.check import check
+from shards.job import How, write_shards
+from shards.verify import verify_set
 
 QUIET = How(progress=False)
 WIDTH, HEIGHT, SIDE, STEP = 96, 72, 16, 3
@@ -61,3 +64,12 @@ def settings_of(root: Path, **changes) -> DataSettings:
 def contents(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, hidden ones too."""
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def through_the_producer(dataset: str, root: Path, out: Path, **changes) -> dict[str, dict[str, list[list[int]]]]:
+    """Check a miniature of a data set, write it into shards, verify them; returns the labels of the test videos."""
+    settings = settings_of(root, dataset=dataset, **changes)
+    check(settings, decode=True)
+    sets = write_shards(settings, out, QUIET)
+    assert [line for folder in sets.values() for line in verify_set(folder)] == []
+    return {video.name: video.labels for video in Manifest.load(sets["cube-test"]).videos}

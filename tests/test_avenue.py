@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from miniature import frame, settings_of, write_pictures, write_video
+from miniature import frame, settings_of, through_the_producer, write_pictures, write_video
 from scipy.io import savemat
 
 from dist_vad.config import DataSettings
@@ -233,3 +233,9 @@ def test_the_real_masks_have_the_published_counts(shared):
     assert sum(int(some.sum()) for some in flags) == PUBLISHED.anomalous["pixel_masks"] == 3_712
     expected = [[[a, b + 1] for a, b in listed[str(n)]["anomalous_0based_inclusive"]] for n in range(21)]
     assert [intervals_of(some) for some in flags] == expected
+
+
+def test_it_goes_through_check_write_and_verify(tmp_path):
+    root = publish(tmp_path / "avenue")
+    labels = through_the_producer("avenue", root, tmp_path / "out")
+    assert labels == {f"test_{number:02d}": {"pixel_masks": intervals} for number, intervals in MASKED.items()}

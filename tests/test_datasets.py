@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from miniature import frame, settings_of, write_pictures, write_video
+from miniature import frame, settings_of, through_the_producer, write_pictures, write_video
 from scipy.io import savemat
 
 from dist_vad.config import DataSettings
@@ -231,3 +231,10 @@ def test_a_file_that_is_no_video_is_refused_when_it_is_opened(mine):
     video = next(video for video in open_dataset(settings_of(mine)) if video.name == "train_gate_3")
     with pytest.raises(InputError, match=r"gate_3\.mp4 does not open"):
         len(video.open())
+
+
+@pytest.mark.parametrize("scene", ["ped1", "ped2"])
+def test_ucsd_goes_through_check_write_and_verify(tmp_path, scene):
+    root = publish(tmp_path / f"UCSD{scene}", ["[3:5, 9:12]", "[1:12]"])
+    labels = through_the_producer("ucsd", root, tmp_path / "out")
+    assert labels == {"test001": {"frames": [[2, 5], [8, 12]]}, "test002": {"frames": [[0, 12]]}}

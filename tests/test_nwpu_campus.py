@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from miniature import write_video
+from miniature import through_the_producer, write_video
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
@@ -150,3 +150,8 @@ def test_videos_whose_names_differ_in_the_extension_alone_are_refused(root):
     (root / "videos/Train/D001_03.mp4").write_bytes(b"a copy")
     with pytest.raises(InputError, match=r"holds D001_03\.avi and D001_03\.mp4, expected one"):
         videos_at(root)
+
+
+def test_it_goes_through_check_write_and_verify(root, tmp_path):
+    labels = through_the_producer("nwpu_campus", root, tmp_path / "out", labels_mismatch="clip")
+    assert {name: some["frames"] for name, some in labels.items()} == {**LABELS, "test_D002_9": [[0, 12]]}

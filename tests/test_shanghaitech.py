@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from miniature import frame, settings_of, write_pictures, write_video
+from miniature import frame, settings_of, through_the_producer, write_pictures, write_video
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
@@ -168,3 +168,12 @@ def test_the_real_masks_have_the_published_counts(shared):
     assert sum(len(flags) for flags in masks) == PUBLISHED.frames["test"] == 40_791
     anomalous = sum(end - start for flags in masks for start, end in intervals_of(flags))
     assert anomalous == PUBLISHED.anomalous["frames"] == 17_326
+
+
+def test_it_goes_through_check_write_and_verify(tmp_path):
+    labels = through_the_producer("shanghaitech", publish(tmp_path / "campus"), tmp_path / "out")
+    assert labels == {
+        "test_01_0014": {"frames": [[2, 5], [11, 12]]},
+        "test_01_0141": {"frames": []},
+        "test_12_0142": {"frames": [[0, 12]]},
+    }

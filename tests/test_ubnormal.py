@@ -4,10 +4,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from miniature import write_video
+from miniature import through_the_producer, write_video
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
+from dist_vad.manifest import Manifest
 from shards.datasets.base import Video
 from shards.datasets.files import read_names
 from shards.datasets.ubnormal import PUBLISHED, read_tracks, scene_of, ubnormal, ubnormal_virtual
@@ -183,3 +184,14 @@ def test_the_real_lists_name_each_video_once_and_all_29_scenes(shared):
     assert len(set(names)) == len(names) == 543
     assert {scene_of(name) for name in names} == {f"Scene{number}" for number in range(1, 30)}
     assert all(name.startswith(key.partition("_")[0]) for key, some in real_names(shared).items() for name in some)
+
+
+def test_it_goes_through_check_write_and_verify(root, tmp_path):
+    virtual = {"virtual": "ubnormal", "virtual_root": str(root), "virtual_stride": 2}
+    assert through_the_producer("ubnormal", root, tmp_path / "out", **virtual) == {
+        "test_normal_scene_11_scenario_6_1": {"frames": []},
+        "test_abnormal_scene_1_scenario_1": {"frames": [[2, 7], [9, 11]]},
+        "test_abnormal_scene_7_scenario_3_fog": {"frames": [[1, 11]]},
+    }
+    made = Manifest.load(tmp_path / "out/virtual-train")
+    assert made.video("virtual_abnormal_scene_7_scenario_3_smoke").labels == {"virtual": [[0, 12]]}

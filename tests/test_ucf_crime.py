@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from miniature import write_video
+from miniature import through_the_producer, write_video
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
@@ -189,3 +189,12 @@ def test_the_real_lists_share_no_video(shared):
     folder = shared / "data/annotations/ucf_crime"
     tests = {row.name for row in read_test_list(folder / TEST_LIST)}
     assert tests.isdisjoint(Path(line).stem for line in read_names(folder / TRAIN_LIST))
+
+
+def test_it_goes_through_check_write_and_verify(root, tmp_path):
+    labels = through_the_producer("ucf_crime", root, tmp_path / "out", labels_mismatch="clip")
+    assert labels == {
+        "test_Abuse028_x264": {"frames": [[2, 5]]},
+        "test_Arson011_x264": {"frames": [[0, 4], [8, 12]]},
+        "test_Normal_Videos_003_x264": {"frames": []},
+    }
