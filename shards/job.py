@@ -93,7 +93,7 @@ def _write_set(plan: Plan, works: list[Work], progress: bool) -> None:
     if not manifest.samples:
         raise InputError(
             f"{plan.folder.name}: not one sample in {len(works)} videos ({', '.join(w.video.name for w in works[:3])}, "
-            "…); look at data.detector (threshold, min_size, min_confidence, boxes), and at whether the videos are "
+            "…); look at data.detector (threshold, min_size, min_confidence, classes, boxes), and at whether the videos are "
             f"longer than data.clip_length, {manifest.clip_length} frames"
         )
     _remove_remains(plan, manifest)
@@ -142,17 +142,19 @@ def _write_video(plan: Plan, work: Work, bar: tqdm) -> dict[str, Any]:
     """Write the shards of one video; returns its record: facts of the video and of its shards."""
     settings, video, frames = plan.settings, work.video, work.frames
     counted = _Counted(frames, bar)
-    scene = b""
+    scene, detector = b"", None
     if plan.kind == "cube":
         background = median_background(frames)
         scene = scene_member(background_feature(background, settings.scene_grid))
+        detector = make_detector(settings, video, background, work.length)
         samples = cut_cubes(
             counted,
-            make_detector(settings, video, background, work.length),
+            detector,
             length=settings.clip_length,
             size=settings.cube_size,
             context=settings.context,
             stride=plan.stride,
+            batch=settings.detector.batch,
         )
         labels = np.full(work.length, -1)
     else:
@@ -161,6 +163,8 @@ def _write_video(plan: Plan, work: Work, bar: tqdm) -> dict[str, Any]:
     labelled: Iterator[tuple[Sample, int]] = ((sample, int(labels[sample.frame])) for sample in samples)
     limit = settings.shard_samples
     shards = pack_video(plan.folder, video.name, {"scene": video.scene}, labelled, settings.codec, scene, limit)
+    if detector and detector.note:
+        tqdm.write(f"note: {plan.folder.name}, video {video.name!r}: {detector.note}")
     info = VideoInfo(
         name=video.name,
         scene=video.scene,

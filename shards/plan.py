@@ -10,10 +10,10 @@ from typing import Any
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
-from dist_vad.storage import digest, file_sha256
+from dist_vad.storage import digest
 from shards.datasets import open_dataset, open_virtual
 from shards.datasets.base import Video
-from shards.detectors import boxes_file
+from shards.detectors.files import PATHS, detector_digests
 
 PRODUCER_VERSION = 1
 """Goes up whenever the same settings would give other samples."""
@@ -47,10 +47,9 @@ class Plan:
         """Digest of all that decides the samples. Paths are left out: moving a data set changes nothing."""
         settings = _decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key)
         objects = self.videos if self.kind == "cube" else []  # whole frames need no boxes
-        files = {path for video in objects if (path := boxes_file(self.settings, video))}
-        boxes = sorted(file_sha256(path) for path in files)
+        files = detector_digests(self.settings, objects) if objects else []
         videos = [[video.name, video.scene, video.identity] for video in self.videos]
-        return digest([PRODUCER_VERSION, self.kind, self.split, settings, boxes, videos])
+        return digest([PRODUCER_VERSION, self.kind, self.split, settings, files, videos])
 
     def is_finished(self) -> bool:
         """Whether the set is there, whole. Raises InputError for a set there that was made otherwise."""
@@ -62,7 +61,7 @@ class Plan:
         then = _decisive(found.settings, self.kind, self.stride_key)
         now = _decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key)
         other = [f"{key} was {then[key]!r}, now {now[key]!r}" for key in now if then[key] != now[key]]
-        how = "; ".join(other) or "from other videos, labels or boxes, or by another version of the producer"
+        how = "; ".join(other) or "from other videos, labels, boxes or weights, or by another version of the producer"
         raise InputError(
             f"{self.folder} was made otherwise: {how}; choose another --out, or delete that folder to make it anew"
         )
@@ -102,5 +101,5 @@ def _decisive(settings: dict[str, Any], kind: str, stride_key: str) -> dict[str,
     """Those of the settings, given as nested dictionaries, that decide the samples."""
     chosen = {key: settings.get(key) for key in (*DECISIVE[kind], stride_key)}
     if "detector" in chosen:
-        chosen["detector"] = {key: value for key, value in (chosen["detector"] or {}).items() if key != "boxes"}
+        chosen["detector"] = {key: value for key, value in (chosen["detector"] or {}).items() if key not in PATHS}
     return chosen

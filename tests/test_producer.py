@@ -23,6 +23,7 @@ from dist_vad.errors import InputError
 from dist_vad.manifest import MEMBERS, Manifest, index_path, interval_labels, sample_key, tar_path
 from shards.cut import cut_cubes
 from shards.datasets import open_virtual
+from shards.detectors.base import Boxes
 from shards.job import write_shards
 from shards.plan import hold_out
 from shards.scene import background_feature
@@ -76,15 +77,13 @@ class Listed:
 
 
 class OneBox:
-    category = "thing"
-
     def __init__(self, box=None) -> None:
         self.box = box
 
-    def __call__(self, number: int, frame: np.ndarray) -> np.ndarray:
-        left, top = corner(number)
-        x1, y1, x2, y2 = self.box or (left, top, left + SIDE, top + SIDE)
-        return np.array([[x1, y1, x2, y2, 0.5]], np.float32)
+    def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
+        corners = [corner(number) for number in numbers]
+        boxes = [self.box or (left, top, left + SIDE, top + SIDE) for left, top in corners]
+        return [Boxes(np.array([[*box, 0.5]], np.float32), ["thing"]) for box in boxes]
 
 
 # -- what is cut
