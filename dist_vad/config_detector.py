@@ -14,8 +14,9 @@ class DetectorSettings:
     """Where the objects of a frame come from."""
 
     name: Literal["motion", "boxes", "darknet", "yolo"] = "motion"
-    """motion: regions that differ from the video's background, needs no weights. boxes: read from a file. darknet:
-    YOLOv3 and its family as published, run by OpenCV. yolo: whatever Ultralytics loads (AGPL-3.0, an optional extra)."""
+    """motion: regions that differ from the background of the video, no weights needed. boxes: read from a file.
+    darknet: YOLOv3 and its family as published, run by OpenCV. yolo: whatever Ultralytics loads; an optional extra
+    under the AGPL-3.0."""
     boxes: str | None = None
     """For `boxes`: a JSON file {video: [[[x1, y1, x2, y2, confidence], ...] per frame]}; {root} stands
     for data.root, {split} for the split as the data set calls it."""

@@ -93,8 +93,8 @@ def _write_set(plan: Plan, works: list[Work], progress: bool) -> None:
     if not manifest.samples:
         raise InputError(
             f"{plan.folder.name}: not one sample in {len(works)} videos ({', '.join(w.video.name for w in works[:3])}, "
-            "…); look at data.detector (threshold, min_size, min_confidence, classes, boxes), and at whether the videos are "
-            f"longer than data.clip_length, {manifest.clip_length} frames"
+            "…); look at data.detector (threshold, min_size, min_confidence, classes, boxes), and at whether the "
+            f"videos are longer than data.clip_length, {manifest.clip_length} frames"
         )
     _remove_remains(plan, manifest)
     manifest.save(plan.folder)

@@ -68,7 +68,8 @@ def _united(boxes: Boxes, regions: Boxes) -> Boxes:
     moving arm of a person who stands is found already, for the person's box covers it, however large the box is. And
     not all boxes together: a crowd that moves as one region is kept as a whole, though each person in it is found.
     """
-    missed = regions.taken(~(_coverage(regions.values, boxes.values) > 0.5).any(axis=1))
+    covered = _coverage(regions.values, boxes.values).max(axis=1, initial=0)
+    missed = regions.taken(covered <= 0.5)
     rows = [*boxes.values.tolist(), *missed.values.tolist()]
     return sorted_boxes(rows, [*boxes.categories, *missed.categories])
 

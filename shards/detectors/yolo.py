@@ -23,8 +23,8 @@ class YoloDetector:
 
     def __init__(self, settings: DetectorSettings) -> None:
         weights = yolo_weights(settings)
-        self._model = _load(weights)
-        self._settings = settings
+        self._settings, self._size = settings, settings.input_size or 640
+        self._model = _load(weights, self._size)
         # An exported network mostly takes as many frames as it was exported for, and that is one.
         self._at_once = settings.batch if weights.suffix == ".pt" else 1
         self._names: dict[int, str] = self._model.names
@@ -40,7 +40,7 @@ class YoloDetector:
                 pictures,
                 conf=max(self._settings.least_confidence, 0.001),  # all that is below would be left out later anyway
                 iou=self._settings.nms,
-                imgsz=self._settings.input_size or 640,
+                imgsz=self._size,
                 max_det=MOST,
                 verbose=False,
             )
@@ -54,8 +54,8 @@ class YoloDetector:
 
 
 @functools.lru_cache(maxsize=1)
-def _load(weights: Path) -> Any:
-    """The network; kept, since every video asks for it."""
+def _load(weights: Path, size: int) -> Any:
+    """The network, tried once at an input size of so many pixels; kept, since every video asks for it."""
     # Else Ultralytics installs packages and looks for newer versions by itself.
     os.environ.setdefault("YOLO_AUTOINSTALL", "false")
     os.environ.setdefault("YOLO_OFFLINE", "true")
@@ -71,12 +71,13 @@ def _load(weights: Path) -> Any:
         ) from error
     try:
         model = YOLO(str(weights), task=None if weights.suffix == ".pt" else "detect")
-        task, known = model.task, len(model.names)  # the names of an exported network are read by loading it
+        # Only now are the weights of an exported network read, and with them the names of its classes.
+        model.predict(np.zeros((size, size, 3), np.uint8), imgsz=size, verbose=False)
     except Exception as error:  # Ultralytics raises whatever it met
         raise InputError(
             f"Ultralytics does not load {weights}: {error}; expected a .pt file, or the folder or file of an exported "
             "model under the name that Ultralytics gave it"
         ) from error
-    if task not in TASKS or not known:
-        raise InputError(f"{weights} is a network for {task!r}, expected one of {', '.join(TASKS)}")
+    if model.task not in TASKS:
+        raise InputError(f"{weights} is a network for {model.task!r}, expected one of {', '.join(TASKS)}")
     return model
