@@ -58,9 +58,9 @@ class Plan:
         found = Manifest.load(self.folder)
         if found.fingerprint == self.fingerprint:
             return True
-        then = _decisive(found.settings, self.kind, self.stride_key)
-        now = _decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key)
-        other = [f"{key} was {then[key]!r}, now {now[key]!r}" for key in now if then[key] != now[key]]
+        then = _flat(_decisive(found.settings, self.kind, self.stride_key))
+        now = _flat(_decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key))
+        other = [f"{key} was {then.get(key)!r}, now {now[key]!r}" for key in now if then.get(key) != now[key]]
         how = "; ".join(other) or "from other videos, labels, boxes or weights, or by another version of the producer"
         raise InputError(
             f"{self.folder} was made otherwise: {how}; choose another --out, or delete that folder to make it anew"
@@ -103,3 +103,12 @@ def _decisive(settings: dict[str, Any], kind: str, stride_key: str) -> dict[str,
     if "detector" in chosen:
         chosen["detector"] = {key: value for key, value in (chosen["detector"] or {}).items() if key not in PATHS}
     return chosen
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with those of a group by dotted names, as on the command line."""
+    flat = {}
+    for key, value in settings.items():
+        inner = value if isinstance(value, dict) else None
+        flat.update({key: value} if inner is None else {f"{key}.{name}": some for name, some in inner.items()})
+    return flat

@@ -159,7 +159,7 @@ def test_every_file_of_a_folder_of_weights_counts(tmp_path):
 
 @pytest.mark.parametrize("missing", ["cfg", "weights", "names"])
 def test_a_missing_file_of_darknet_is_named_with_where_it_was_looked_for(tmp_path, monkeypatch, missing):
-    files = network_files(tmp_path) | {missing: f"gone/{missing}.file"}
+    files = {**network_files(tmp_path), missing: f"gone/{missing}.file"}
     monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=rf"{missing} is 'gone/.*{tmp_path}/gone/{missing}\.file.*pjreddie\.com"):
         DarknetDetector(DetectorSettings(name="darknet", **files))

@@ -117,11 +117,12 @@ def test_context_shows_more_than_the_box():
     assert tight.clip[4, ..., 0].min() == 230 and wide.clip[4, 0, 0, 0] < 100
 
 
-def test_memory_does_not_grow_with_the_length_of_a_video():
+@pytest.mark.parametrize(("batch", "stride"), [(1, 1), (8, 1), (8, 3), (8, 20)])
+def test_memory_does_not_grow_with_the_length_of_a_video(batch, stride):
     frames = Listed(300)
-    for _ in cut_cubes(frames, OneBox(), length=9, size=16, context=0, stride=1):
+    for _ in cut_cubes(frames, OneBox(), length=9, size=16, context=0, stride=stride, batch=batch):
         pass
-    assert frames.most <= 9 + 2
+    assert frames.most <= 9 + (batch - 1) * min(stride, 9) + 2
 
 
 def test_the_moving_square_is_found_and_cut(written):
