@@ -8,13 +8,9 @@ and what is allowed.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dist_vad.config_detector import DetectorSettings
+from dist_vad.errors import refuse_unless
 from dist_vad.manifest import CODECS
-
-
-def refuse_unless(condition: bool, key: str, value: object, allowed: str) -> None:
-    """Raise a ValueError that names key, value and what is allowed, unless the condition holds."""
-    if not condition:
-        raise ValueError(f"{key} is {value!r}; allowed: {allowed}")
 
 
 @dataclass(kw_only=True)
@@ -36,30 +32,6 @@ class PlazaSettings:
         for key in ("train_videos", "test_videos", "virtual_videos"):
             refuse_unless(getattr(self, key) >= 2, f"data.plaza.{key}", getattr(self, key), "2 or more")
         refuse_unless(self.frames >= 60, "data.plaza.frames", self.frames, "60 or more")
-
-
-@dataclass(kw_only=True)
-class DetectorSettings:
-    """Where the objects of a frame come from."""
-
-    name: Literal["motion", "boxes"] = "motion"
-    """motion: regions that differ from the video's background, needs no weights. boxes: read from a file."""
-    boxes: str | None = None
-    """For `boxes`: a JSON file {video: [[[x1, y1, x2, y2, confidence], ...] per frame]}; {root} stands
-    for data.root, {split} for the split as the data set calls it."""
-    min_confidence: float = 0.0
-    """Boxes below this confidence, in [0, 1], are left out."""
-    min_size: int = 10
-    """Boxes whose shorter side is below this many pixels are left out."""
-    threshold: int = 22
-    """For `motion`: a pixel moves if any channel differs from the background by more than this, in 1..254."""
-
-    def __post_init__(self) -> None:
-        refuse_unless(0 <= self.min_confidence <= 1, "data.detector.min_confidence", self.min_confidence, "0 to 1")
-        refuse_unless(self.min_size >= 2, "data.detector.min_size", self.min_size, "2 or more pixels")
-        refuse_unless(1 <= self.threshold <= 254, "data.detector.threshold", self.threshold, "1 to 254")
-        if self.name == "boxes":
-            refuse_unless(self.boxes is not None, "data.detector.boxes", self.boxes, "a path when detector is `boxes`")
 
 
 @dataclass(kw_only=True)

@@ -9,6 +9,12 @@ class InputError(ValueError):
     """Something the user gave is wrong. The message says what was found, what was expected and what to do."""
 
 
+def refuse_unless(condition: bool, key: str, value: object, allowed: str) -> None:
+    """Raise a ValueError that names a setting's key, its value and what is allowed, unless the condition holds."""
+    if not condition:
+        raise ValueError(f"{key} is {value!r}; allowed: {allowed}")
+
+
 def entry_point(main: Callable[[], None]) -> Callable[[], None]:
     """Wrap a script's main: an InputError becomes one message on stderr and exit status 2."""
 

@@ -27,21 +27,35 @@ class Sample:
 
 
 def cut_cubes(
-    frames: Frames, detector: Detector, *, length: int, size: int, context: float, stride: int
+    frames: Frames, detector: Detector, *, length: int, size: int, context: float, stride: int, batch: int = 1
 ) -> Iterator[Sample]:
     """A cube for every object of every stride-th frame: the object's box in the frame and in the ones around it.
 
     Boxes are widened by `context` of their size on every side. The first and last (length - 1) / 2 frames
-    have no cubes. Only `length` frames are held at a time.
+    have no cubes. The detector sees `batch` of the sampled frames at once; no more frames are held than lie around
+    those: `length` + (`batch` - 1) * min(`stride`, `length`).
     """
-    half = length // 2
+    waiting: list[tuple[int, list[np.ndarray]]] = []
     for middle, window in _windows(frames, length):
-        if middle % stride:
-            continue
-        for number, found in enumerate(detector(middle, window[half])):
-            x1, y1, x2, y2 = _widened(found[:4], context, frames.width, frames.height)
+        if middle % stride == 0:
+            waiting.append((middle, window))
+        if len(waiting) == batch:
+            yield from _cubes(waiting, frames, detector, size, context)
+            waiting.clear()
+    if waiting:
+        yield from _cubes(waiting, frames, detector, size, context)
+
+
+def _cubes(
+    windows: list[tuple[int, list[np.ndarray]]], frames: Frames, detector: Detector, size: int, context: float
+) -> Iterator[Sample]:
+    """The cubes of some windows, given as (middle frame, the frames around it)."""
+    found = detector([middle for middle, _ in windows], [window[len(window) // 2] for _, window in windows])
+    for (middle, window), boxes in zip(windows, found):
+        for number, (box, category) in enumerate(zip(boxes.values, boxes.categories)):
+            x1, y1, x2, y2 = _widened(box[:4], context, frames.width, frames.height)
             clip = np.stack([_resized(frame[y1:y2, x1:x2], size) for frame in window])
-            yield Sample(middle, number, clip, found[:4], float(found[4]), detector.category)
+            yield Sample(middle, number, clip, box[:4], float(box[4]), category)
 
 
 def cut_clips(frames: Frames, *, length: int, size: int, stride: int) -> Iterator[Sample]:

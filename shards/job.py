@@ -138,8 +138,8 @@ def _finish(plan: Plan, how: How) -> bool:
         raise InputError(
             f"{plan.folder.name}: not one sample in {len(records)} videos "
             f"({', '.join(v.name for v in plan.videos[:3])}, …); look at data.detector (threshold, min_size, "
-            "min_confidence, boxes), and at whether the videos are "
-            f"longer than data.clip_length, {manifest.clip_length} frames"
+            "min_confidence, classes, boxes), and at whether the videos are longer than data.clip_length, "
+            f"{manifest.clip_length} frames"
         )
     _remove_remains(plan, manifest)
     manifest.save(plan.folder)
@@ -174,17 +174,19 @@ def _write_video(plan: Plan, work: Work, bar: tqdm) -> dict[str, Any]:
     """Write the shards of one video; returns its record: facts of the video and of its shards."""
     settings, video, frames = plan.settings, work.video, work.frames
     counted = _Counted(frames, bar)
-    scene = b""
+    scene, detector = b"", None
     if plan.kind == "cube":
         background = median_background(frames)
         scene = scene_member(background_feature(background, settings.scene_grid))
+        detector = make_detector(settings, video, background, work.length)
         samples = cut_cubes(
             counted,
-            make_detector(settings, video, background, work.length),
+            detector,
             length=settings.clip_length,
             size=settings.cube_size,
             context=settings.context,
             stride=plan.stride,
+            batch=settings.detector.batch,
         )
         labels = np.full(work.length, -1)
     else:
@@ -193,6 +195,8 @@ def _write_video(plan: Plan, work: Work, bar: tqdm) -> dict[str, Any]:
     labelled: Iterator[tuple[Sample, int]] = ((sample, int(labels[sample.frame])) for sample in samples)
     limit = settings.shard_samples
     shards = pack_video(plan.folder, video.name, {"scene": video.scene}, labelled, settings.codec, scene, limit)
+    if detector and detector.note:
+        tqdm.write(f"note: {plan.folder.name}, video {video.name!r}: {detector.note}")
     info = VideoInfo(
         name=video.name,
         scene=video.scene,

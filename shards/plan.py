@@ -10,10 +10,10 @@ from typing import Any
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
-from dist_vad.storage import digest, file_sha256
+from dist_vad.storage import digest
 from shards.datasets import open_dataset, open_virtual
 from shards.datasets.base import Video
-from shards.detectors import boxes_file
+from shards.detectors.files import PATHS, detector_digests
 
 PRODUCER_VERSION = 1
 """Goes up whenever the same settings would give other samples."""
@@ -55,8 +55,8 @@ class Plan:
     def _common(self) -> list[Any]:
         settings = _decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key)
         objects = self.videos if self.kind == "cube" else []  # whole frames need no boxes
-        files = {path for video in objects if (path := boxes_file(self.settings, video))}
-        return [PRODUCER_VERSION, self.kind, self.split, settings, sorted(file_sha256(path) for path in files)]
+        files = detector_digests(self.settings, objects) if objects else []
+        return [PRODUCER_VERSION, self.kind, self.split, settings, files]
 
     @staticmethod
     def _facts(video: Video) -> list[str]:
@@ -69,10 +69,10 @@ class Plan:
         found = Manifest.load(self.folder)
         if found.fingerprint == self.fingerprint:
             return True
-        then = _decisive(found.settings, self.kind, self.stride_key)
-        now = _decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key)
-        other = [f"{key} was {then[key]!r}, now {now[key]!r}" for key in now if then[key] != now[key]]
-        how = "; ".join(other) or "from other videos, labels or boxes, or by another version of the producer"
+        then = _flat(_decisive(found.settings, self.kind, self.stride_key))
+        now = _flat(_decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key))
+        other = [f"{key} was {then.get(key)!r}, now {now[key]!r}" for key in now if then.get(key) != now[key]]
+        how = "; ".join(other) or "from other videos, labels, boxes or weights, or by another version of the producer"
         raise InputError(
             f"{self.folder} was made otherwise: {how}; choose another --out, or delete that folder to make it anew"
         )
@@ -112,5 +112,14 @@ def _decisive(settings: dict[str, Any], kind: str, stride_key: str) -> dict[str,
     """Those of the settings, given as nested dictionaries, that decide the samples."""
     chosen = {key: settings.get(key) for key in (*DECISIVE[kind], stride_key)}
     if "detector" in chosen:
-        chosen["detector"] = {key: value for key, value in (chosen["detector"] or {}).items() if key != "boxes"}
+        chosen["detector"] = {key: value for key, value in (chosen["detector"] or {}).items() if key not in PATHS}
     return chosen
+
+
+def _flat(settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings with those of a group by dotted names, as on the command line."""
+    flat = {}
+    for key, value in settings.items():
+        inner = value if isinstance(value, dict) else None
+        flat.update({key: value} if inner is None else {f"{key}.{name}": some for name, some in inner.items()})
+    return flat

@@ -7,6 +7,7 @@ import pytest
 
 from dist_vad.config import DetectorSettings
 from shards.background import median_background
+from shards.detectors.finder import Finder
 from shards.detectors.motion import MotionDetector
 
 BACKGROUND = np.full((144, 192, 3), (120, 130, 140), np.uint8)
@@ -39,7 +40,10 @@ def painted(*boxes, colour=(30, 40, 50)):
 
 
 def detect(frame, **settings):
-    return MotionDetector(DetectorSettings(**settings), BACKGROUND)(0, frame)
+    given = DetectorSettings(**settings)
+    (boxes,) = Finder(given, MotionDetector(given, BACKGROUND))([0], [frame])
+    assert boxes.categories == ["moving"] * len(boxes)
+    return boxes.values
 
 
 def test_background_of_a_static_scene_is_recovered():

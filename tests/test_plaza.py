@@ -14,6 +14,7 @@ from shards.background import median_background
 from shards.datasets.plaza import plaza
 from shards.datasets.plaza_casting import ANOMALIES, VIRTUAL_ANOMALIES
 from shards.datasets.plaza_scenes import SCENES
+from shards.detectors.finder import Finder
 from shards.detectors.motion import MotionDetector
 
 SMALL = {"train_videos": 3, "test_videos": 2, "virtual_videos": 4, "frames": 60}
@@ -32,14 +33,20 @@ def first_frames(videos, count=12):
     return [frame.tobytes() for video in videos for frame, _ in zip(video.open(), range(count))]
 
 
+def moving_boxes(video, frames):
+    """float32 [n, 5] for each of the frames: what the motion detector finds in them."""
+    settings = DetectorSettings()
+    finder = Finder(settings, MotionDetector(settings, median_background(video.open())))
+    return [boxes.values for boxes in finder(list(range(len(frames))), frames)]
+
+
 @functools.cache
 def watched():
     """The default test split seen by the motion detector: (video, labels, boxes and grey frames) of each."""
     result = []
     for video in of_split(plaza(PlazaSettings()), "test"):
-        detector = MotionDetector(DetectorSettings(), median_background(video.open()))
         frames = list(video.open())
-        boxes = [detector(number, frame) for number, frame in enumerate(frames)]
+        boxes = moving_boxes(video, frames)
         grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY).astype(np.float32) for frame in frames]
         result.append((video, interval_labels(video.labels["frames"], len(frames)), boxes, grey))
     return result
@@ -84,11 +91,9 @@ def test_a_smaller_number_of_videos_does_not_change_the_first_ones():
 
 def test_the_same_life_goes_on_with_and_without_an_anomaly():
     """Outside its events a test video shows nothing but the crowd: as many boxes as in training video."""
-    settings = DetectorSettings()
 
     def boxes_per_frame(video):
-        detector = MotionDetector(settings, median_background(video.open()))
-        return [len(detector(number, frame)) for number, frame in enumerate(video.open())]
+        return [len(boxes) for boxes in moving_boxes(video, list(video.open()))]
 
     train = [boxes_per_frame(video) for video in of_split(plaza(PlazaSettings(train_videos=6)), "train")]
     test = [len(found) for _, labels, boxes, _ in watched() for found, label in zip(boxes, labels) if label == 0]

@@ -23,6 +23,7 @@ from dist_vad.errors import InputError
 from dist_vad.manifest import MEMBERS, Manifest, index_path, interval_labels, sample_key, tar_path
 from shards.cut import cut_cubes
 from shards.datasets import open_virtual
+from shards.detectors.base import Boxes
 from shards.job import write_shards
 from shards.plan import hold_out
 from shards.scene import background_feature
@@ -76,15 +77,13 @@ class Listed:
 
 
 class OneBox:
-    category = "thing"
-
     def __init__(self, box=None) -> None:
         self.box = box
 
-    def __call__(self, number: int, frame: np.ndarray) -> np.ndarray:
-        left, top = corner(number)
-        x1, y1, x2, y2 = self.box or (left, top, left + SIDE, top + SIDE)
-        return np.array([[x1, y1, x2, y2, 0.5]], np.float32)
+    def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
+        corners = [corner(number) for number in numbers]
+        boxes = [self.box or (left, top, left + SIDE, top + SIDE) for left, top in corners]
+        return [Boxes(np.array([[*box, 0.5]], np.float32), ["thing"]) for box in boxes]
 
 
 # -- what is cut
@@ -118,11 +117,12 @@ def test_context_shows_more_than_the_box():
     assert tight.clip[4, ..., 0].min() == 230 and wide.clip[4, 0, 0, 0] < 100
 
 
-def test_memory_does_not_grow_with_the_length_of_a_video():
+@pytest.mark.parametrize(("batch", "stride"), [(1, 1), (8, 1), (8, 3), (8, 20)])
+def test_memory_does_not_grow_with_the_length_of_a_video(batch, stride):
     frames = Listed(300)
-    for _ in cut_cubes(frames, OneBox(), length=9, size=16, context=0, stride=1):
+    for _ in cut_cubes(frames, OneBox(), length=9, size=16, context=0, stride=stride, batch=batch):
         pass
-    assert frames.most <= 9 + 2
+    assert frames.most <= 9 + (batch - 1) * min(stride, 9) + 2
 
 
 def test_the_moving_square_is_found_and_cut(written):

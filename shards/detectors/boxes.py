@@ -6,9 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from dist_vad.config import DetectorSettings
 from dist_vad.errors import InputError
-from shards.detectors.base import sorted_boxes
+from shards.detectors.base import Boxes, sorted_boxes
 
 
 class BoxesDetector:
@@ -20,9 +19,7 @@ class BoxesDetector:
         frames: length of the video; the file must list as many.
     """
 
-    category = "object"
-
-    def __init__(self, settings: DetectorSettings, path: Path, video: str, frames: int) -> None:
+    def __init__(self, path: Path, video: str, frames: int) -> None:
         listed = _read(path, path.stat().st_mtime_ns)
         if video not in listed:
             raise InputError(f"{path} lists no boxes for video {video!r}; it has {', '.join(sorted(listed)[:5])}, …")
@@ -32,7 +29,6 @@ class BoxesDetector:
                 f"{path}: {len(self._boxes)} frames of boxes for video {video!r}, which has {frames} frames; detect "
                 "the objects of this video again"
             )
-        self._settings = settings
         for number, rows in enumerate(self._boxes):
             if any(len(row) != 5 for row in rows):
                 raise InputError(
@@ -40,11 +36,10 @@ class BoxesDetector:
                     "y2, confidence"
                 )
 
-    def __call__(self, number: int, frame: np.ndarray) -> np.ndarray:
-        """The boxes of frame `number`: float32 [n, 5]."""
-        found = sorted_boxes(self._boxes[number])
-        shorter = np.minimum(found[:, 2] - found[:, 0], found[:, 3] - found[:, 1])
-        return found[(found[:, 4] >= self._settings.min_confidence) & (shorter >= self._settings.min_size)]
+    def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
+        """The boxes of the frames of these numbers."""
+        listed = (self._boxes[number] for number in numbers)
+        return [sorted_boxes(rows, ["object"] * len(rows)) for rows in listed]
 
 
 @functools.lru_cache(maxsize=1)

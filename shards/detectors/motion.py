@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
-from dist_vad.config import DetectorSettings
-from shards.detectors.base import sorted_boxes
+from dist_vad.config_detector import DetectorSettings
+from shards.detectors.base import Boxes, sorted_boxes
 
 
 class MotionDetector:
@@ -13,8 +13,6 @@ class MotionDetector:
     A pixel moves if any channel differs by more than `settings.threshold` once sensor noise is blurred away. A closing
     joins the parts of one body; it reaches further down than sideways: people are upright and walk side by side.
     """
-
-    category = "moving"
 
     def __init__(self, settings: DetectorSettings, background: np.ndarray) -> None:
         """`background`: RGB, uint8 [H, W, 3], the size of the frames to come."""
@@ -27,8 +25,11 @@ class MotionDetector:
         )
         self.grain = np.ones((_odd(height / 192), _odd(height / 192)), np.uint8)
 
-    def __call__(self, number: int, frame: np.ndarray) -> np.ndarray:
-        """Boxes of frame `number`, uint8 [H, W, 3]; float32 [n, 5], confidence = share of moving pixels in the box."""
+    def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
+        """Boxes of frames, uint8 [H, W, 3]; the confidence is the share of moving pixels in the box."""
+        return [self._boxes(frame) for frame in frames]
+
+    def _boxes(self, frame: np.ndarray) -> Boxes:
         moving = self.moving(frame)
         # Opened first, or a line in the wind (a cable, a tape) would tie far objects together; nothing on small frames.
         closed = cv2.morphologyEx(cv2.morphologyEx(moving, cv2.MORPH_OPEN, self.grain), cv2.MORPH_CLOSE, self.bridge)
@@ -36,9 +37,8 @@ class MotionDetector:
         boxes = []
         for x, y, width, height in stats[1:count, :4].tolist():  # component 0 is what stands still
             confidence = float(moving[y : y + height, x : x + width].mean())
-            if min(width, height) >= self.settings.min_size and confidence >= self.settings.min_confidence:
-                boxes.append([x, y, x + width, y + height, confidence])
-        return sorted_boxes(boxes)
+            boxes.append([x, y, x + width, y + height, confidence])
+        return sorted_boxes(boxes, ["moving"] * len(boxes))
 
     def moving(self, frame: np.ndarray) -> np.ndarray:
         """Which pixels of an RGB frame, uint8 [H, W, 3], differ from the background: 0 or 1, uint8 [H, W]."""
