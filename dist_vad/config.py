@@ -64,12 +64,15 @@ class DataSettings:
     """Objects are cut from every n-th frame of training video."""
     test_stride: int = 1
     """Objects are cut from every n-th frame of test video; scores are held in between."""
+    clip_stride: int = 0
+    """A clip of the whole frame is taken around every n-th frame of the data set's own video; 0 = none. It shows what
+    has no object: smoke, or a scene that should not be empty."""
     virtual: Literal["plaza", "ubnormal", "none"] = "plaza"
     """Where the labelled virtual clips of the inference phase come from; plaza generates them for any data set."""
     virtual_root: str | None = None
     """For `ubnormal`: where that data set lies."""
     virtual_size: int = 64
-    """Height and width to which whole virtual frames are resized, pixels (the paper: 256)."""
+    """Height and width to which whole frames are resized, pixels (the paper: 256); of virtual video and of clips."""
     virtual_stride: int = 3
     """A virtual clip is taken around every n-th frame."""
     codec: Literal["jpeg", "png", "raw"] = "jpeg"
@@ -89,6 +92,7 @@ class DataSettings:
             refuse_unless(size >= 16 and size % 8 == 0, f"data.{key}", size, "a multiple of 8, 16 or more")
         for key in ("train_stride", "test_stride", "virtual_stride", "scene_grid", "shard_samples"):
             refuse_unless(getattr(self, key) >= 1, f"data.{key}", getattr(self, key), "1 or more")
+        refuse_unless(self.clip_stride >= 0, "data.clip_stride", self.clip_stride, "0 or more")
         refuse_unless(0 <= self.context <= 1, "data.context", self.context, "0 to 1")
         refuse_unless(0 < self.val_share < 1, "data.val_share", self.val_share, "more than 0, less than 1")
         refuse_unless(self.codec in CODECS, "data.codec", self.codec, ", ".join(CODECS))

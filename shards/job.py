@@ -18,8 +18,9 @@ from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Event, Manifest, ShardInfo, VideoInfo, interval_labels
 from dist_vad.progress import progress_bar
+from shards.ahead import ahead
 from shards.background import median_background
-from shards.cut import Sample, cut_clips, cut_cubes
+from shards.cut import cut_clips, cut_cubes
 from shards.datasets.base import Frames, Video
 from shards.detectors import check_detector, make_detector
 from shards.pack import pack_video, scene_member
@@ -28,6 +29,9 @@ from shards.ranks import Rank
 from shards.records import DONE, FAILED, all_records, read_record, write_record
 from shards.scene import background_feature
 from shards.video import VideoError
+
+FRAMES_AHEAD, SAMPLES_AHEAD = 16, 64
+"""Decoded frames that wait for the detector, and cut samples that wait to be encoded."""
 
 
 @dataclass(frozen=True)
@@ -188,11 +192,11 @@ def _write_video(plan: Plan, work: Work, bar: tqdm) -> dict[str, Any]:
             stride=plan.stride,
             batch=settings.detector.batch,
         )
-        labels = np.full(work.length, -1)
     else:
         samples = cut_clips(counted, length=settings.clip_length, size=settings.virtual_size, stride=plan.stride)
-        labels = interval_labels(work.labels["virtual"], work.length)
-    labelled: Iterator[tuple[Sample, int]] = ((sample, int(labels[sample.frame])) for sample in samples)
+    virtual = plan.kind == "virtual"
+    labels = interval_labels(work.labels["virtual"], work.length) if virtual else np.full(work.length, -1)
+    labelled = ((sample, int(labels[sample.frame])) for sample in ahead(samples, SAMPLES_AHEAD))
     limit = settings.shard_samples
     shards = pack_video(plan.folder, video.name, {"scene": video.scene}, labelled, settings.codec, scene, limit)
     if detector and detector.note:
@@ -221,7 +225,7 @@ class _Counted:
         return len(self.frames)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        for frame in self.frames:
+        for frame in ahead(self.frames, FRAMES_AHEAD):
             yield frame
             self.bar.update()
 

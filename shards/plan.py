@@ -20,6 +20,7 @@ PRODUCER_VERSION = 1
 
 DECISIVE = {
     "cube": ("dataset", "clip_length", "cube_size", "context", "scene_grid", "codec", "shard_samples", "detector"),
+    "clip": ("dataset", "clip_length", "virtual_size", "codec", "shard_samples"),
     "virtual": ("virtual", "clip_length", "virtual_size", "codec", "shard_samples"),
 }
 """The settings that decide the samples of a kind, beside the stride. The rest either shows in the videos' identities
@@ -82,10 +83,16 @@ def make_plans(settings: DataSettings, out: Path) -> list[Plan]:
     """The shard sets that a data set gives, under `out`; none for a split without videos."""
     videos = open_dataset(settings)
     train, val = hold_out([video for video in videos if video.split == "train"], settings.val_share)
+    test = [video for video in videos if video.split == "test"]
     sets = [
         ("cube", "train", train, "train_stride"),
         ("cube", "val", val, "train_stride"),
-        ("cube", "test", [video for video in videos if video.split == "test"], "test_stride"),
+        ("cube", "test", test, "test_stride"),
+        *(
+            (("clip", name, some, "clip_stride") for name, some in (("train", train), ("val", val), ("test", test)))
+            if settings.clip_stride
+            else ()
+        ),
         ("virtual", "train", open_virtual(settings), "virtual_stride"),
     ]
     return [

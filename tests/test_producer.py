@@ -21,6 +21,7 @@ from dist_vad.codec import decode_into, encode
 from dist_vad.config import DataSettings, PlazaSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import MEMBERS, Manifest, index_path, interval_labels, sample_key, tar_path
+from dist_vad.reader import ShardSet
 from shards.cut import cut_cubes
 from shards.datasets import open_virtual
 from shards.detectors.base import Boxes
@@ -153,6 +154,23 @@ def test_virtual_clips_carry_the_label_of_their_middle_frame(tmp_path):
         assert row["label"] == described["label"] == labels[video][row["frame"]]
         found.add(int(row["label"]))
     assert found == {0, 1}
+
+
+def test_clips_of_real_video_show_the_whole_frame(dataset, written, tmp_path):
+    sets = write_shards(dataclasses.replace(dataset, clip_stride=5, virtual_size=64, codec="png"), tmp_path, QUIET)
+    assert {"clip-train", "clip-val", "clip-test"} <= set(sets)
+    assert [v.name for v in Manifest.load(sets["clip-val"]).videos] == [
+        v.name for v in Manifest.load(written / "cube-val").videos
+    ]
+    shards = ShardSet(sets["clip-test"])
+    frames = [frame(t, tint=20) for t in range(24)]
+    for number, middle in enumerate((5, 10, 15)):
+        batch = shards.read(np.array([number]))
+        expected = [
+            cv2.resize(frames[t], (64, 64), interpolation=cv2.INTER_AREA) for t in range(middle - 4, middle + 5)
+        ]
+        assert np.array_equal(batch.clips[0].numpy(), np.stack(expected)) and batch.labels.tolist() == [-1]
+    assert len(shards) == 3
 
 
 # -- how it is stored
