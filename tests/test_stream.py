@@ -1,5 +1,7 @@
 """Promises 1 and 2 of the streams: a batch is a function of its step, whoever reads it."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,9 @@ from hypothesis import strategies as st
 
 from dist_vad.config import StreamSettings
 from dist_vad.errors import InputError
+from dist_vad.reader import ShardSet
 from dist_vad.stream import Streams
+from dist_vad.stream.__main__ import main
 
 
 @st.composite
@@ -82,3 +86,30 @@ def test_ranks_that_do_not_divide_the_streams_are_refused():
     s = Streams([100], 4, StreamSettings(streams=4), (0,), "cube")
     with pytest.raises(InputError, match="3 ranks do not divide the 4 streams"):
         s.rank_batch(0, 0, 3)
+
+
+def test_explain_prints_every_sample_of_a_batch_and_the_rank_that_reads_it(
+    monkeypatch, capfd, tiny_config, tiny_shards
+):
+    arguments = [
+        "stream",
+        "explain",
+        "--config",
+        str(tiny_config),
+        "--stage",
+        "inference",
+        "--step",
+        "5",
+        "--ranks",
+        "2",
+    ]
+    monkeypatch.setattr(sys, "argv", arguments)
+    main()
+    head, facts, _, *rows = capfd.readouterr().out.splitlines()
+    assert head == "stage inference, step 5 of 6, 2 ranks" and facts.startswith("virtual: 8 of ")
+    shards = ShardSet(tiny_shards / "virtual-train")
+    keys = {shards.key(sample) for sample in range(len(shards))}
+    printed = [row.split() for row in rows]
+    assert [int(row[0]) for row in printed] == list(range(8)) and all(row[3] in keys for row in printed)
+    assert [int(row[2]) for row in printed] == [0, 1] * 4
+    assert all(row[3].startswith(row[4].rsplit("-", 1)[0]) for row in printed), "sample and shard are of one video"
