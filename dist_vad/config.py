@@ -234,6 +234,9 @@ class Settings:
     """Folder for states, logs, scores, metrics and the report."""
     shards: str = "runs/shards/plaza"
     """Folder of the shard sets; written with the settings under `data` if nothing is there."""
+    mix: dict[str, int] = field(default_factory=dict)
+    """Folders of further shard sets to train on -> how many samples of a global batch come from each, such as
+    {shards/avenue: 16}; the rest comes from `shards`. It counts for each kind of sample that a folder holds."""
     seed: int = 0
     """Seed of the weights and of every random draw."""
     data: DataSettings = field(default_factory=DataSettings)
@@ -256,3 +259,5 @@ class Settings:
         for name, stage in self.curriculum.items():
             key, batch, streams = f"curriculum.{name}.global_batch", stage.global_batch, self.stream.streams
             refuse_unless(batch % streams == 0, key, batch, f"a multiple of stream.streams ({streams})")
+        for root, share in self.mix.items():
+            refuse_unless(share >= 1, f"mix.{root}", share, "1 or more samples of each global batch")

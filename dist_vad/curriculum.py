@@ -43,7 +43,7 @@ def plan(settings: Settings) -> list[Stage]:
     """The stages in order, each with the key of its state. Raises InputError for a task unknown or without data."""
     check_tasks(settings)
     kinds = {TASKS[task].kind for stage in settings.curriculum.values() for task in stage.tasks}
-    manifests = {kind: _training_manifest(Path(settings.shards), kind) for kind in sorted(kinds)}
+    digests = {kind: _training_manifest(Path(settings.shards), kind).content_digest for kind in sorted(kinds)}
     scene_size = Manifest.load(shard_folder(Path(settings.shards), "cube", "train")).scene_size
     stages: list[Stage] = []
     parent = ""
@@ -59,11 +59,42 @@ def plan(settings: Settings) -> list[Stage]:
             "stream": dataclasses.asdict(settings.stream),
             "precision": settings.train.precision,
             "seed": settings.seed,
-            "data": {kind: manifests[kind].content_digest for kind in used},
+            "data": {kind: digests[kind] for kind in used},
         }
+        if settings.mix:
+            recipe["mix"] = {kind: _mixed_in(settings, stage.global_batch, kind) for kind in used}
         parent = digest(recipe)
         stages.append(Stage(name, stage, recipe, parent))
     return stages
+
+
+def shares(settings: Settings, global_batch: int, kind: str) -> list[tuple[Path, int]]:
+    """The training sets of a kind, each with the samples that it gives to a global batch: `shards` gives what the
+    sets of `mix` leave. Raises InputError where nothing is left."""
+    folders = [(shard_folder(Path(root), kind, "train"), share) for root, share in settings.mix.items()]
+    mixed = [(folder, share) for folder, share in folders if folder.is_dir()]
+    rest = global_batch - sum(share for _, share in mixed)
+    if rest < 1:
+        listed = ", ".join(f"{root}: {share}" for root, share in settings.mix.items())
+        raise InputError(
+            f"mix asks for {global_batch - rest} of the {global_batch} {kind} samples of a global batch ({listed}); "
+            f"allowed: together at most {global_batch - 1}, the rest comes from {settings.shards}"
+        )
+    return [(shard_folder(Path(settings.shards), kind, "train"), rest), *mixed]
+
+
+def _mixed_in(settings: Settings, global_batch: int, kind: str) -> list[tuple[str, int]]:
+    """(digest of the data, share) of each set of `mix`. Raises InputError for samples of another shape."""
+    first, *others = [(Manifest.load(folder), share) for folder, share in shares(settings, global_batch, kind)]
+    for made, _ in others:
+        for key in ("clip_length", "size", "scene_size"):
+            found, expected = getattr(made, key), getattr(first[0], key)
+            if found != expected:
+                raise InputError(
+                    f"mix: the {kind} samples of {made.dataset} have {key} {found}, those of {first[0].dataset} have "
+                    f"{expected}; write one of them anew with the settings of the other"
+                )
+    return [(made.content_digest, share) for made, share in others]
 
 
 def check_tasks(settings: Settings) -> None:

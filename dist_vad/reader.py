@@ -1,6 +1,7 @@
 """From sample ids to batches: index + mmap, whole micro-batches decoded at once, read ahead in threads."""
 
 import functools
+import math
 import mmap
 import zlib
 from collections import deque
@@ -35,6 +36,18 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.positions)
+
+    @classmethod
+    def joined(cls, parts: list["Batch"]) -> "Batch":
+        """Several batches of one kind as one, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            torch.cat([part.clips for part in parts]),
+            torch.cat([part.scenes for part in parts]),
+            torch.cat([part.labels for part in parts]),
+            np.concatenate([part.positions for part in parts]),
+        )
 
 
 class ShardSet:
@@ -155,29 +168,31 @@ class Source:
 
     shards: ShardSet
     streams: Streams
+    first: int = 0
+    """Position of its first sample in the global batch of its kind: several sources lie there one after another."""
 
 
 class Loader:
     """One rank's part of every global batch, read ahead in threads.
 
     Args:
-        sources: kind of sample -> source.
+        sources: kind of sample -> the sources that share its global batch.
         rank, world: this rank and the number of ranks.
         micro_batch: most samples of one kind in one forward pass; 0 = the rank's whole share.
         threads, prefetch: reading threads and the number of steps to read ahead.
     """
 
     def __init__(
-        self, sources: dict[str, Source], rank: int, world: int, micro_batch: int, threads: int, prefetch: int
+        self, sources: dict[str, list[Source]], rank: int, world: int, micro_batch: int, threads: int, prefetch: int
     ) -> None:
         self.sources, self.rank, self.world = sources, rank, world
         self.threads, self.prefetch = threads, prefetch
-        self.parts = max(_micro_batches(kind, s, world, micro_batch) for kind, s in sources.items())
+        self.parts = max(_micro_batches(kind, some, world, micro_batch) for kind, some in sources.items())
 
     def steps(self, start: int, stop: int) -> Iterator[tuple[int, list[dict[str, Batch]]]]:
         """Yield (step, its micro-batches, each {kind: Batch}) for steps start..stop-1."""
         with ThreadPoolExecutor(self.threads) as pool:
-            ahead: deque[tuple[int, list[dict[str, Future[Batch]]]]] = deque()
+            ahead: deque[tuple[int, Requests]] = deque()
             try:
                 for step in range(start, stop):
                     ahead.append((step, self._request(pool, step)))
@@ -188,31 +203,47 @@ class Loader:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _request(self, pool: ThreadPoolExecutor, step: int) -> list[dict[str, "Future[Batch]"]]:
+    def _request(self, pool: ThreadPoolExecutor, step: int) -> "Requests":
         """Part i of rank r of W is what rank r + i W of W x parts would read: so a micro-batch holds the same samples,
         and its gradient has the same bits, however many ranks share the micro-batches of a step."""
-        requests: list[dict[str, Future[Batch]]] = [{} for _ in range(self.parts)]
-        for kind, source in self.sources.items():
-            for i, request in enumerate(requests):
-                part = source.streams.rank_batch(step, self.rank + i * self.world, self.world * self.parts)
-                request[kind] = pool.submit(source.shards.read, *part)
-        return requests
+        ranks = [self.rank + i * self.world for i in range(self.parts)]
+        return [
+            {
+                kind: [_submit(pool, source, step, rank, self.world * self.parts) for source in some]
+                for kind, some in self.sources.items()
+            }
+            for rank in ranks
+        ]
 
 
-def _collect(step: int, requests: list[dict[str, "Future[Batch]"]]) -> tuple[int, list[dict[str, Batch]]]:
-    return step, [{kind: future.result() for kind, future in request.items()} for request in requests]
+Requests = list[dict[str, list["Future[Batch]"]]]
+"""Of one step: micro-batch -> kind of sample -> its parts, one from each source."""
 
 
-def _micro_batches(kind: str, source: Source, world: int, micro_batch: int) -> int:
-    """Into how many micro-batches a rank's share of one source falls."""
-    streams, per_step = source.streams.count, source.streams.per_step
-    share = streams * per_step // world
+def _submit(pool: ThreadPoolExecutor, source: Source, step: int, rank: int, world: int) -> "Future[Batch]":
+    ids, positions = source.streams.rank_batch(step, rank, world)
+    return pool.submit(source.shards.read, ids, source.first + positions)
+
+
+def _collect(step: int, requests: Requests) -> tuple[int, list[dict[str, Batch]]]:
+    return step, [
+        {kind: Batch.joined([part.result() for part in parts]) for kind, parts in request.items()}
+        for request in requests
+    ]
+
+
+def _micro_batches(kind: str, sources: list[Source], world: int, micro_batch: int) -> int:
+    """Into how many micro-batches a rank's share of one kind falls."""
+    streams = [source.streams.count for source in sources]
+    share = sum(source.streams.count * source.streams.per_step for source in sources) // world
     parts = share // micro_batch if 0 < micro_batch < share else 1
-    if micro_batch and (share % parts or streams % (world * parts) or (parts > 1 and share % micro_batch)):
+    whole = all(count % (world * parts) == 0 for count in streams)
+    if micro_batch and (share % parts or not whole or (parts > 1 and share % micro_batch)):
+        least = math.gcd(*streams) // world
         raise InputError(
             f"train.micro_batch is {micro_batch}, which does not divide the {share} samples of kind {kind} that each "
-            f"of {world} ranks has in a step into whole streams; allowed: {per_step} times a divisor of "
-            f"{streams // world}, or 0 for all at once"
+            f"of {world} ranks has in a step into whole streams; allowed: {share} divided by a divisor of {least}, or "
+            "0 for all at once"
         )
     return parts
 
@@ -221,7 +252,7 @@ class BatchDataset(IterableDataset):
     """The same batches for a loop of one's own: yields (step, {kind: Batch}) from `start` on, for one rank."""
 
     def __init__(
-        self, sources: dict[str, Source], rank: int = 0, world: int = 1, start: int = 0, stop: int = 2**62
+        self, sources: dict[str, list[Source]], rank: int = 0, world: int = 1, start: int = 0, stop: int = 2**62
     ) -> None:
         self.loader = Loader(sources, rank, world, micro_batch=0, threads=1, prefetch=2)
         self.start, self.stop = start, stop

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import nn
 from tqdm import tqdm
 
 from dist_vad.config import Settings, StageSettings, TaskSettings, TrainSettings
-from dist_vad.curriculum import Stage, shard_folder
+from dist_vad.curriculum import Stage, shard_folder, shares
 from dist_vad.errors import InputError
 from dist_vad.model import Network
 from dist_vad.progress import progress_bar
@@ -104,12 +105,19 @@ def learning_rate(stage: StageSettings, step: int) -> float:
     return stage.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def open_source(settings: Settings, stage: Stage, kind: str) -> Source:
-    """The training samples of a kind, with the streams of a stage."""
-    shards = ShardSet(shard_folder(Path(settings.shards), kind, "train"))
-    samples = [shard.samples for shard in shards.manifest.shards]
-    key = (settings.seed, stage.key, kind)
-    return Source(shards, Streams(samples, stage.settings.global_batch, settings.stream, key, kind))
+def open_sources(settings: Settings, stage: Stage, kind: str) -> list[Source]:
+    """The training samples of a kind, with the streams of a stage: those of `shards`, then those of each of `mix`."""
+    sources, first = [], 0
+    for number, (folder, share) in enumerate(shares(settings, stage.settings.global_batch, kind)):
+        shards = ShardSet(folder)
+        samples = [shard.samples for shard in shards.manifest.shards]
+        key = (settings.seed, stage.key, kind, *([number] if number else []))
+        # Each source has as many streams as divide both its share and what was planned for.
+        streams = math.gcd(settings.stream.streams, share)
+        made = Streams(samples, share, replace(settings.stream, streams=streams), key, f"{kind} of {folder}")
+        sources.append(Source(shards, made, first))
+        first += share
+    return sources
 
 
 class _Run:
@@ -126,7 +134,7 @@ class _Run:
     ) -> None:
         self.settings, self.stage, self.accelerator = settings, stage, accelerator
         self.model, self.optimizer, self.folder = model, optimizer, folder
-        self.sources = {kind: open_source(settings, stage, kind) for kind in stage.kinds}
+        self.sources = {kind: open_sources(settings, stage, kind) for kind in stage.kinds}
         self.losses: dict[str, float] = {}
         self.validation: dict[str, float] = {}
 

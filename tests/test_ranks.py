@@ -27,7 +27,7 @@ def test_two_ranks_read_the_same_global_batches_as_one(tiny_shards, tmp_path):
         assert len(files) == ranks
         read[ranks] = sorted(line for file in files for line in json.loads(file.read_text()))
     assert read[1] == read[2]
-    assert len(read[1]) == 20 * 2 * 16
+    assert len(read[1]) == 20 * 2 * (16 + 8), "two sources of each of two kinds"
 
 
 def test_two_ranks_learn_what_one_learns_by_accumulating(tiny_config, tmp_path):

@@ -106,7 +106,9 @@ def test_explain_prints_every_sample_of_a_batch_and_the_rank_that_reads_it(
     monkeypatch.setattr(sys, "argv", arguments)
     main()
     head, facts, _, *rows = capfd.readouterr().out.splitlines()
-    assert head == "stage inference, step 5 of 6, 2 ranks" and facts.startswith("virtual: 8 of ")
+    assert head == "stage inference, step 5 of 6, 2 ranks" and facts.startswith(
+        f"virtual of {tiny_shards}/virtual-train: 8 of "
+    )
     shards = ShardSet(tiny_shards / "virtual-train")
     keys = {shards.key(sample) for sample in range(len(shards))}
     printed = [row.split() for row in rows]

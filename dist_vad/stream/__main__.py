@@ -13,7 +13,7 @@ from dist_vad.config import Settings
 from dist_vad.curriculum import Stage, plan
 from dist_vad.errors import InputError, entry_point
 from dist_vad.reader import Source
-from dist_vad.trainer import open_source
+from dist_vad.trainer import open_sources
 
 OPTIONS = (
     Option("step", int, 0, "step of the stage, counted from 0"),
@@ -30,8 +30,9 @@ def explain(source: Source, kind: str, step: int, ranks: int) -> Iterator[str]:
     last = divmod(first + streams.per_step - 1, streams.epoch_length)[0]
     epochs = f"epoch {epoch}" if last == epoch else f"epochs {epoch} and {last}"
     yield (
-        f"{kind}: {streams.count * streams.per_step} of {streams.samples} samples, {streams.per_step} from each of "
-        f"{streams.count} streams; {epochs}, place {place} of {streams.epoch_length} in every stream"
+        f"{kind} of {shards.folder}: {streams.count * streams.per_step} of {streams.samples} samples, "
+        f"{streams.per_step} from each of {streams.count} streams; {epochs}, "
+        f"place {place} of {streams.epoch_length} in every stream"
     )
     yield f"{'position':>8} {'stream':>6} {'rank':>4}  {'sample':36} shard"
     owner = np.empty(streams.count * streams.per_step, np.int64)
@@ -41,7 +42,7 @@ def explain(source: Source, kind: str, step: int, ranks: int) -> Iterator[str]:
         number = int(np.searchsorted(shards.starts, sample, side="right")) - 1
         shard = shards.manifest.shards[number].name
         stream = position // streams.per_step
-        yield f"{position:8} {stream:6} {owner[position]:4}  {shards.key(int(sample)):36} {shard}"
+        yield f"{source.first + position:8} {stream:6} {owner[position]:4}  {shards.key(int(sample)):36} {shard}"
 
 
 def _stage(stages: list[Stage], name: str | None) -> Stage:
@@ -62,8 +63,8 @@ def main() -> None:
     stage = _stage(plan(settings), options.stage)
     print(f"stage {stage.name}, step {options.step} of {stage.settings.steps}, {options.ranks} ranks")
     for kind in stage.kinds:
-        for line in explain(open_source(settings, stage, kind), kind, options.step, options.ranks):
-            print(line)
+        for source in open_sources(settings, stage, kind):
+            print("\n".join(explain(source, kind, options.step, options.ranks)))
 
 
 if __name__ == "__main__":

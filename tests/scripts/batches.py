@@ -17,8 +17,10 @@ sources = {}
 for kind in ("cube", "virtual"):
     opened = ShardSet(shards / f"{kind}-train")
     sizes = [shard.samples for shard in opened.manifest.shards]
-    sources[kind] = Source(opened, Streams(sizes, 16, StreamSettings(streams=8), (0, "stage", kind), kind))
-loader = Loader(sources, accelerator.process_index, accelerator.num_processes, micro_batch=4, threads=2, prefetch=3)
+    streams = (Streams(sizes, share, StreamSettings(streams=8), (0, "stage", kind, share), kind) for share in (16, 8))
+    first, second = streams
+    sources[kind] = [Source(opened, first), Source(opened, second, first=16)]
+loader = Loader(sources, accelerator.process_index, accelerator.num_processes, micro_batch=6, threads=2, prefetch=3)
 lines = [
     [step, kind, int(position), zlib.crc32(clip.numpy().tobytes())]
     for step, micro_batches in loader.steps(0, steps)
