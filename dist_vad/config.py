@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dist_vad.config_detector import DetectorSettings
+from dist_vad.config_scene import SceneSettings
 from dist_vad.errors import refuse_unless
 from dist_vad.manifest import CODECS
 
@@ -35,7 +36,7 @@ class PlazaSettings:
 
 
 @dataclass(kw_only=True)
-class DataSettings:
+class DataSettings(SceneSettings):
     """What the producer reads and what it cuts from it."""
 
     dataset: Literal["plaza", "folder", "ucsd", "avenue", "shanghaitech", "ucf_crime", "nwpu_campus", "ubnormal"] = (
@@ -77,20 +78,22 @@ class DataSettings:
     """A virtual clip is taken around every n-th frame."""
     codec: Literal["jpeg", "png", "raw"] = "jpeg"
     """How crops are stored: jpeg (quality 95), png (lossless), raw (lossless, large, fast)."""
-    scene_grid: int = 8
-    """The scene feature lies on a grid of n x n cells, whatever the video's resolution; its length D_B is 3 n^2."""
+    tracks: bool = False
+    """Write a track id into every cube's json, counted per video from 0: boxes that overlap from one sampled frame to
+    the next are one object's."""
     val_share: float = 0.15
     """Share of the training videos held out as normal validation video, chosen by hash of the name."""
     shard_samples: int = 512
     """Most samples in one tar shard."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         odd = self.clip_length % 2 == 1 and self.clip_length >= 3
         refuse_unless(odd, "data.clip_length", self.clip_length, "an odd number, 3 or more")
         for key in ("cube_size", "virtual_size"):
             size = getattr(self, key)
             refuse_unless(size >= 16 and size % 8 == 0, f"data.{key}", size, "a multiple of 8, 16 or more")
-        for key in ("train_stride", "test_stride", "virtual_stride", "scene_grid", "shard_samples"):
+        for key in ("train_stride", "test_stride", "virtual_stride", "shard_samples"):
             refuse_unless(getattr(self, key) >= 1, f"data.{key}", getattr(self, key), "1 or more")
         refuse_unless(self.clip_stride >= 0, "data.clip_stride", self.clip_stride, "0 or more")
         refuse_unless(0 <= self.context <= 1, "data.context", self.context, "0 to 1")

@@ -24,6 +24,8 @@ class Sample:
     """float32 [4]: the detector's box, x1, y1, x2, y2 in pixels; the whole frame for clips."""
     confidence: float
     category: str
+    track: int | None = None
+    """Which of the video's objects it is, as far as its boxes tell; None where that was not asked for."""
 
 
 def cut_cubes(

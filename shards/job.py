@@ -27,7 +27,8 @@ from shards.pack import pack_video, scene_member
 from shards.plan import Plan, make_plans
 from shards.ranks import Rank
 from shards.records import DONE, FAILED, all_records, read_record, write_record
-from shards.scene import background_feature
+from shards.scene import check_scene, scene_feature
+from shards.tracks import with_tracks
 from shards.video import VideoError
 
 FRAMES_AHEAD, SAMPLES_AHEAD = 16, 64
@@ -99,6 +100,7 @@ def _open(plan: Plan, how: How, failed: dict[str, str]) -> list[Work]:
             continue
         if plan.kind == "cube":
             check_detector(plan.settings, video, length)
+            check_scene(plan.settings)
         works.append(Work(video, frames, _checked_labels(plan.settings, video, length), length))
     return works
 
@@ -181,7 +183,7 @@ def _write_video(plan: Plan, work: Work, bar: tqdm) -> dict[str, Any]:
     scene, detector = b"", None
     if plan.kind == "cube":
         background = median_background(frames)
-        scene = scene_member(background_feature(background, settings.scene_grid))
+        scene = scene_member(scene_feature(settings, background))
         detector = make_detector(settings, video, background, work.length)
         samples = cut_cubes(
             counted,
@@ -192,6 +194,7 @@ def _write_video(plan: Plan, work: Work, bar: tqdm) -> dict[str, Any]:
             stride=plan.stride,
             batch=settings.detector.batch,
         )
+        samples = with_tracks(samples, plan.stride) if settings.tracks else samples
     else:
         samples = cut_clips(counted, length=settings.clip_length, size=settings.virtual_size, stride=plan.stride)
     virtual = plan.kind == "virtual"
@@ -260,7 +263,7 @@ def _manifest(plan: Plan, records: list[dict[str, Any]]) -> Manifest:
         size=settings.cube_size if cube else settings.virtual_size,
         stride=plan.stride,
         codec=settings.codec,
-        scene_size=3 * settings.scene_grid**2 if cube else 0,
+        scene_size=settings.scene_size if cube else 0,
         settings=dataclasses.asdict(settings),
         fingerprint=plan.fingerprint,
         videos=[VideoInfo(**{**video, "events": [Event(**e) for e in video["events"]]}) for video in videos],

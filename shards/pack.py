@@ -84,6 +84,8 @@ def _members(video: str, facts: dict, sample: Sample, label: int, codec: str, sc
         "class": sample.category,
         "confidence": round(sample.confidence, 4),
     }
+    if sample.track is not None:
+        described["track"] = sample.track
     if label >= 0:
         described["label"] = label
     image = encode(sample.clip, codec)

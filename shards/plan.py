@@ -14,6 +14,7 @@ from dist_vad.storage import digest
 from shards.datasets import open_dataset, open_virtual
 from shards.datasets.base import Video
 from shards.detectors.files import PATHS, detector_digests
+from shards.scene import scene_digests
 
 PRODUCER_VERSION = 1
 """Goes up whenever the same settings would give other samples."""
@@ -25,6 +26,9 @@ DECISIVE = {
 }
 """The settings that decide the samples of a kind, beside the stride. The rest either shows in the videos' identities
 (generated data, labels, the held-out share) or changes nothing (where the files lie)."""
+
+SCENE_NETWORK = ("scene", "scene_encoder", "scene_classes", "scene_foreground")
+"""What decides as well where the scene feature is not the background."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Plan:
     def _common(self) -> list[Any]:
         settings = _decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key)
         objects = self.videos if self.kind == "cube" else []  # whole frames need no boxes
-        files = detector_digests(self.settings, objects) if objects else []
+        files = detector_digests(self.settings, objects) + scene_digests(self.settings) if objects else []
         return [PRODUCER_VERSION, self.kind, self.split, settings, files]
 
     @staticmethod
@@ -72,7 +76,8 @@ class Plan:
             return True
         then = _flat(_decisive(found.settings, self.kind, self.stride_key))
         now = _flat(_decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key))
-        other = [f"{key} was {then.get(key)!r}, now {now[key]!r}" for key in now if then.get(key) != now[key]]
+        keys = [key for key in {**now, **then} if then.get(key) != now.get(key)]
+        other = [f"{key} was {_shown(then, key)}, now {_shown(now, key)}" for key in keys]
         how = "; ".join(other) or "from other videos, labels, boxes or weights, or by another version of the producer"
         raise InputError(
             f"{self.folder} was made otherwise: {how}; choose another --out, or delete that folder to make it anew"
@@ -120,7 +125,17 @@ def _decisive(settings: dict[str, Any], kind: str, stride_key: str) -> dict[str,
     chosen = {key: settings.get(key) for key in (*DECISIVE[kind], stride_key)}
     if "detector" in chosen:
         chosen["detector"] = {key: value for key, value in (chosen["detector"] or {}).items() if key not in PATHS}
+        # Only where they are asked for: sets that were made before there were such settings stay valid.
+        later = SCENE_NETWORK if settings.get("scene", "background") != "background" else ()
+        later += ("tracks",) if settings.get("tracks") else ()
+        chosen |= {key: settings[key] for key in later}
     return chosen
+
+
+def _shown(settings: dict[str, Any], key: str) -> str:
+    """A decisive setting's value for a message; those that are only there where asked for may be absent."""
+    absent = {"scene": "background", "tracks": False}
+    return repr(settings.get(key, absent.get(key)))
 
 
 def _flat(settings: dict[str, Any]) -> dict[str, Any]:
