@@ -1,6 +1,7 @@
 """What every entry point does first: check the settings, make missing shards, note down how the run was started."""
 
 import dataclasses
+import json
 import os
 import platform
 import shlex
@@ -17,13 +18,16 @@ from accelerate import Accelerator
 from dist_vad.commandline import CONFIGS
 from dist_vad.config import Settings
 from dist_vad.curriculum import Stage, check_tasks, shard_folder
-from dist_vad.manifest import MANIFEST
+from dist_vad.errors import InputError
+from dist_vad.manifest import MANIFEST, Manifest
 from dist_vad.state import STATE, State, read_state
 from dist_vad.storage import write_json
 from dist_vad.tasks import TASKS
 from dist_vad.trainer import make_accelerator
 from shards.job import write_shards
 
+DATA = "data.json"
+"""In a run's folder: the digests of the shard sets that it read first."""
 DEFAULT_CONFIG = CONFIGS / "default.yaml"
 
 
@@ -38,6 +42,7 @@ def open_run(settings: Settings, needs: list[str]) -> Accelerator:
     accelerator = make_accelerator(settings.train, run)
     if accelerator.is_main_process:
         _make_missing_shards(settings, needs)
+        _check_unchanged(settings, needs)
         write_json(run / "run.json", provenance(settings))
     accelerator.wait_for_everyone()
     accelerator.init_trackers("tensorboard")
@@ -79,6 +84,27 @@ def _make_missing_shards(settings: Settings, needs: list[str]) -> None:
             flush=True,
         )
         write_shards(settings.data, root)
+
+
+def _check_unchanged(settings: Settings, needs: list[str]) -> None:
+    """Refuse shard sets that hold other samples than when this run first read them: half of what was trained, or of
+    what was scored, would be of the one and half of the other."""
+    path = Path(settings.run) / DATA
+    then = json.loads(path.read_text()) if path.is_file() else {}
+    now = {
+        f"{root}/{name}": Manifest.load(folder).content_digest
+        for root in [settings.shards, *settings.mix]
+        for name in needs
+        if (folder := shard_folder(Path(root), *name.split("-"))).is_dir()
+    }
+    changed = [name for name in now if then.get(name, now[name]) != now[name]]
+    if changed:
+        how = "; ".join(f"{name} was {then[name][:12]}, now {now[name][:12]}" for name in changed)
+        raise InputError(
+            f"shard sets changed since {settings.run} began: {how}; choose another --run, or bring back the shards "
+            f"that it began with"
+        )
+    write_json(path, {**then, **now})
 
 
 def _commit() -> str:

@@ -81,6 +81,16 @@ def test_training_on_a_damaged_set_ends_non_zero_with_the_message_and_keeps_what
     assert [read_state(folder).stage for folder in (run_folder / "states").iterdir()] == ["perception"]
 
 
+def test_a_set_that_changed_since_the_run_began_is_refused(tiny_config, tiny_shards, tmp_path):
+    shutil.copytree(tiny_shards, tmp_path / "shards")
+    arguments = ["--config", str(tiny_config), "--run", str(tmp_path / "run"), "--shards", str(tmp_path / "shards")]
+    succeed("launch/phase.py", *arguments, "--phase", "perception")
+    shutil.rmtree(tmp_path / "shards/cube-train")
+    shutil.copytree(tiny_shards / "cube-val", tmp_path / "shards/cube-train")
+    done = run("launch/phase.py", *arguments, "--phase", "comprehension")
+    assert done.returncode != 0 and "cube-train was" in done.stderr and "choose another --run" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("override", "named"),
     [
