@@ -24,16 +24,16 @@ def encode(clip: np.ndarray, codec: str) -> bytes:
     return encoded.tobytes()
 
 
-def npy_values(content: bytes, dtype: np.dtype | type) -> np.ndarray:
+def npy_values(content: bytes | memoryview, dtype: np.dtype | type) -> np.ndarray:
     """The values of an .npy file of known type, flat and not to be written to.
 
     Faster than numpy.load, and safe in threads: numpy parses the header with `ast`, which in CPython 3.11 fails now
     and then when several threads do it at once.
     """
-    return np.frombuffer(content, dtype, offset=10 + int.from_bytes(content[8:10], "little"))
+    return np.frombuffer(content, dtype, offset=10 + content[8] + 256 * content[9])
 
 
-def decode_into(content: bytes, out: np.ndarray, codec: str) -> None:
+def decode_into(content: bytes | memoryview, out: np.ndarray, codec: str) -> None:
     """Decode a strip into `out`, uint8 [T, H, W, 3] RGB. Raises ValueError where the bytes are no such strip."""
     if codec == "raw":
         strip = npy_values(content, np.uint8)

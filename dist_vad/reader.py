@@ -3,7 +3,6 @@
 import functools
 import math
 import mmap
-import zlib
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from isal.isal_zlib import crc32
 from torch.utils.data import IterableDataset
 
 from dist_vad.codec import decode_into, npy_values
@@ -68,17 +68,24 @@ class ShardSet:
         m = self.manifest
         clips = np.empty((len(ids), m.clip_length, m.size, m.size, 3), np.uint8)
         scenes = np.zeros((len(ids), m.scene_size), np.float32)
-        labels = np.empty(len(ids), np.int64)
-        shard_numbers = np.searchsorted(self.starts, ids, side="right") - 1
-        for i, (number, sample) in enumerate(zip(shard_numbers, ids)):
-            index, data = self._open(int(number))
-            row = index[sample - self.starts[number]]
-            decode_into(self._member(int(number), row, data, 0), clips[i], m.codec)
+        numbers = (np.searchsorted(self.starts, ids, side="right") - 1).tolist()
+        opened = [self._open(number) for number in numbers]
+        rows = np.empty(len(ids), INDEX_DTYPE)
+        for i, (number, (index, _)) in enumerate(zip(numbers, opened)):
+            rows[i] = index[ids[i] - self.starts[number]]
+        # Plain integers of the whole batch at once: asking a row for its fields one by one costs more than the copy.
+        places = zip(rows["offset"].tolist(), rows["size"].tolist(), rows["crc32"].tolist())
+        for i, ((_, data), (offsets, sizes, checksums)) in enumerate(zip(opened, places)):
+            image = data[offsets[0] : offsets[0] + sizes[0]]
+            scene = data[offsets[1] : offsets[1] + sizes[1]]
+            if crc32(image) != checksums[0] or crc32(scene) != checksums[1]:
+                raise InputError(self._damaged(numbers[i], rows[i]))
+            decode_into(image, clips[i], m.codec)
             if m.scene_size:
-                scenes[i] = npy_values(self._member(int(number), row, data, 1), np.float32)
-            labels[i] = row["label"]
-        places = np.arange(len(ids)) if positions is None else positions
-        return Batch(torch.from_numpy(clips), torch.from_numpy(scenes), torch.from_numpy(labels), places)
+                scenes[i] = npy_values(scene, np.float32)
+        drawn = np.arange(len(ids)) if positions is None else positions
+        labels = torch.from_numpy(rows["label"].astype(np.int64))
+        return Batch(torch.from_numpy(clips), torch.from_numpy(scenes), labels, drawn)
 
     def scenes(self, ids: np.ndarray) -> np.ndarray:
         """Names of the scenes of samples: str [len(ids)]."""
@@ -108,21 +115,17 @@ class ShardSet:
         row = self.index(number)[sample - self.starts[number]]
         return sample_key(self.manifest.shards[number].video, int(row["frame"]), int(row["object"]))
 
-    def _member(self, number: int, row: np.ndarray, data: mmap.mmap, member: int) -> bytes:
-        offset, size = int(row["offset"][member]), int(row["size"][member])
-        content = data[offset : offset + size]
-        if zlib.crc32(content) != row["crc32"][member]:
-            shard = self.manifest.shards[number]
-            key = sample_key(shard.video, int(row["frame"]), int(row["object"]))
-            raise InputError(
-                f"shard {tar_path(self.folder, shard)} is damaged at sample {key}: its checksum differs from the "
-                f"index; `python shards/verify.py {self.folder}` lists what is broken, then write the set again"
-            )
-        return content
-
-    def _open_shard(self, number: int) -> tuple[np.ndarray, mmap.mmap]:
+    def _damaged(self, number: int, row: np.void) -> str:
         shard = self.manifest.shards[number]
-        return self._read_index(shard), self._map_tar(shard)
+        key = sample_key(shard.video, int(row["frame"]), int(row["object"]))
+        return (
+            f"shard {tar_path(self.folder, shard)} is damaged at sample {key}: its checksum differs from the "
+            f"index; `python shards/verify.py {self.folder}` lists what is broken, then write the set again"
+        )
+
+    def _open_shard(self, number: int) -> tuple[np.ndarray, memoryview]:
+        shard = self.manifest.shards[number]
+        return self._read_index(shard), memoryview(self._map_tar(shard))
 
     def _read_index(self, shard: ShardInfo) -> np.ndarray:
         path = index_path(self.folder, shard)
