@@ -37,6 +37,11 @@ class Batch:
     def __len__(self) -> int:
         return len(self.positions)
 
+    def pinned(self) -> "Batch":
+        """The same in page-locked memory, from which a copy to a GPU goes on beside its work."""
+        tensors = (tensor.pin_memory() for tensor in (self.clips, self.scenes, self.labels))
+        return Batch(*tensors, self.positions)
+
     @classmethod
     def joined(cls, parts: list["Batch"]) -> "Batch":
         """Several batches of one kind as one, in order."""
@@ -183,13 +188,21 @@ class Loader:
         rank, world: this rank and the number of ranks.
         micro_batch: most samples of one kind in one forward pass; 0 = the rank's whole share.
         threads, prefetch: reading threads and the number of steps to read ahead.
+        pin: give batches in page-locked memory, for a GPU.
     """
 
     def __init__(
-        self, sources: dict[str, list[Source]], rank: int, world: int, micro_batch: int, threads: int, prefetch: int
+        self,
+        sources: dict[str, list[Source]],
+        rank: int,
+        world: int,
+        micro_batch: int,
+        threads: int,
+        prefetch: int,
+        pin: bool = False,
     ) -> None:
         self.sources, self.rank, self.world = sources, rank, world
-        self.threads, self.prefetch = threads, prefetch
+        self.threads, self.prefetch, self.pin = threads, prefetch, pin
         self.parts = max(_micro_batches(kind, some, world, micro_batch) for kind, some in sources.items())
 
     def steps(self, start: int, stop: int) -> Iterator[tuple[int, list[dict[str, Batch]]]]:
@@ -211,21 +224,21 @@ class Loader:
         and its gradient has the same bits, however many ranks share the micro-batches of a step."""
         ranks = [self.rank + i * self.world for i in range(self.parts)]
         return [
-            {
-                kind: [_submit(pool, source, step, rank, self.world * self.parts) for source in some]
-                for kind, some in self.sources.items()
-            }
+            {kind: [self._submit(pool, source, step, rank) for source in some] for kind, some in self.sources.items()}
             for rank in ranks
         ]
+
+    def _submit(self, pool: ThreadPoolExecutor, source: Source, step: int, rank: int) -> "Future[Batch]":
+        ids, positions = source.streams.rank_batch(step, rank, self.world * self.parts)
+        return pool.submit(self._read, source.shards, ids, source.first + positions)
+
+    def _read(self, shards: ShardSet, ids: np.ndarray, positions: np.ndarray) -> Batch:
+        batch = shards.read(ids, positions)
+        return batch.pinned() if self.pin else batch
 
 
 Requests = list[dict[str, list["Future[Batch]"]]]
 """Of one step: micro-batch -> kind of sample -> its parts, one from each source."""
-
-
-def _submit(pool: ThreadPoolExecutor, source: Source, step: int, rank: int, world: int) -> "Future[Batch]":
-    ids, positions = source.streams.rank_batch(step, rank, world)
-    return pool.submit(source.shards.read, ids, source.first + positions)
 
 
 def _collect(step: int, requests: Requests) -> tuple[int, list[dict[str, Batch]]]:

@@ -142,7 +142,8 @@ class _Run:
         """Run the steps start..steps-1."""
         stage, train = self.stage.settings, self.settings.train
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        loader = Loader(self.sources, rank, world, train.micro_batch, train.threads, train.prefetch)
+        pin = self.accelerator.device.type == "cuda"
+        loader = Loader(self.sources, rank, world, train.micro_batch, train.threads, train.prefetch, pin)
         bar = progress_bar(
             total=stage.steps * stage.global_batch,
             initial=start * stage.global_batch,

@@ -27,7 +27,7 @@ class Inputs:
     ) -> "Inputs":
         """From samples as they are stored, clips as uint8 [B, T, H, W, 3]."""
         clip = clips.to(device, non_blocking=True).permute(0, 4, 1, 2, 3).float() / 255
-        return cls(clip, scenes.to(device), labels.to(device))
+        return cls(clip, scenes.to(device, non_blocking=True), labels.to(device, non_blocking=True))
 
 
 @dataclass(frozen=True)
