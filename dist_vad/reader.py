@@ -39,8 +39,7 @@ class Batch:
 
     def pinned(self) -> "Batch":
         """The same in page-locked memory, from which a copy to a GPU goes on beside its work."""
-        tensors = (tensor.pin_memory() for tensor in (self.clips, self.scenes, self.labels))
-        return Batch(*tensors, self.positions)
+        return Batch(self.clips.pin_memory(), self.scenes.pin_memory(), self.labels.pin_memory(), self.positions)
 
     @classmethod
     def joined(cls, parts: list["Batch"]) -> "Batch":
