@@ -49,7 +49,8 @@ def open_bucket(url: str) -> "S3Store":
     if not bucket:
         raise InputError(f"{url} names no bucket; expected {S3}BUCKET/PREFIX")
     try:
-        probe, client = (boto3.client("s3", config=config) for config in (PROBE, WORK))
+        session = boto3.Session()  # boto3's own would keep the credentials of its first client for good
+        probe, client = (session.client("s3", config=config) for config in (PROBE, WORK))
     except (BotoCoreError, ValueError) as error:
         raise InputError(f"no S3 client for {url}: {error}; look at AWS_ENDPOINT_URL, AWS_PROFILE, ~/.aws") from error
     store = S3Store(bucket, prefix.strip("/"), client)
