@@ -190,8 +190,8 @@ def _advice(error: Exception) -> str:
     """What a user can do about an error of boto3's."""
     if isinstance(error, NoCredentialsError) or (isinstance(error, ClientError) and _code(error) in REFUSED):
         return CREDENTIALS
-    if isinstance(error, ClientError) and _code(error) == "NoSuchBucket":
-        return "create the bucket, or correct its name"
+    if isinstance(error, ClientError) and _code(error) in ("NoSuchBucket", "404"):
+        return "create the bucket, or correct its name or AWS_ENDPOINT_URL"
     if isinstance(error, (ConnectionError, HTTPClientError)):
         return "see whether the server is up and AWS_ENDPOINT_URL is its address, then start the same command again"
     return "start the same command again, what is complete is kept"

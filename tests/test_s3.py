@@ -110,6 +110,10 @@ def run_write(monkeypatch, capfd, *arguments: str) -> tuple[int, str, float]:
 
 
 def test_a_bucket_holds_what_a_folder_would_hold(server, dataset, alone, prefix, url, tmp_path):
+    left = tmp_path / "scratch/dist_vad-scratch-of-a-killed-process"
+    left.mkdir(parents=True)
+    (left / "half.tar").write_bytes(b"")
+    os.utime(left, (0, 0))
     sets = write_shards(dataset, url, How(progress=False, scratch=tmp_path / "scratch"))
     assert server.contents(prefix) == contents(alone)
     assert sets == {name: f"{url}/{name}" for name in ("cube-train", "cube-val", "cube-test")}
