@@ -16,9 +16,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 KEY, SECRET, BUCKET = "key", "secret", "shards"
 START = 60
 """Seconds within which the server must answer; it takes about four on an idle machine."""
-# Without it, SeaweedFS makes whatever bucket is written to; S3 does not.
-OPTIONS = ["-s3", "-s3.autoCreateBucket=false", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
-OPTIONS += ["-master.electionTimeout=1s"]
+OPTIONS = (
+    *("-s3", "-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false", "-master.electionTimeout=1s"),
+    "-s3.autoCreateBucket=false",  # else whatever bucket is written to is made, which S3 does not
+)
 PORTS = ("master.port", "master.port.grpc", "volume.port", "volume.port.grpc")
 MORE_PORTS = ("filer.port", "filer.port.grpc", "s3.port", "s3.port.grpc")
 
@@ -89,6 +90,11 @@ class Seaweed:
         pages = client.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=f"{prefix}/")
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return {key[len(prefix) + 1 :]: client.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys}
+
+    def times(self, prefix: str) -> dict[str, object]:
+        """When each of at most 1000 objects below a prefix was written, in whole seconds, by its name after that."""
+        listed = self.client().list_objects_v2(Bucket=BUCKET, Prefix=f"{prefix}/").get("Contents", ())
+        return {entry["Key"][len(prefix) + 1 :]: entry["LastModified"] for entry in listed}
 
     def _wait(self, ask: Any) -> None:
         client, end = self.client(), time.monotonic() + START
