@@ -76,7 +76,7 @@ def test_503s_and_cut_connections_change_no_byte(server, proxy, monkeypatch, sma
     assert kinds >= {"slow down", "drop", "drop answer", "cut body"} and len(proxy.done) > 10, proxy.done
 
 
-def test_two_ranks_into_one_bucket_and_a_third_start(server, small_dataset, small_sets, prefix, url):
+def test_two_ranks_into_one_bucket_write_what_one_writes(server, small_dataset, small_sets, prefix, url):
     script = (
         "import sys; from pathlib import Path; from miniature import settings_of; from shards.ranks import Rank\n"
         "from shards.job import How, write_shards\n"
