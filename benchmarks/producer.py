@@ -24,7 +24,7 @@ from dist_vad.codec import encode
 from dist_vad.config import DataSettings
 from dist_vad.config_detector import DetectorSettings
 from dist_vad.manifest import Manifest
-from shards import job
+from shards import job, work
 from shards.background import median_background
 from shards.cut import cut_cubes
 from shards.detectors.base import Boxes
@@ -166,7 +166,7 @@ def detector_share(settings: DataSettings, detector: DetectorSettings, out: Path
 
     The network finds nothing in the generated video, so the boxes of the file are cut in its stead.
     """
-    make = job.make_detector
+    make = work.make_detector
 
     def timed(given: DataSettings, video, background, frames):
         boxes, net = make(given, video, background, frames), Timed(make(with_network, video, background, frames))
@@ -179,7 +179,7 @@ def detector_share(settings: DataSettings, detector: DetectorSettings, out: Path
         return both
 
     with_network = DataSettings(**{**vars(settings), "detector": detector})
-    job.make_detector = timed  # pyright: ignore[reportAttributeAccessIssue]
+    work.make_detector = timed  # pyright: ignore[reportAttributeAccessIssue]
     start = time.perf_counter()
     job.write_shards(settings, out, job.How(progress=False))
     wall = time.perf_counter() - start

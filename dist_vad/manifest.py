@@ -1,6 +1,6 @@
 """The contract between the producer of shards and everything that reads them.
 
-A shard set is a folder:
+A shard set is a folder, or a prefix of an S3 bucket:
 
     manifest.json            written last: a manifest that is there means a set that is whole
     {video}-{part:04d}.tar   plain WebDataset tars; samples of one video only
@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 
 from dist_vad.errors import InputError
-from dist_vad.storage import digest, write_json
+from dist_vad.storage import digest, json_bytes
+from dist_vad.store import Store, open_store
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
@@ -131,25 +132,26 @@ class Manifest:
         names = [set(video.labels) for video in self.videos]
         return sorted(set.intersection(*names)) if names else []
 
-    def save(self, folder: Path) -> None:
+    def save(self, place: Store | Path) -> None:
         """Write `manifest.json`, atomically; the last act of a producer."""
-        write_json(folder / MANIFEST, dataclasses.asdict(self))
+        open_store(place).put(MANIFEST, json_bytes(dataclasses.asdict(self)))
 
     @classmethod
-    def load(cls, folder: Path) -> "Manifest":
-        """Read the manifest of a shard set.
+    def load(cls, place: Store | Path | str) -> "Manifest":
+        """Read the manifest of the shard set at a path or at `s3://bucket/prefix`.
 
         Raises InputError where there is none, where it is not JSON, or where its schema is another one.
         """
-        path = folder / MANIFEST
-        if not path.is_file():
-            raise InputError(
-                f"no shard set at {folder}: {MANIFEST} is missing, so the set was never finished; "
-                "start shards/write.py again with the same arguments, it goes on where it stopped"
-            )
+        store = open_store(place)
+        path = store.where(MANIFEST)
         try:
-            value = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
+            value = json.loads(store.read(MANIFEST))
+        except FileNotFoundError:
+            raise InputError(
+                f"no shard set at {store.where()}: {MANIFEST} is missing, so the set was never finished; "
+                "start shards/write.py again with the same arguments, it goes on where it stopped"
+            ) from None
+        except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} is not valid JSON ({error}); write the shard set again") from error
         if value.get("schema") != SCHEMA:
             raise InputError(
@@ -163,14 +165,24 @@ class Manifest:
         return cls(**value)
 
 
+def tar_name(shard: ShardInfo | str) -> str:
+    """The file name of a shard's tar."""
+    return f"{shard if isinstance(shard, str) else shard.name}.tar"
+
+
+def index_name(shard: ShardInfo | str) -> str:
+    """The file name of a shard's index."""
+    return f"{shard if isinstance(shard, str) else shard.name}.idx"
+
+
 def tar_path(folder: Path, shard: ShardInfo | str) -> Path:
     """Where a shard's tar lies."""
-    return folder / f"{shard if isinstance(shard, str) else shard.name}.tar"
+    return folder / tar_name(shard)
 
 
 def index_path(folder: Path, shard: ShardInfo | str) -> Path:
     """Where a shard's index lies."""
-    return folder / f"{shard if isinstance(shard, str) else shard.name}.idx"
+    return folder / index_name(shard)
 
 
 def sample_key(video: str, frame: int, object_number: int = 0) -> str:

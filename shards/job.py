@@ -4,35 +4,25 @@ import contextlib
 import dataclasses
 import os
 import re
-import shutil
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-import numpy as np
 from tqdm import tqdm
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
-from dist_vad.manifest import MANIFEST, Event, Manifest, ShardInfo, VideoInfo, interval_labels
+from dist_vad.manifest import MANIFEST, Event, Manifest, ShardInfo, VideoInfo, index_name, tar_name
 from dist_vad.progress import progress_bar
-from shards.ahead import ahead
-from shards.background import median_background
-from shards.cut import cut_clips, cut_cubes
-from shards.datasets.base import Frames, Video
-from shards.detectors import check_detector, make_detector
-from shards.pack import pack_video, scene_member
+from shards.datasets.base import Video
 from shards.plan import Plan, make_plans
 from shards.ranks import Rank
-from shards.records import DONE, FAILED, all_records, read_record, write_record
-from shards.scene import check_scene, scene_feature
-from shards.tracks import with_tracks
+from shards.records import FAILED, all_records, read_record, remove_records, write_record
 from shards.video import VideoError
+from shards.work import Work, cut_video, open_work
 
-FRAMES_AHEAD, SAMPLES_AHEAD = 16, 64
-"""Decoded frames that wait for the detector, and cut samples that wait to be encoded."""
+Place = TypeVar("Place", Path, str)
 
 
 @dataclass(frozen=True)
@@ -43,20 +33,14 @@ class How:
     on_error: Literal["stop", "skip"] = "stop"
     """What to make of videos that do not decode: `stop` = no manifest, `skip` = one that lists them as failed."""
     progress: bool = True
+    scratch: Path | None = None
+    """Where the shards of a video wait for their upload, one video of a rank at a time; None = where the system has
+    its temporary files. Not used where the output is local."""
 
 
-@dataclass(frozen=True)
-class Work:
-    """One video of a set, opened and checked."""
-
-    video: Video
-    frames: Frames
-    labels: dict[str, list[list[int]]]
-    length: int
-
-
-def write_shards(settings: DataSettings, out: Path, how: How | None = None) -> dict[str, Path]:
-    """Write every shard set of a data set under `out`; returns their folders by name, such as `cube-train`.
+def write_shards(settings: DataSettings, out: Place, how: How | None = None) -> dict[str, Place]:
+    """Write every shard set of a data set under `out`, a path or `s3://bucket/prefix`; returns where they lie by name,
+    such as `cube-train`.
 
     A finished set is left as it is, an unfinished one is gone on with at the first unfinished video. With several
     ranks, each writes its share of the videos, and the one that ends last writes the manifests. Raises InputError,
@@ -72,12 +56,12 @@ def write_shards(settings: DataSettings, out: Path, how: How | None = None) -> d
     if how.on_error == "skip" or not failed:
         for plan, works in zip(unfinished, opened):
             _write_videos(plan, works, how, failed)
-    written = {plan.folder for plan in unfinished if _finish(plan, how)}
+    written = {plan.name for plan in unfinished if _finish(plan, how)}
     if failed and how.on_error == "stop":
         raise InputError(_failures(failed))
     if how.progress:
         _print_table(plans, written)
-    return {plan.folder.name: plan.folder for plan in plans}
+    return {plan.name: type(out)(plan.store.where()) for plan in plans}
 
 
 def _open(plan: Plan, how: How, failed: dict[str, str]) -> list[Work]:
@@ -85,23 +69,16 @@ def _open(plan: Plan, how: How, failed: dict[str, str]) -> list[Work]:
     works = []
     for video in progress_bar(
         how.rank.share(plan.videos),
-        desc=f"{plan.folder.name}: checking",
+        desc=f"{plan.name}: checking",
         unit=" videos",
         leave=False,
         disable=not how.progress,
     ):
         record = read_record(plan, video)
         try:
-            frames = video.open()
-            # Counting a video file means decoding it: not twice for one that is done.
-            length = record["video"]["frames"] if record and FAILED not in record else len(frames)
+            works.append(open_work(plan, video, record["video"]["frames"] if record and FAILED not in record else None))
         except VideoError as error:
             _fail(plan, video, error, failed)
-            continue
-        if plan.kind == "cube":
-            check_detector(plan.settings, video, length)
-            check_scene(plan.settings)
-        works.append(Work(video, frames, _checked_labels(plan.settings, video, length), length))
     return works
 
 
@@ -109,15 +86,24 @@ def _write_videos(plan: Plan, works: list[Work], how: How, failed: dict[str, str
     """Write the shards of those videos that are not done; those that do not decode go to `failed`."""
     with progress_bar(total=sum(work.length for work in works), unit=" frames", disable=not how.progress) as bar:
         for work in works:
-            bar.set_description(f"{plan.folder.name} {work.video.name}", refresh=False)
+            bar.set_description(f"{plan.name} {work.video.name}", refresh=False)
             record = read_record(plan, work.video)
             if record and FAILED not in record:
                 bar.update(work.length)
                 continue
             try:
-                write_record(plan, work.video, _write_video(plan, work, bar))
+                write_record(plan, work.video, _write_video(plan, work, how.scratch, bar))
             except VideoError as error:
                 _fail(plan, work.video, error, failed)
+
+
+def _write_video(plan: Plan, work: Work, scratch: Path | None, bar: tqdm) -> dict[str, Any]:
+    """Write the shards of one video; returns its record: facts of the video and of its shards."""
+    with plan.store.staging(scratch) as folder:
+        shards = cut_video(plan, work, folder, bar)
+        for name in (name for shard in shards for name in (tar_name(shard), index_name(shard))):
+            plan.store.put_file(name, folder / name)
+    return {"video": dataclasses.asdict(work.info), "shards": [dataclasses.asdict(shard) for shard in shards]}
 
 
 def _fail(plan: Plan, video: Video, error: VideoError, failed: dict[str, str]) -> None:
@@ -138,18 +124,20 @@ def _finish(plan: Plan, how: How) -> bool:
     """Write the manifest if every video of the set is done; False while other ranks have not written theirs."""
     records = all_records(plan, how.on_error == "skip")
     if records is None:
+        if plan.is_finished():  # another rank was quicker; what we noted since is of no use to anyone
+            remove_records(plan)
         return False
     manifest = _manifest(plan, records)
     if not manifest.samples:
         raise InputError(
-            f"{plan.folder.name}: not one sample in {len(records)} videos "
+            f"{plan.name}: not one sample in {len(records)} videos "
             f"({', '.join(v.name for v in plan.videos[:3])}, …); look at data.detector (threshold, min_size, "
             "min_confidence, classes, boxes), and at whether the videos are longer than data.clip_length, "
             f"{manifest.clip_length} frames"
         )
     _remove_remains(plan, manifest)
-    manifest.save(plan.folder)
-    shutil.rmtree(plan.folder / DONE, ignore_errors=True)
+    manifest.save(plan.store)
+    remove_records(plan)
     return True
 
 
@@ -159,12 +147,12 @@ def _remove_remains(plan: Plan, manifest: Manifest) -> None:
     listed = {shard.name for shard in manifest.shards}
     # Names made from our own videos alone: whatever else lies there is not ours to remove.
     ours = {video.name for video in plan.videos}
-    for path in sorted(plan.folder.iterdir()):
-        shard = re.fullmatch(r"((.+)-\d{4,})\.(tar|idx)", path.name)
-        partial = re.fullmatch(r"\.(.+)\.(\d+)\.partial", path.name)
+    for name in plan.store.sizes():
+        shard = re.fullmatch(r"((.+)-\d{4,})\.(tar|idx)", name)
+        partial = re.fullmatch(r"\.(.+)\.(\d+)\.partial", name)
         remains = shard and shard[2] in ours and shard[1] not in listed
         if remains or (partial and not _is_alive(int(partial[2]))):
-            path.unlink(missing_ok=True)
+            plan.store.delete(name)
 
 
 def _is_alive(process: int) -> bool:
@@ -174,80 +162,6 @@ def _is_alive(process: int) -> bool:
         except ProcessLookupError:
             return False
     return True
-
-
-def _write_video(plan: Plan, work: Work, bar: tqdm) -> dict[str, Any]:
-    """Write the shards of one video; returns its record: facts of the video and of its shards."""
-    settings, video, frames = plan.settings, work.video, work.frames
-    counted = _Counted(frames, bar)
-    scene, detector = b"", None
-    if plan.kind == "cube":
-        background = median_background(frames)
-        scene = scene_member(scene_feature(settings, background))
-        detector = make_detector(settings, video, background, work.length)
-        samples = cut_cubes(
-            counted,
-            detector,
-            length=settings.clip_length,
-            size=settings.cube_size,
-            context=settings.context,
-            stride=plan.stride,
-            batch=settings.detector.batch,
-        )
-        samples = with_tracks(samples, plan.stride) if settings.tracks else samples
-    else:
-        samples = cut_clips(counted, length=settings.clip_length, size=settings.virtual_size, stride=plan.stride)
-    virtual = plan.kind == "virtual"
-    labels = interval_labels(work.labels["virtual"], work.length) if virtual else np.full(work.length, -1)
-    labelled = ((sample, int(labels[sample.frame])) for sample in ahead(samples, SAMPLES_AHEAD))
-    limit = settings.shard_samples
-    shards = pack_video(plan.folder, video.name, {"scene": video.scene}, labelled, settings.codec, scene, limit)
-    if detector and detector.note:
-        tqdm.write(f"note: {plan.folder.name}, video {video.name!r}: {detector.note}")
-    info = VideoInfo(
-        name=video.name,
-        scene=video.scene,
-        frames=work.length,
-        fps=frames.fps,
-        width=frames.width,
-        height=frames.height,
-        labels=work.labels,
-        events=video.events,
-    )
-    return {"video": dataclasses.asdict(info), "shards": [dataclasses.asdict(shard) for shard in shards]}
-
-
-class _Counted:
-    """Frames that move a progress bar as they are read."""
-
-    def __init__(self, frames: Frames, bar: tqdm) -> None:
-        self.frames, self.bar = frames, bar
-        self.fps, self.width, self.height = frames.fps, frames.width, frames.height
-
-    def __len__(self) -> int:
-        return len(self.frames)
-
-    def __iter__(self) -> Iterator[np.ndarray]:
-        for frame in ahead(self.frames, FRAMES_AHEAD):
-            yield frame
-            self.bar.update()
-
-
-def _checked_labels(settings: DataSettings, video: Video, frames: int) -> dict[str, list[list[int]]]:
-    """The video's labels, within its frames; those of another length are refused, or cut where that was asked for."""
-    last = max((end for intervals in video.labels.values() for _, end in intervals), default=0)
-    spoken = video.labelled_frames
-    if last <= frames and spoken in (None, frames):
-        return video.labels
-    found = f"its labels run to frame {last} (counted from 1)" if spoken is None else f"its labels are of {spoken}"
-    if settings.labels_mismatch == "refuse":
-        raise InputError(
-            f"video {video.name!r}: {frames} frames decoded, but {found}; pass --labels_mismatch clip to cut them to "
-            "the video, frames without a label being normal"
-        )
-    cut = {name: [[s, min(e, frames)] for s, e in some if s < frames] for name, some in video.labels.items()}
-    tqdm.write(f"note: video {video.name!r}: {found}, cut to its {frames} frames")
-    return cut
 
 
 def _manifest(plan: Plan, records: list[dict[str, Any]]) -> Manifest:
@@ -272,15 +186,15 @@ def _manifest(plan: Plan, records: list[dict[str, Any]]) -> Manifest:
     )
 
 
-def _print_table(plans: list[Plan], written: set[Path]) -> None:
+def _print_table(plans: list[Plan], written: set[str]) -> None:
     print(f"{'set':16} {'videos':>7} {'samples':>9} {'shards':>7} {'MB':>8}")
     for plan in plans:
-        if not (plan.folder / MANIFEST).is_file():
-            print(f"{plan.folder.name:16} not whole yet: the rank that ends last writes its manifest", flush=True)
+        if plan.store.size(MANIFEST) is None:
+            print(f"{plan.name:16} not whole yet: the rank that ends last writes its manifest", flush=True)
             continue
-        made = Manifest.load(plan.folder)
+        made = Manifest.load(plan.store)
         size = sum(shard.bytes for shard in made.shards) / 1e6
-        status = "" if plan.folder in written else "  already there"
+        status = "" if plan.name in written else "  already there"
         status += f"  {len(made.failed)} failed: {', '.join(made.failed)}" if made.failed else ""
-        row = f"{plan.folder.name:16} {len(made.videos):7} {made.samples:9} {len(made.shards):7} {size:8.1f}"
+        row = f"{plan.name:16} {len(made.videos):7} {made.samples:9} {len(made.shards):7} {size:8.1f}"
         print(row + status, flush=True)

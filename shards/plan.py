@@ -11,6 +11,7 @@ from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
 from dist_vad.storage import digest
+from dist_vad.store import Store, open_store
 from shards.datasets import open_dataset, open_virtual
 from shards.datasets.base import Video
 from shards.detectors.files import PATHS, detector_digests
@@ -35,12 +36,18 @@ SCENE_NETWORK = ("scene", "scene_encoder", "scene_classes", "scene_foreground")
 class Plan:
     """One shard set to be made."""
 
-    folder: Path
+    store: Store
+    """Where it is to lie."""
     kind: str
     split: str
     videos: list[Video]
     stride_key: str
     settings: DataSettings
+
+    @property
+    def name(self) -> str:
+        """What the set is called, such as `cube-train`."""
+        return f"{self.kind}-{self.split}"
 
     @property
     def stride(self) -> int:
@@ -69,23 +76,30 @@ class Plan:
 
     def is_finished(self) -> bool:
         """Whether the set is there, whole. Raises InputError for a set there that was made otherwise."""
-        if not (self.folder / MANIFEST).is_file():
+        if self.store.size(MANIFEST) is None:
             return False
-        found = Manifest.load(self.folder)
+        how = self.difference(Manifest.load(self.store))
+        if how:
+            raise InputError(
+                f"{self.store.where()} was made otherwise: {how}; choose another --out, or delete that folder to make "
+                "it anew"
+            )
+        return True
+
+    def difference(self, found: Manifest) -> str:
+        """What tells a set that is there from the one that is planned; empty where they are the same."""
         if found.fingerprint == self.fingerprint:
-            return True
+            return ""
         then = _flat(_decisive(found.settings, self.kind, self.stride_key))
         now = _flat(_decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key))
         keys = [key for key in {**now, **then} if then.get(key) != now.get(key)]
         other = [f"{key} was {_shown(then, key)}, now {_shown(now, key)}" for key in keys]
-        how = "; ".join(other) or "from other videos, labels, boxes or weights, or by another version of the producer"
-        raise InputError(
-            f"{self.folder} was made otherwise: {how}; choose another --out, or delete that folder to make it anew"
-        )
+        return "; ".join(other) or "from other videos, labels, boxes or weights, or by another version of the producer"
 
 
-def make_plans(settings: DataSettings, out: Path) -> list[Plan]:
+def make_plans(settings: DataSettings, out: Store | Path | str) -> list[Plan]:
     """The shard sets that a data set gives, under `out`; none for a split without videos."""
+    root = open_store(out)
     videos = open_dataset(settings)
     train, val = hold_out([video for video in videos if video.split == "train"], settings.val_share)
     test = [video for video in videos if video.split == "test"]
@@ -101,7 +115,7 @@ def make_plans(settings: DataSettings, out: Path) -> list[Plan]:
         ("virtual", "train", open_virtual(settings), "virtual_stride"),
     ]
     return [
-        Plan(out / f"{kind}-{split}", kind, split, some, stride_key, settings)
+        Plan(root.child(f"{kind}-{split}"), kind, split, some, stride_key, settings)
         for kind, split, some, stride_key in sets
         if some
     ]

@@ -1,11 +1,11 @@
 """Records of the videos of a set that are done, kept until its manifest is written: what a restart goes on from."""
 
 import json
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-from dist_vad.manifest import index_path, tar_path
-from dist_vad.storage import write_json
+from dist_vad.manifest import index_name, tar_name
+from dist_vad.storage import json_bytes
 from shards.datasets.base import Video
 from shards.plan import Plan
 
@@ -15,33 +15,51 @@ FAILED = "failed"
 """Key of a record that holds the reason why a video has no shards."""
 
 
-def record_path(plan: Plan, video: Video) -> Path:
-    """Where the record of a video lies."""
-    return plan.folder / DONE / f"{video.name}.json"
+def record_name(video: Video) -> str:
+    """Where the record of a video lies within its set."""
+    return f"{DONE}/{video.name}.json"
 
 
 def write_record(plan: Plan, video: Video, facts: dict[str, Any]) -> None:
     """Note that a video is done, once its shards are whole, or that it failed."""
-    write_json(record_path(plan, video), {"fingerprint": plan.video_fingerprint(video), **facts})
+    plan.store.put(record_name(video), json_bytes({"fingerprint": plan.video_fingerprint(video), **facts}))
 
 
-def read_record(plan: Plan, video: Video) -> dict[str, Any] | None:
-    """The record of a video; None where it is of other settings, or where its shards are not there."""
+def read_record(plan: Plan, video: Video, size: Callable[[str], int | None] | None = None) -> dict[str, Any] | None:
+    """The record of a video; None where it is of other settings, or where its shards are not there.
+
+    Args:
+        size: bytes of a file of the set by name; given by whoever reads many records and has listed the set once.
+    """
+    size = size or plan.store.size
+    if size(record_name(video)) is None:
+        return None
     try:
-        record = json.loads(record_path(plan, video).read_text())
-    except FileNotFoundError:
+        record = json.loads(plan.store.read(record_name(video)))
+    except FileNotFoundError:  # another rank has just written the manifest
         return None
     if record["fingerprint"] != plan.video_fingerprint(video):
         return None
     for shard in record.get("shards", ()):
-        tar, index = tar_path(plan.folder, shard["name"]), index_path(plan.folder, shard["name"])
-        if not (index.is_file() and tar.is_file() and tar.stat().st_size == shard["bytes"]):
+        if size(index_name(shard["name"])) is None or size(tar_name(shard["name"])) != shard["bytes"]:
             return None
     return record
 
 
 def all_records(plan: Plan, with_failed: bool) -> list[dict[str, Any]] | None:
     """The records of all videos of a set; None while some are missing, or failed where that is not accepted."""
-    records = [read_record(plan, video) for video in plan.videos]
-    found = [record for record in records if record and (with_failed or FAILED not in record)]
-    return found if len(found) == len(records) else None
+    sizes = plan.store.sizes()
+    records = []
+    for video in plan.videos:
+        record = read_record(plan, video, sizes.get)
+        if not record or (FAILED in record and not with_failed):
+            return None
+        records.append(record)
+    return records
+
+
+def remove_records(plan: Plan) -> None:
+    """Remove every record of a set, once its manifest is there."""
+    for name in plan.store.sizes():
+        if name.startswith(f"{DONE}/"):
+            plan.store.delete(name)

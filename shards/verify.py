@@ -1,143 +1,67 @@
 """Check every shard set below a folder: presence, sizes, sha256, counts, and every member against its index.
 
-python shards/verify.py DIR
+python shards/verify.py DIR|s3://BUCKET/PREFIX [--repair [--root DIR]]
+
+With --repair, videos whose shards are missing or damaged are cut anew, with the settings in the manifest.
 """
 
-import io
-import json
+import argparse
 import sys
-import tarfile
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
-
-import numpy as np
+from pathlib import Path, PurePosixPath
 
 from dist_vad.errors import InputError, entry_point
-from dist_vad.manifest import (
-    INDEX_DTYPE,
-    MANIFEST,
-    MEMBERS,
-    SCHEMA,
-    Manifest,
-    ShardInfo,
-    index_path,
-    sample_key,
-    tar_path,
-)
-from dist_vad.progress import progress_bar
-from dist_vad.storage import bytes_sha256
+from dist_vad.manifest import MANIFEST, Manifest
+from dist_vad.store import Store, open_store
+from shards.faults import find_faults
+from shards.repair import check_manifests, repair_set
 
 
-def verify_set(folder: Path) -> Iterator[str]:
+def verify_set(place: Store | Path | str) -> list[str]:
     """One line for each thing that is wrong with a shard set: the file, what was found, what was expected."""
-    try:
-        manifest = Manifest.load(folder)
-    except InputError as error:
-        yield str(error)
-        return
-    except (KeyError, TypeError, AttributeError) as error:
-        yield f"{folder / MANIFEST}: keys missing or unknown ({error}), expected those of schema {SCHEMA}"
-        return
-    frames = {video.name: video.frames for video in manifest.videos}
-    for shard in progress_bar(manifest.shards, desc=folder.name, unit=" shards", leave=False):
-        if shard.video not in frames:
-            yield f"{folder / MANIFEST}: shard {shard.name} is of video {shard.video!r}, which is not listed"
-        else:
-            yield from _verify_shard(folder, shard, frames[shard.video])
-    listed = {path(folder, shard).name for shard in manifest.shards for path in (tar_path, index_path)}
-    present = sorted(path.name for pattern in ("*.tar", "*.idx") for path in folder.glob(pattern))
-    yield from (f"{folder / name}: found, but not in the manifest; delete it" for name in present if name not in listed)
+    return [fault.text for fault in find_faults(open_store(place))]
 
 
-def _verify_shard(folder: Path, shard: ShardInfo, frames: int) -> Iterator[str]:
-    """What is wrong with one shard of a video of so many frames."""
-    tar, index = tar_path(folder, shard), index_path(folder, shard)
-    absent = [path for path in (tar, index) if not path.is_file()]
-    if absent:
-        yield from (f"{path}: missing, expected by the manifest" for path in absent)
-        return
-    content, index_content = tar.read_bytes(), index.read_bytes()
-    whole = len(content) == shard.bytes
-    if not whole:
-        yield f"{tar}: {len(content)} bytes, expected {shard.bytes}"
-    elif (found := bytes_sha256(content)) != shard.sha256:
-        yield f"{tar}: sha256 {found[:12]}…, expected {shard.sha256[:12]}…"
-    if (found := bytes_sha256(index_content)) != shard.index_sha256:
-        yield f"{index}: sha256 {found[:12]}…, expected {shard.index_sha256[:12]}…"
-        return
-    rows = np.load(io.BytesIO(index_content))
-    if rows.dtype != INDEX_DTYPE or len(rows) != shard.samples:
-        fields = "" if rows.dtype == INDEX_DTYPE else " with other fields"
-        yield f"{index}: {len(rows)} samples{fields}, expected {shard.samples}"
-        return
-    if whole:  # one line says enough of a truncated tar
-        yield from _verify_members(tar, shard, frames, rows, content)
-
-
-def _verify_members(tar: Path, shard: ShardInfo, frames: int, rows: np.ndarray, content: bytes) -> Iterator[str]:
-    """Every member that the index lists, and no other, is in the tar, with the checksum and the key that it says."""
-    try:
-        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            found = {member.offset_data: member for member in archive}
-    except tarfile.TarError as error:
-        yield f"{tar}: does not read as a tar ({error})"
-        return
-    for row in rows:
-        key = sample_key(shard.video, int(row["frame"]), int(row["object"]))
-        if not 0 <= row["frame"] < frames:
-            yield f"{tar}: sample {key} is of frame {row['frame']}, expected one of the video's {frames}"
-        for name, offset, size, checksum in zip(MEMBERS, row["offset"], row["size"], row["crc32"]):
-            if not size:
-                continue
-            member = found.pop(int(offset), None)
-            piece = content[offset : offset + size]
-            if member is None or not member.name.startswith(f"{key}.") or member.size != size:
-                at = f"{member.name}, {member.size} bytes" if member else "nothing"
-                yield f"{tar}: {at} at byte {offset}, expected {name} of sample {key}, {size} bytes"
-            elif (crc := zlib.crc32(piece)) != checksum:
-                yield f"{tar}: {name} of sample {key} has crc32 {crc:08x}, expected {checksum:08x}"
-            elif name == "json" and (difference := _difference(piece, shard.video, row)):
-                yield f"{tar}: json of sample {key}: {difference}"
-    yield from (f"{tar}: member {member.name} found, but not in the index" for member in found.values())
-
-
-def _difference(content: bytes, video: str, row: np.ndarray) -> str:
-    """How a sample's json differs from its index row; empty where they agree."""
-    described = json.loads(content)
-    expected = {"video": video, "frame": int(row["frame"]), "object": int(row["object"])}
-    if row["label"] >= 0:
-        expected["label"] = int(row["label"])
-    wrong = [
-        f"{key} is {described.get(key)!r}, expected {value!r}"
-        for key, value in expected.items()
-        if described.get(key) != value
-    ]
-    if not np.allclose(described.get("box", []) or np.nan, row["box"], atol=0.01):
-        wrong.append(f"box is {described.get('box')}, expected {row['box'].tolist()}")
-    return "; ".join(wrong)
+def _sets(root: Store) -> list[Store]:
+    """Every shard set below a place, whole or not."""
+    paths = [PurePosixPath(name) for name in root.sizes()]
+    folders = {path.parent for path in paths if path.name == MANIFEST or path.suffix == ".tar"}
+    return [root.child("" if folder == PurePosixPath() else str(folder)) for folder in sorted(folders)]
 
 
 @entry_point
 def main() -> None:
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
-        raise InputError("usage: python shards/verify.py DIR, the folder of one or more shard sets")
-    root = Path(sys.argv[1])
-    folders = sorted({path.parent for pattern in (MANIFEST, "*.tar") for path in root.rglob(pattern)})
-    if not folders:
-        raise InputError(f"no shard set below {root}; expected folders with {MANIFEST} as shards/write.py makes them")
-    wrong = [line for folder in folders for line in verify_set(folder)]
+    usage = "python shards/verify.py DIR|s3://BUCKET/PREFIX [--repair [--root DIR] [--scratch DIR]]"
+    parser = argparse.ArgumentParser(usage=usage, description="Check every shard set below a folder.")
+    parser.add_argument("place", help="a folder, or s3://bucket/prefix, with one or more shard sets")
+    parser.add_argument("--repair", action="store_true", help="cut videos anew whose shards are missing or damaged")
+    parser.add_argument("--root", help="for --repair: where the data set lies now, if it has moved since")
+    parser.add_argument("--scratch", type=Path, help="for --repair: folder for the video in work (the system's own)")
+    options = parser.parse_args()
+    if not options.repair and (options.root or options.scratch):
+        raise InputError("--root and --scratch are given without --repair; add it, or leave them out")
+    root = open_store(options.place)
+    sets = _sets(root)
+    if not sets:
+        raise InputError(
+            f"no shard set below {root.where()}; expected folders with {MANIFEST} as shards/write.py makes them"
+        )
+    faults = [list(find_faults(store)) for store in sets]
+    if options.repair:
+        check_manifests(sets, faults)
+        faults = [repair_set(store, some, options.root, options.scratch) for store, some in zip(sets, faults)]
+    wrong = [fault.text for some in faults for fault in some]
     for line in wrong:
         print(f"wrong: {line}")
     if wrong:
         things = "1 thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
-        print(f"{things} wrong; delete the folder of that set and start shards/write.py again")
+        advice = "pass --repair to cut damaged videos anew, or " * (not options.repair)
+        print(f"{things} wrong; {advice}delete the folder of that set and start shards/write.py again")
         sys.exit(1)
     print(f"{'set':16} {'videos':>7} {'samples':>9} {'shards':>7} {'MB':>8}")
-    for folder in folders:
-        made = Manifest.load(folder)
+    for store in sets:
+        made = Manifest.load(store)
         size = sum(shard.bytes for shard in made.shards) / 1e6
-        print(f"{folder.name:16} {len(made.videos):7} {made.samples:9} {len(made.shards):7} {size:8.1f}  whole")
+        print(f"{store.name:16} {len(made.videos):7} {made.samples:9} {len(made.shards):7} {size:8.1f}  whole")
 
 
 if __name__ == "__main__":

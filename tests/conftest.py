@@ -6,9 +6,12 @@ from pathlib import Path
 
 import pytest
 from miniature import QUIET
+from s3_fixtures import environment, prefix, proxy, server, small_dataset, small_sets, url, written
 
 from dist_vad.config import DataSettings, ModelSettings, PlazaSettings, Settings, StageSettings, StreamSettings
 from shards.job import write_shards
+
+__all__ = ("environment", "prefix", "proxy", "server", "small_dataset", "small_sets", "url", "written")
 
 
 @pytest.fixture(scope="session")

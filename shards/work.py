@@ -1,0 +1,128 @@
+"""The work on one video: open it, check its labels, cut its shards."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dist_vad.config import DataSettings
+from dist_vad.errors import InputError
+from dist_vad.manifest import ShardInfo, VideoInfo, interval_labels
+from shards.ahead import ahead
+from shards.background import median_background
+from shards.cut import cut_clips, cut_cubes
+from shards.datasets.base import Frames, Video
+from shards.detectors import check_detector, make_detector
+from shards.pack import pack_video, scene_member
+from shards.plan import Plan
+from shards.scene import check_scene, scene_feature
+from shards.tracks import with_tracks
+
+FRAMES_AHEAD, SAMPLES_AHEAD = 16, 64
+"""Decoded frames that wait for the detector, and cut samples that wait to be encoded."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One video of a set, opened and checked."""
+
+    video: Video
+    frames: Frames
+    labels: dict[str, list[list[int]]]
+    length: int
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the manifest says of the video."""
+        return VideoInfo(
+            name=self.video.name,
+            scene=self.video.scene,
+            frames=self.length,
+            fps=self.frames.fps,
+            width=self.frames.width,
+            height=self.frames.height,
+            labels=self.labels,
+            events=self.video.events,
+        )
+
+
+def open_work(plan: Plan, video: Video, length: int | None = None) -> Work:
+    """Open a video and check its labels and boxes.
+
+    Args:
+        length: its frames, where they are known: counting those of a video file means decoding it.
+
+    Raises VideoError where it does not open, InputError where labels or boxes do not fit it.
+    """
+    frames = video.open()
+    length = len(frames) if length is None else length
+    if plan.kind == "cube":
+        check_detector(plan.settings, video, length)
+        check_scene(plan.settings)
+    return Work(video, frames, _checked_labels(plan.settings, video, length), length)
+
+
+def cut_video(plan: Plan, work: Work, folder: Path, bar: tqdm) -> list[ShardInfo]:
+    """Write the shards of one video into a local folder; `bar` moves by a step a frame."""
+    settings, video, frames = plan.settings, work.video, work.frames
+    counted = _Counted(frames, bar)
+    scene, detector = b"", None
+    if plan.kind == "cube":
+        background = median_background(frames)
+        scene = scene_member(scene_feature(settings, background))
+        detector = make_detector(settings, video, background, work.length)
+        samples = cut_cubes(
+            counted,
+            detector,
+            length=settings.clip_length,
+            size=settings.cube_size,
+            context=settings.context,
+            stride=plan.stride,
+            batch=settings.detector.batch,
+        )
+        samples = with_tracks(samples, plan.stride) if settings.tracks else samples
+    else:
+        samples = cut_clips(counted, length=settings.clip_length, size=settings.virtual_size, stride=plan.stride)
+    virtual = plan.kind == "virtual"
+    labels = interval_labels(work.labels["virtual"], work.length) if virtual else np.full(work.length, -1)
+    labelled = ((sample, int(labels[sample.frame])) for sample in ahead(samples, SAMPLES_AHEAD))
+    limit = settings.shard_samples
+    shards = pack_video(folder, video.name, {"scene": video.scene}, labelled, settings.codec, scene, limit)
+    if detector and detector.note:
+        tqdm.write(f"note: {plan.name}, video {video.name!r}: {detector.note}")
+    return shards
+
+
+class _Counted:
+    """Frames that move a progress bar as they are read."""
+
+    def __init__(self, frames: Frames, bar: tqdm) -> None:
+        self.frames, self.bar = frames, bar
+        self.fps, self.width, self.height = frames.fps, frames.width, frames.height
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for frame in ahead(self.frames, FRAMES_AHEAD):
+            yield frame
+            self.bar.update()
+
+
+def _checked_labels(settings: DataSettings, video: Video, frames: int) -> dict[str, list[list[int]]]:
+    """The video's labels, within its frames; those of another length are refused, or cut where that was asked for."""
+    last = max((end for intervals in video.labels.values() for _, end in intervals), default=0)
+    spoken = video.labelled_frames
+    if last <= frames and spoken in (None, frames):
+        return video.labels
+    found = f"its labels run to frame {last} (counted from 1)" if spoken is None else f"its labels are of {spoken}"
+    if settings.labels_mismatch == "refuse":
+        raise InputError(
+            f"video {video.name!r}: {frames} frames decoded, but {found}; pass --labels_mismatch clip to cut them to "
+            "the video, frames without a label being normal"
+        )
+    cut = {name: [[s, min(e, frames)] for s, e in some if s < frames] for name, some in video.labels.items()}
+    tqdm.write(f"note: video {video.name!r}: {found}, cut to its {frames} frames")
+    return cut
