@@ -192,6 +192,8 @@ class TrainSettings:
     """Samples that one rank passes through the network at once; gradients are accumulated. 0 = its whole share."""
     threads: int = 2
     """Threads that read and decode ahead of the training step."""
+    processes: int = 0
+    """Read in so many processes of their own instead; 0 = in threads."""
     prefetch: int = 4
     """Steps that are read ahead."""
     cpu_threads: int = 0
@@ -207,8 +209,27 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for key in ("threads", "prefetch", "log_every"):
             refuse_unless(getattr(self, key) >= 1, f"train.{key}", getattr(self, key), "1 or more")
-        for key in ("micro_batch", "cpu_threads", "checkpoint_seconds", "checkpoint_steps"):
+        for key in ("micro_batch", "cpu_threads", "checkpoint_seconds", "checkpoint_steps", "processes"):
             refuse_unless(getattr(self, key) >= 0, f"train.{key}", getattr(self, key), "0 or more")
+
+
+@dataclass(kw_only=True)
+class CacheSettings:
+    """Where shards of a bucket are kept on this machine; nothing here changes what is learned."""
+
+    folder: str = "~/.cache/dist_vad"
+    """Shared by all processes of a node and by all runs: files are named by their content."""
+    gigabytes: float = 50.0
+    """Most bytes of all of them together, in 1e9; those longest unused make room. At least the shards that all streams
+    of a node read at the same time should fit."""
+
+    def __post_init__(self) -> None:
+        refuse_unless(self.gigabytes > 0, "cache.gigabytes", self.gigabytes, "more than 0")
+
+    @property
+    def limit(self) -> int:
+        """Bytes."""
+        return int(self.gigabytes * 1e9)
 
 
 @dataclass(kw_only=True)
@@ -236,10 +257,12 @@ class Settings:
     run: str = "runs/default"
     """Folder for states, logs, scores, metrics and the report."""
     shards: str = "runs/shards/plaza"
-    """Folder of the shard sets; written with the settings under `data` if nothing is there."""
+    """Folder of the shard sets, or s3://bucket/prefix; written with the settings under `data` if nothing is there."""
     mix: dict[str, int] = field(default_factory=dict)
     """Folders of further shard sets to train on -> how many samples of a global batch come from each, such as
     {shards/avenue: 16}; the rest comes from `shards`. It counts for each kind of sample that a folder holds."""
+    augment: Literal["none", "mirror"] = "none"
+    """mirror: half of the training samples, by draw, are shown mirrored. Part of a state's recipe."""
     seed: int = 0
     """Seed of the weights and of every random draw."""
     data: DataSettings = field(default_factory=DataSettings)
@@ -252,6 +275,8 @@ class Settings:
     """The stages by name, in the order in which they are learned; `--curriculum.NAME.steps 100` overrides a value."""
     task: TaskSettings = field(default_factory=TaskSettings)
     """Settings of single proxy tasks."""
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    """Where shards of a bucket are kept on this machine."""
     train: TrainSettings = field(default_factory=TrainSettings)
     """How the work is done on this machine."""
     score: ScoreSettings = field(default_factory=ScoreSettings)

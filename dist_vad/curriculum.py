@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dist_vad.cache import ShardCache
 from dist_vad.config import Settings, StageSettings
 from dist_vad.errors import InputError
-from dist_vad.manifest import Manifest
+from dist_vad.manifest import MANIFEST, Manifest
+from dist_vad.reader import ShardSet
 from dist_vad.storage import digest
+from dist_vad.store import LocalStore, Store, open_store
 from dist_vad.tasks import TASKS
 
 
@@ -34,17 +37,23 @@ class Stage:
         return sorted({TASKS[task].kind for task in self.settings.tasks})
 
 
-def shard_folder(shards: Path, kind: str, split: str) -> Path:
-    """Where the shard set of a kind and a split lies."""
-    return shards / f"{kind}-{split}"
+def shard_store(root: str, kind: str, split: str) -> Store:
+    """Where the shard set of a kind and a split lies, below a folder or `s3://bucket/prefix`."""
+    return open_store(root).child(f"{kind}-{split}")
+
+
+def open_set(settings: Settings, store: Store) -> ShardSet:
+    """A shard set, read through the local cache where it lies in a bucket."""
+    folder = Path(settings.cache.folder).expanduser()
+    return ShardSet(store, None if isinstance(store, LocalStore) else ShardCache(folder, settings.cache.limit))
 
 
 def plan(settings: Settings) -> list[Stage]:
     """The stages in order, each with the key of its state. Raises InputError for a task unknown or without data."""
     check_tasks(settings)
     kinds = {TASKS[task].kind for stage in settings.curriculum.values() for task in stage.tasks}
-    digests = {kind: _training_manifest(Path(settings.shards), kind).content_digest for kind in sorted(kinds)}
-    scene_size = Manifest.load(shard_folder(Path(settings.shards), "cube", "train")).scene_size
+    digests = {kind: _training_manifest(settings.shards, kind).content_digest for kind in sorted(kinds)}
+    scene_size = Manifest.load(shard_store(settings.shards, "cube", "train")).scene_size
     stages: list[Stage] = []
     parent = ""
     for name, stage in settings.curriculum.items():
@@ -61,6 +70,9 @@ def plan(settings: Settings) -> list[Stage]:
             "seed": settings.seed,
             "data": {kind: digests[kind] for kind in used},
         }
+        # Only where they are used, so that what they do not touch keeps its name.
+        if settings.augment != "none":
+            recipe["augment"] = settings.augment
         if settings.mix:
             recipe["mix"] = {kind: _mixed_in(settings, stage.global_batch, kind) for kind in used}
         parent = digest(recipe)
@@ -68,11 +80,11 @@ def plan(settings: Settings) -> list[Stage]:
     return stages
 
 
-def shares(settings: Settings, global_batch: int, kind: str) -> list[tuple[Path, int]]:
+def shares(settings: Settings, global_batch: int, kind: str) -> list[tuple[Store, int]]:
     """The training sets of a kind, each with the samples that it gives to a global batch: `shards` gives what the
     sets of `mix` leave. Raises InputError where nothing is left."""
-    folders = [(shard_folder(Path(root), kind, "train"), share) for root, share in settings.mix.items()]
-    mixed = [(folder, share) for folder, share in folders if folder.is_dir()]
+    stores = [(shard_store(root, kind, "train"), share) for root, share in settings.mix.items()]
+    mixed = [(store, share) for store, share in stores if store.size(MANIFEST) is not None]
     rest = global_batch - sum(share for _, share in mixed)
     if rest < 1:
         listed = ", ".join(f"{root}: {share}" for root, share in settings.mix.items())
@@ -80,12 +92,12 @@ def shares(settings: Settings, global_batch: int, kind: str) -> list[tuple[Path,
             f"mix asks for {global_batch - rest} of the {global_batch} {kind} samples of a global batch ({listed}); "
             f"allowed: together at most {global_batch - 1}, the rest comes from {settings.shards}"
         )
-    return [(shard_folder(Path(settings.shards), kind, "train"), rest), *mixed]
+    return [(shard_store(settings.shards, kind, "train"), rest), *mixed]
 
 
 def _mixed_in(settings: Settings, global_batch: int, kind: str) -> list[tuple[str, int]]:
     """(digest of the data, share) of each set of `mix`. Raises InputError for samples of another shape."""
-    first, *others = [(Manifest.load(folder), share) for folder, share in shares(settings, global_batch, kind)]
+    first, *others = [(Manifest.load(store), share) for store, share in shares(settings, global_batch, kind)]
     for made, _ in others:
         for key in ("clip_length", "size", "scene_size"):
             found, expected = getattr(made, key), getattr(first[0], key)
@@ -105,12 +117,12 @@ def check_tasks(settings: Settings) -> None:
                 raise InputError(f"curriculum.{name}.tasks names {task!r}; allowed: {', '.join(TASKS)}")
 
 
-def _training_manifest(shards: Path, kind: str) -> Manifest:
-    folder = shard_folder(shards, kind, "train")
-    if not folder.is_dir():
+def _training_manifest(shards: str, kind: str) -> Manifest:
+    store = shard_store(shards, kind, "train")
+    if store.size(MANIFEST) is None:
         tasks = ", ".join(name for name, task in TASKS.items() if task.kind == kind)
         raise InputError(
-            f"no {kind} samples to train on: {folder} does not exist, but the curriculum has tasks that need it "
-            f"({tasks}); write the shards with a data set that has them, or leave those tasks out"
+            f"no {kind} samples to train on: {store.where(MANIFEST)} does not exist, but the curriculum has tasks "
+            f"that need it ({tasks}); write the shards with a data set that has them, or leave those tasks out"
         )
-    return Manifest.load(folder)
+    return Manifest.load(store)

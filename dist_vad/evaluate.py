@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from dist_vad import metrics
 from dist_vad.config import Settings
-from dist_vad.curriculum import shard_folder
+from dist_vad.curriculum import open_set, shard_store
 from dist_vad.errors import InputError
 from dist_vad.model import Network
 from dist_vad.progress import progress_bar
@@ -53,9 +53,10 @@ class Evaluation:
     """Scores of all subjects on the test set, in parts under `RUN/scores`."""
 
     def __init__(self, settings: Settings, accelerator: Accelerator) -> None:
-        root = Path(settings.shards)
         self.settings, self.accelerator = settings, accelerator
-        self.sets = ShardSets(*(ShardSet(shard_folder(root, "cube", split)) for split in ("train", "val", "test")))
+        self.sets = ShardSets(
+            *(open_set(settings, shard_store(settings.shards, "cube", split)) for split in ("train", "val", "test"))
+        )
         self.folder = Path(settings.run) / "scores"
 
     def score(self, state: State) -> list[Subject]:

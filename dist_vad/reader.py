@@ -9,16 +9,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from isal.isal_zlib import crc32
-from torch.utils.data import IterableDataset
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
+from dist_vad.cache import ShardCache
 from dist_vad.codec import decode_into, npy_values
 from dist_vad.errors import InputError
-from dist_vad.manifest import INDEX_DTYPE, Manifest, ShardInfo, index_path, sample_key, tar_path
+from dist_vad.manifest import INDEX_DTYPE, Manifest, ShardInfo, index_name, sample_key, tar_name
 from dist_vad.storage import bytes_sha256
+from dist_vad.store import LocalStore, Store, open_store
 from dist_vad.stream import Streams
+
+STEPS_FETCHED_AHEAD, FETCHERS = 64, 4
+"""Steps whose shards are fetched before they are read, and threads that fetch."""
 
 
 @dataclass
@@ -57,12 +63,25 @@ class Batch:
 class ShardSet:
     """An open shard set. Samples are numbered through its shards in manifest order."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.manifest = Manifest.load(folder)
+    def __init__(self, place: Store | Path | str, cache: ShardCache | None = None) -> None:
+        """`place`: a folder, or a prefix of a bucket, whose tars are then read through `cache`."""
+        self.store = open_store(place)
+        self.where = self.store.where()
+        self.manifest = Manifest.load(self.store)
         self.starts = np.cumsum([0, *(shard.samples for shard in self.manifest.shards)])
         # A mapped shard costs address space, not memory; the bound keeps the number of mappings under the system's.
-        self._open = functools.lru_cache(maxsize=8192)(self._open_shard)
+        most = 8192
+        self._cache = None if isinstance(self.store, LocalStore) else cache
+        if not isinstance(self.store, LocalStore):
+            if cache is None:
+                raise ValueError(f"{self.where} is read through a cache; none was given")
+            cache.check(self.manifest.shards, self.where)
+            # Nor may what the cache has removed live on as a mapping.
+            most = max(1, cache.limit // max(shard.bytes for shard in self.manifest.shards))
+        self._open = functools.lru_cache(maxsize=min(most, 8192))(self._open_shard)
+
+    def __reduce__(self) -> tuple:
+        return ShardSet, (self.where, self._cache)  # another process opens it anew
 
     def __len__(self) -> int:
         return int(self.starts[-1])
@@ -90,6 +109,16 @@ class ShardSet:
         drawn = np.arange(len(ids)) if positions is None else positions
         labels = torch.from_numpy(rows["label"].astype(np.int64))
         return Batch(torch.from_numpy(clips), torch.from_numpy(scenes), labels, drawn)
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether shards have to be fetched before they can be read."""
+        return self._cache is not None
+
+    def prepare(self, ids: np.ndarray) -> None:
+        """Have the shards of some samples at hand, so that reading them need not wait."""
+        for number in np.unique(np.searchsorted(self.starts, ids, side="right") - 1).tolist():
+            self._open(number)
 
     def scenes(self, ids: np.ndarray) -> np.ndarray:
         """Names of the scenes of samples: str [len(ids)]."""
@@ -123,8 +152,8 @@ class ShardSet:
         shard = self.manifest.shards[number]
         key = sample_key(shard.video, int(row["frame"]), int(row["object"]))
         return (
-            f"shard {tar_path(self.folder, shard)} is damaged at sample {key}: its checksum differs from the "
-            f"index; `python shards/verify.py {self.folder}` lists what is broken, then write the set again"
+            f"shard {self.store.where(tar_name(shard))} is damaged at sample {key}: its checksum differs from the "
+            f"index; `python shards/verify.py {self.where} --repair` cuts what is broken anew"
         )
 
     def _open_shard(self, number: int) -> tuple[np.ndarray, memoryview]:
@@ -132,41 +161,48 @@ class ShardSet:
         return self._read_index(shard), memoryview(self._map_tar(shard))
 
     def _read_index(self, shard: ShardInfo) -> np.ndarray:
-        path = index_path(self.folder, shard)
         try:
-            content = path.read_bytes()
+            content = self.store.read(index_name(shard))
         except FileNotFoundError as error:
-            raise InputError(_missing(path, self.folder)) from error
+            raise InputError(self._missing(index_name(shard))) from error
         if bytes_sha256(content) != shard.index_sha256:
-            raise InputError(f"index {path} does not have the sha256 of the manifest; write the shard set again")
+            raise InputError(
+                f"index {self.store.where(index_name(shard))} does not have the sha256 of the manifest; `python "
+                f"shards/verify.py {self.where} --repair` makes it anew"
+            )
         return npy_values(content, INDEX_DTYPE)
 
     def _map_tar(self, shard: ShardInfo) -> mmap.mmap:
-        path = tar_path(self.folder, shard)
-        try:
-            with path.open("rb") as file:
-                data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (FileNotFoundError, ValueError) as error:  # ValueError: an empty file cannot be mapped
-            raise InputError(_missing(path, self.folder)) from error
-        if len(data) != shard.bytes:
-            raise InputError(
-                f"shard {path} has {len(data)} bytes, the manifest says {shard.bytes}: it is truncated or was "
-                "replaced; delete the manifest beside it and start shards/write.py again"
-            )
-        return data
+        for _ in range(100):  # as often as others may remove it from the cache before it is mapped
+            path = self._cache.path(self.store, shard) if self._cache else Path(self.store.where(tar_name(shard)))
+            try:
+                with path.open("rb") as file:
+                    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except FileNotFoundError:
+                if self._cache:
+                    continue
+                break
+            except ValueError:  # an empty file cannot be mapped
+                break
+            if len(data) != shard.bytes:
+                raise InputError(
+                    f"shard {path} has {len(data)} bytes, the manifest says {shard.bytes}: it is truncated or was "
+                    f"replaced; `python shards/verify.py {self.where} --repair` cuts it anew"
+                )
+            return data
+        raise InputError(self._missing(tar_name(shard)))
+
+    def _missing(self, name: str) -> str:
+        return (
+            f"{self.store.where(name)} is missing or empty, but the manifest lists it; `python shards/verify.py "
+            f"{self.where}` lists all that is missing, --repair cuts it anew"
+        )
 
 
 def evenly_spaced(length: int, count: int) -> np.ndarray:
     """At most `count` different ids of 0..length-1, evenly spaced: int64."""
     count = min(count, length)
     return np.arange(count) * length // max(count, 1)
-
-
-def _missing(path: Path, folder: Path) -> str:
-    return (
-        f"{path} is missing or empty, but the manifest lists it; `python shards/verify.py {folder}` lists all that is "
-        "missing, then write the set again"
-    )
 
 
 @dataclass
@@ -188,6 +224,7 @@ class Loader:
         micro_batch: most samples of one kind in one forward pass; 0 = the rank's whole share.
         threads, prefetch: reading threads and the number of steps to read ahead.
         pin: give batches in page-locked memory, for a GPU.
+        processes: read in so many processes instead of in threads; 0 = threads.
     """
 
     def __init__(
@@ -199,17 +236,25 @@ class Loader:
         threads: int,
         prefetch: int,
         pin: bool = False,
+        processes: int = 0,
     ) -> None:
         self.sources, self.rank, self.world = sources, rank, world
-        self.threads, self.prefetch, self.pin = threads, prefetch, pin
+        self.threads, self.prefetch, self.pin, self.processes = threads, prefetch, pin, processes
         self.parts = max(_micro_batches(kind, some, world, micro_batch) for kind, some in sources.items())
 
     def steps(self, start: int, stop: int) -> Iterator[tuple[int, list[dict[str, Batch]]]]:
         """Yield (step, its micro-batches, each {kind: Batch}) for steps start..stop-1."""
-        with ThreadPoolExecutor(self.threads) as pool:
+        if self.processes:
+            yield from self._steps_of_processes(start, stop)
+            return
+        fetched = start
+        with ThreadPoolExecutor(self.threads) as pool, ThreadPoolExecutor(FETCHERS) as fetchers:
             ahead: deque[tuple[int, Requests]] = deque()
             try:
                 for step in range(start, stop):
+                    while fetched < min(step + STEPS_FETCHED_AHEAD, stop):
+                        self._fetch(fetchers, fetched)
+                        fetched += 1
                     ahead.append((step, self._request(pool, step)))
                     if len(ahead) > self.prefetch:
                         yield _collect(*ahead.popleft())
@@ -217,6 +262,7 @@ class Loader:
                     yield _collect(*ahead.popleft())
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
+                fetchers.shutdown(wait=True, cancel_futures=True)
 
     def _request(self, pool: ThreadPoolExecutor, step: int) -> "Requests":
         """Part i of rank r of W is what rank r + i W of W x parts would read: so a micro-batch holds the same samples,
@@ -227,13 +273,69 @@ class Loader:
             for rank in ranks
         ]
 
-    def _submit(self, pool: ThreadPoolExecutor, source: Source, step: int, rank: int) -> "Future[Batch]":
+    def _steps_of_processes(self, start: int, stop: int) -> Iterator[tuple[int, list[dict[str, Batch]]]]:
+        """The same from processes that take turns: process p of P reads the steps start + p, start + p + P, ..."""
+        ahead = max(1, -(-self.prefetch // self.processes))
+        steps = DataLoader(
+            _Turns(self, start, stop),
+            batch_size=None,
+            num_workers=self.processes,
+            prefetch_factor=ahead,
+            multiprocessing_context="spawn",  # forked, a process could inherit a lock that nobody will open
+        )
+        for item in steps:
+            if isinstance(item, InputError):
+                raise item
+            step, batches = item
+            yield step, [{kind: b.pinned() if self.pin else b for kind, b in some.items()} for some in batches]
+
+    def read(self, step: int) -> list[dict[str, Batch]]:
+        """This rank's micro-batches of a step, read here and now."""
+        return [
+            {
+                kind: Batch.joined([source.shards.read(*self._part(source, step, rank)) for source in some])
+                for kind, some in self.sources.items()
+            }
+            for rank in (self.rank + i * self.world for i in range(self.parts))
+        ]
+
+    def _part(self, source: Source, step: int, rank: int) -> tuple[np.ndarray, np.ndarray]:
+        """(sample ids, positions in the global batch) of one part of a step."""
         ids, positions = source.streams.rank_batch(step, rank, self.world * self.parts)
-        return pool.submit(self._read, source.shards, ids, source.first + positions)
+        return ids, source.first + positions
+
+    def _fetch(self, pool: ThreadPoolExecutor, step: int) -> None:
+        """Fetch the shards that a step will read, where they are not on this machine: the plan is known. What goes
+        wrong here goes wrong again, and is reported, when they are read."""
+        for source in (source for some in self.sources.values() for source in some if source.shards.is_remote):
+            for part in range(self.parts):
+                rank = self.rank + part * self.world
+                pool.submit(source.shards.prepare, self._part(source, step, rank)[0])
+
+    def _submit(self, pool: ThreadPoolExecutor, source: Source, step: int, rank: int) -> "Future[Batch]":
+        return pool.submit(self._read, source.shards, *self._part(source, step, rank))
 
     def _read(self, shards: ShardSet, ids: np.ndarray, positions: np.ndarray) -> Batch:
         batch = shards.read(ids, positions)
         return batch.pinned() if self.pin else batch
+
+
+class _Turns(IterableDataset):
+    """What one process of several reads of a loader's steps."""
+
+    def __init__(self, loader: Loader, start: int, stop: int) -> None:
+        self.loader, self.start, self.stop = loader, start, stop
+
+    def __iter__(self) -> Iterator[tuple[int, list[dict[str, Batch]]] | InputError]:
+        process = get_worker_info()
+        assert process is not None, "only processes of a DataLoader iterate over this"
+        cv2.setNumThreads(1)
+        for step in range(self.start + process.id, self.stop, process.num_workers):
+            try:
+                yield step, self.loader.read(step)
+            except InputError as error:  # as it is: what the DataLoader itself passes on is wrapped in a stack trace
+                yield error
+                return
 
 
 Requests = list[dict[str, list["Future[Batch]"]]]

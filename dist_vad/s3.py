@@ -28,7 +28,9 @@ T = TypeVar("T")
 PROBE = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
 """For the first request: whoever mistyped an address should not wait long to hear of it."""
 WORK = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 10})
-"""For all others: about a minute of patience with 503s and with a server that is being restarted."""
+"""For all others."""
+PATIENCE = 60.0
+"""Seconds that we wait, beyond boto3's own attempts, for a server that does not answer: it may be restarting."""
 TRIES = 6
 """How often we send or fetch an object whose bytes did not arrive whole, which boto3 itself does not try again."""
 PART = 8 * 2**20
@@ -80,9 +82,18 @@ class S3Store(Store):
                     raise FileNotFoundError(self.where(name)) from error
                 raise
 
+    def fetch(self, name: str, path: Path, size: int) -> None:
+        with self.explained("reading", name):
+            try:
+                _repeated(lambda: self._fetch_rest(name, path, size))
+            except ClientError as error:
+                if _code(error) in ("NoSuchKey", "404"):
+                    raise FileNotFoundError(self.where(name)) from error
+                raise
+
     def size(self, name: str) -> int | None:
         with self.explained("looking for", name):
-            head = self._head(name)
+            head = _repeated(lambda: self._head(name))
             return None if head is None else head["ContentLength"]
 
     def sizes(self) -> dict[str, int]:
@@ -126,6 +137,23 @@ class S3Store(Store):
         except BotoCoreError as error:  # cut short, or other bytes than the server's checksum
             raise _NotWhole(f"{error} ({TRIES} attempts)") from error
 
+    def _fetch_rest(self, name: str, path: Path, size: int) -> None:
+        """Go on with a local copy at the byte where it ends."""
+        start = path.stat().st_size if path.is_file() else 0
+        if start >= size > 0:
+            return
+        answer = self.client.get_object(**self._place(name), Range=f"bytes={start}-")
+        with path.open("ab") as file:
+            if "ContentRange" not in answer:  # a server that sends all, whatever was asked for
+                file.truncate(0)
+            try:
+                for chunk in answer["Body"].iter_chunks(2**20):
+                    file.write(chunk)
+            except BotoCoreError as error:
+                raise _NotWhole(f"{error} at byte {file.tell()} of {size} ({TRIES} attempts)") from error
+        if path.stat().st_size < size:
+            raise _NotWhole(f"only {path.stat().st_size} of {size} bytes came ({TRIES} attempts)")
+
     def _head(self, name: str) -> dict[str, Any] | None:
         try:
             return self.client.head_object(**self._place(name))
@@ -154,14 +182,21 @@ class S3Store(Store):
 
 
 def _repeated(action: Callable[[], T]) -> T:
-    """Do something again, after longer and longer waits, while bytes do not arrive whole."""
-    for attempt in range(TRIES - 1):
+    """Do something again, after longer and longer waits, while bytes do not arrive whole or no server answers."""
+    end, attempt = time.monotonic() + PATIENCE, 0
+    while True:
+        attempt += 1
         try:
             return action()
         except _NotWhole:
-            # Random, so that many ranks do not come back all at once.
-            time.sleep(random.uniform(0.5, 1) * min(10, 0.2 * 2**attempt))
-    return action()
+            if attempt >= TRIES:
+                raise
+        except (ConnectionError, HTTPClientError, ClientError) as error:
+            away = not isinstance(error, ClientError) or error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500
+            if not away or time.monotonic() > end:
+                raise
+        # Random, so that many ranks do not come back all at once.
+        time.sleep(random.uniform(0.5, 1) * min(10, 0.2 * 2 ** (attempt - 1)))
 
 
 def _size_and_etag(file: BinaryIO) -> tuple[int, str]:

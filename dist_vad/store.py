@@ -42,6 +42,13 @@ class Store(ABC):
         """A whole file. Raises FileNotFoundError where it is not there."""
 
     @abstractmethod
+    def fetch(self, name: str, path: Path, size: int) -> None:
+        """Copy a file of `size` bytes to a local one; what lies there already is taken to be its beginning.
+
+        Raises FileNotFoundError where it is not there.
+        """
+
+    @abstractmethod
     def size(self, name: str) -> int | None:
         """Bytes of a file; None where it is not there."""
 
@@ -81,6 +88,9 @@ class LocalStore(Store):
 
     def read(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()
+
+    def fetch(self, name: str, path: Path, size: int) -> None:
+        shutil.copyfile(self.folder / name, path)
 
     def size(self, name: str) -> int | None:
         path = self.folder / name

@@ -15,12 +15,13 @@ from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_lis
 from torch import nn
 from tqdm import tqdm
 
+from dist_vad import counters
 from dist_vad.config import Settings, StageSettings, TaskSettings, TrainSettings
-from dist_vad.curriculum import Stage, shard_folder, shares
+from dist_vad.curriculum import Stage, open_set, shard_store, shares
 from dist_vad.errors import InputError
 from dist_vad.model import Network
 from dist_vad.progress import progress_bar
-from dist_vad.reader import Batch, Loader, ShardSet, Source, evenly_spaced
+from dist_vad.reader import Batch, Loader, Source, evenly_spaced
 from dist_vad.state import Checkpoint, State, Tensors, latest_checkpoint, save_checkpoint, save_state
 from dist_vad.stream import Streams
 from dist_vad.tasks import TASKS, DrawKey, Inputs
@@ -108,13 +109,13 @@ def learning_rate(stage: StageSettings, step: int) -> float:
 def open_sources(settings: Settings, stage: Stage, kind: str) -> list[Source]:
     """The training samples of a kind, with the streams of a stage: those of `shards`, then those of each of `mix`."""
     sources, first = [], 0
-    for number, (folder, share) in enumerate(shares(settings, stage.settings.global_batch, kind)):
-        shards = ShardSet(folder)
+    for number, (store, share) in enumerate(shares(settings, stage.settings.global_batch, kind)):
+        shards = open_set(settings, store)
         samples = [shard.samples for shard in shards.manifest.shards]
         key = (settings.seed, stage.key, kind, *([number] if number else []))
         # Each source has as many streams as divide both its share and what was planned for.
         streams = math.gcd(settings.stream.streams, share)
-        made = Streams(samples, share, replace(settings.stream, streams=streams), key, f"{kind} of {folder}")
+        made = Streams(samples, share, replace(settings.stream, streams=streams), key, f"{kind} of {shards.where}")
         sources.append(Source(shards, made, first))
         first += share
     return sources
@@ -143,7 +144,9 @@ class _Run:
         stage, train = self.stage.settings, self.settings.train
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         pin = self.accelerator.device.type == "cuda"
-        loader = Loader(self.sources, rank, world, train.micro_batch, train.threads, train.prefetch, pin)
+        loader = Loader(
+            self.sources, rank, world, train.micro_batch, train.threads, train.prefetch, pin, train.processes
+        )
         bar = progress_bar(
             total=stage.steps * stage.global_batch,
             initial=start * stage.global_batch,
@@ -179,7 +182,7 @@ class _Run:
         for i, batches in enumerate(micro_batches):
             last = i == len(micro_batches) - 1
             with nullcontext() if last else self.accelerator.no_sync(self.model), self.accelerator.autocast():
-                losses = self.model(self._inputs(batches), self._draws(step, batches))
+                losses = self.model(self._inputs(step, batches), self._draws(step, batches))
                 # A sum over samples divided by the global count: DDP averages over ranks, hence the factor.
                 total = sum(stage.tasks[name] * loss.sum() for name, loss in losses.items())
                 self.accelerator.backward(total * (world / stage.global_batch))
@@ -187,8 +190,13 @@ class _Run:
                 sums[name] = sums.get(name, 0) + loss.detach().sum()
         return sums
 
-    def _inputs(self, batches: dict[str, Batch]) -> dict[str, Inputs]:
-        return {kind: self._input(batch) for kind, batch in batches.items()}
+    def _inputs(self, step: int, batches: dict[str, Batch]) -> dict[str, Inputs]:
+        inputs = {kind: self._input(batch) for kind, batch in batches.items()}
+        if self.settings.augment == "mirror":
+            for kind, batch in batches.items():
+                key = (self.settings.seed, self.stage.key, "mirror", kind, step, batch.positions)
+                inputs[kind] = inputs[kind].mirrored(counters.uniform(*key) < 0.5)
+        return inputs
 
     def _input(self, batch: Batch) -> Inputs:
         return Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.accelerator.device)
@@ -230,7 +238,7 @@ class _Run:
         names = [name for name, task in module.tasks.items() if task.kind == "cube"]
         if not names:
             return
-        shards = ShardSet(shard_folder(Path(self.settings.shards), "cube", "val"))
+        shards = open_set(self.settings, shard_store(self.settings.shards, "cube", "val"))
         ids = evenly_spaced(len(shards), VALIDATION_SAMPLES)
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         sums = {name: torch.zeros((), device=self.accelerator.device) for name in names}

@@ -17,7 +17,7 @@ from accelerate import Accelerator
 
 from dist_vad.commandline import CONFIGS
 from dist_vad.config import Settings
-from dist_vad.curriculum import Stage, check_tasks, shard_folder
+from dist_vad.curriculum import Stage, check_tasks, shard_store
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
 from dist_vad.state import STATE, State, read_state
@@ -76,8 +76,8 @@ def provenance(settings: Settings) -> dict[str, Any]:
 
 
 def _make_missing_shards(settings: Settings, needs: list[str]) -> None:
-    root = Path(settings.shards)
-    missing = [name for name in needs if not (shard_folder(root, *name.split("-")) / MANIFEST).is_file()]
+    root = settings.shards
+    missing = [name for name in needs if shard_store(root, *name.split("-")).size(MANIFEST) is None]
     if missing:
         print(
             f"shard sets missing in {root}: {', '.join(missing)}; writing them now ({settings.data.dataset})",
@@ -92,10 +92,10 @@ def _check_unchanged(settings: Settings, needs: list[str]) -> None:
     path = Path(settings.run) / DATA
     then = json.loads(path.read_text()) if path.is_file() else {}
     now = {
-        f"{root}/{name}": Manifest.load(folder).content_digest
+        f"{root}/{name}": Manifest.load(store).content_digest
         for root in [settings.shards, *settings.mix]
         for name in needs
-        if (folder := shard_folder(Path(root), *name.split("-"))).is_dir()
+        if (store := shard_store(root, *name.split("-"))).size(MANIFEST) is not None
     }
     changed = [name for name in now if then.get(name, now[name]) != now[name]]
     if changed:

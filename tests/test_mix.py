@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from launching import succeed
 
 from dist_vad.config import Settings
@@ -14,6 +15,7 @@ from dist_vad.curriculum import plan
 from dist_vad.errors import InputError
 from dist_vad.reader import Loader
 from dist_vad.state import read_state
+from dist_vad.tasks import Inputs
 from dist_vad.trainer import open_sources
 
 
@@ -81,3 +83,49 @@ def test_a_mix_is_trained_from_the_command_line(tiny_config, other, tmp_path):
     succeed("launch/phase.py", *where, "--mix", json.dumps({str(other): 4}))
     (folder,) = (tmp_path / "run/states").iterdir()
     assert read_state(folder).recipe["mix"]["cube"][0][1] == 4
+
+
+def steps_of(settings: Settings, processes: int, **changes):
+    """Positions and bytes of the first steps of the third stage's sources and the first's, by kind."""
+    sources = {"cube": open_sources(settings, plan(settings)[0], "cube")}
+    sources["virtual"] = open_sources(settings, plan(settings)[2], "virtual")
+    loader = Loader(sources, 0, 1, micro_batch=4, threads=2, prefetch=3, processes=processes)
+    return [
+        (
+            step,
+            [{kind: (b.positions.tolist(), b.clips.numpy().tobytes()) for kind, b in some.items()} for some in batches],
+        )
+        for step, batches in loader.steps(3, 17)
+    ]
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_processes_read_what_threads_read_in_the_same_order(tiny_settings, other, processes):
+    settings = mixed(tiny_settings, other, 4)
+    assert steps_of(settings, processes) == steps_of(settings, 0)
+
+
+def test_an_error_in_a_process_is_the_one_message(tiny_settings, tiny_shards, tmp_path):
+    shutil.copytree(tiny_shards, tmp_path / "shards")
+    for tar in (tmp_path / "shards/cube-train").glob("*.tar"):
+        tar.write_bytes(tar.read_bytes()[:-1024])
+    with pytest.raises(InputError, match=r"^shard \S+ has \d+ bytes, the manifest says \d+"):
+        steps_of(dataclasses.replace(tiny_settings, shards=str(tmp_path / "shards")), 2)
+
+
+def test_mirrored_training_is_another_recipe_and_does_not_depend_on_micro_batches(tiny_config, tiny_settings, tmp_path):
+    assert plan(dataclasses.replace(tiny_settings, augment="mirror"))[0].key != plan(tiny_settings)[0].key
+    digests = set()
+    for micro_batch in (2, 4):
+        run = tmp_path / str(micro_batch)
+        where = ["--config", str(tiny_config), "--run", str(run), "--augment", "mirror", "--phase", "perception"]
+        succeed("launch/phase.py", *where, "--train.micro_batch", str(micro_batch), "--train.cpu_threads", "1")
+        digests |= {round(read_state(folder).metrics["val"]["prediction"], 5) for folder in (run / "states").iterdir()}
+    assert len(digests) == 1
+
+
+def test_mirroring_turns_the_chosen_clips_around_and_no_others():
+    clip = torch.arange(2 * 3 * 2 * 4 * 4.0).reshape(2, 3, 2, 4, 4)
+    inputs = Inputs(clip, torch.zeros(2, 1), torch.zeros(2, dtype=torch.int64))
+    found = inputs.mirrored(np.array([False, True])).clip
+    assert torch.equal(found[0], clip[0]) and torch.equal(found[1], clip[1].flip(-1))

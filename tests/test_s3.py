@@ -130,6 +130,7 @@ def test_a_server_that_stays_away_ends_the_producer_and_the_next_start_goes_on(
 ):
     with monkeypatch.context() as impatient:
         impatient.setattr(s3, "WORK", s3.PROBE)
+        impatient.setattr(s3, "PATIENCE", 0)
         after_samples(impatient, 15, server.kill)
         with pytest.raises(InputError, match=rf"{url}/cube-\w+/\S+ at {server.url} failed: Could not connect"):
             write_shards(small_dataset, url, QUIET)

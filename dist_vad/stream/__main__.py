@@ -30,7 +30,7 @@ def explain(source: Source, kind: str, step: int, ranks: int) -> Iterator[str]:
     last = divmod(first + streams.per_step - 1, streams.epoch_length)[0]
     epochs = f"epoch {epoch}" if last == epoch else f"epochs {epoch} and {last}"
     yield (
-        f"{kind} of {shards.folder}: {streams.count * streams.per_step} of {streams.samples} samples, "
+        f"{kind} of {shards.where}: {streams.count * streams.per_step} of {streams.samples} samples, "
         f"{streams.per_step} from each of {streams.count} streams; {epochs}, "
         f"place {place} of {streams.epoch_length} in every stream"
     )

@@ -35,6 +35,7 @@ class Streams:
     def __init__(
         self, shard_samples: list[int], share: int, settings: StreamSettings, key: tuple[int | str, ...], name: str
     ) -> None:
+        self._made_of = (shard_samples, share, settings, key, name)
         self.samples = sum(shard_samples)
         self.count = settings.streams
         if share % self.count:
@@ -56,6 +57,9 @@ class Streams:
         # The order of an epoch and of a window are asked for again at every step; two of each are ever in use.
         self._epoch_order = functools.lru_cache(maxsize=2)(self._make_epoch_order)
         self._window_order = functools.lru_cache(maxsize=2)(self._make_window_order)
+
+    def __reduce__(self) -> tuple:
+        return Streams, self._made_of
 
     def batch(self, step: int) -> np.ndarray:
         """Sample ids of the global batch of a step (0-based): int64 [streams, per_step]."""
