@@ -4,12 +4,14 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 import cv2
 import numpy as np
 
+from shards.ahead import ahead
 from shards.datasets.base import Frames
-from shards.detectors.base import Detector
+from shards.detectors.base import Boxes, Detector
 
 
 @dataclass(frozen=True)
@@ -34,30 +36,24 @@ def cut_cubes(
     """A cube for every object of every stride-th frame: the object's box in the frame and in the ones around it.
 
     Boxes are widened by `context` of their size on every side. The first and last (length - 1) / 2 frames
-    have no cubes. The detector sees `batch` of the sampled frames at once; no more frames are held than lie around
-    those: `length` + (`batch` - 1) * min(`stride`, `length`).
+    have no cubes. The detector sees `batch` of the sampled frames at once, in a thread of its own, while the cubes of
+    the batch before are cut; no more frames are held than lie around those of two batches and two more.
     """
-    waiting: list[tuple[int, list[np.ndarray]]] = []
-    for middle, window in _windows(frames, length):
-        if middle % stride == 0:
-            waiting.append((middle, window))
-        if len(waiting) == batch:
-            yield from _cubes(waiting, frames, detector, size, context)
-            waiting.clear()
-    if waiting:
-        yield from _cubes(waiting, frames, detector, size, context)
-
-
-def _cubes(
-    windows: list[tuple[int, list[np.ndarray]]], frames: Frames, detector: Detector, size: int, context: float
-) -> Iterator[Sample]:
-    """The cubes of some windows, given as (middle frame, the frames around it)."""
-    found = detector([middle for middle, _ in windows], [window[len(window) // 2] for _, window in windows])
-    for (middle, window), boxes in zip(windows, found):
+    for middle, window, boxes in ahead(_detected(_windows(frames, length), detector, stride, batch), batch):
         for number, (box, category) in enumerate(zip(boxes.values, boxes.categories)):
             x1, y1, x2, y2 = _widened(box[:4], context, frames.width, frames.height)
             clip = np.stack([_resized(frame[y1:y2, x1:x2], size) for frame in window])
             yield Sample(middle, number, clip, box[:4], float(box[4]), category)
+
+
+def _detected(
+    windows: Iterator[tuple[int, list[np.ndarray]]], detector: Detector, stride: int, batch: int
+) -> Iterator[tuple[int, list[np.ndarray], Boxes]]:
+    """(middle frame, the frames around it, its objects) for every stride-th of some windows."""
+    sampled = ((middle, window) for middle, window in windows if middle % stride == 0)
+    while some := list(islice(sampled, batch)):
+        found = detector([middle for middle, _ in some], [window[len(window) // 2] for _, window in some])
+        yield from ((middle, window, boxes) for (middle, window), boxes in zip(some, found))
 
 
 def cut_clips(frames: Frames, *, length: int, size: int, stride: int) -> Iterator[Sample]:
