@@ -27,6 +27,7 @@ from dist_vad.manifest import Manifest
 from shards import job, work
 from shards.background import median_background
 from shards.cut import cut_cubes
+from shards.datasets import open_dataset
 from shards.detectors.base import Boxes
 from shards.detectors.boxes import BoxesDetector
 from shards.pack import pack_video, scene_member
@@ -179,6 +180,10 @@ def detector_share(settings: DataSettings, detector: DetectorSettings, out: Path
         return both
 
     with_network = DataSettings(**{**vars(settings), "detector": detector})
+    # Loaded and tried before the clock starts: seconds once, which a job of hours does not see.
+    video = open_dataset(settings)[0]
+    frame = next(iter(video.open()))
+    make(with_network, video, frame, FRAMES)([0], [frame])
     work.make_detector = timed  # pyright: ignore[reportAttributeAccessIssue]
     start = time.perf_counter()
     job.write_shards(settings, out, job.How(progress=False))
