@@ -9,7 +9,7 @@ from dist_vad.cache import ShardCache
 from dist_vad.config import Settings, StageSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
-from dist_vad.reader import ShardSet
+from dist_vad.shardset import ShardSet
 from dist_vad.storage import digest
 from dist_vad.store import LocalStore, Store, open_store
 from dist_vad.tasks import TASKS

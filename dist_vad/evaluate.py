@@ -16,8 +16,8 @@ from dist_vad.curriculum import open_set, shard_store
 from dist_vad.errors import InputError
 from dist_vad.model import Network
 from dist_vad.progress import progress_bar
-from dist_vad.reader import ShardSet
 from dist_vad.scoring import Calibration, Scorer, baseline_scores, calibrate, part_path, write_part
+from dist_vad.shardset import ShardSet
 from dist_vad.state import State, Tensors, read_state, tensors_digest
 
 UNTRAINED = "untrained"

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional
 
 from dist_vad import counters
-from dist_vad.reader import Batch
+from dist_vad.shardset import Batch
 
 Plant = Callable[[Batch, np.ndarray], Batch]
 """Changes a batch; the second argument holds the f_scene of every scene there is, float32 [S, D_B]."""

@@ -14,7 +14,7 @@ from dist_vad.config import ScoreSettings, TaskSettings
 from dist_vad.model import Network
 from dist_vad.planted import plants
 from dist_vad.rarity import Rarity
-from dist_vad.reader import Batch, ShardSet, evenly_spaced
+from dist_vad.shardset import Batch, ShardSet, evenly_spaced
 from dist_vad.storage import atomic_file, digest
 from dist_vad.tasks import TASKS, Inputs, Measured, Task
 

@@ -19,9 +19,10 @@ from dist_vad import counters
 from dist_vad.config import Settings, StageSettings, TaskSettings, TrainSettings
 from dist_vad.curriculum import Stage, open_set, shard_store, shares
 from dist_vad.errors import InputError
+from dist_vad.loader import Loader, Source
 from dist_vad.model import Network
 from dist_vad.progress import progress_bar
-from dist_vad.reader import Batch, Loader, Source, evenly_spaced
+from dist_vad.shardset import Batch, evenly_spaced
 from dist_vad.state import Checkpoint, State, Tensors, latest_checkpoint, save_checkpoint, save_state
 from dist_vad.stream import Streams
 from dist_vad.tasks import TASKS, DrawKey, Inputs

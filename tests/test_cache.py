@@ -16,8 +16,9 @@ from seaweed import BUCKET
 from dist_vad.cache import ShardCache
 from dist_vad.config import StreamSettings
 from dist_vad.errors import InputError
+from dist_vad.loader import Loader, Source
 from dist_vad.manifest import Manifest, tar_name
-from dist_vad.reader import Loader, ShardSet, Source
+from dist_vad.shardset import ShardSet
 from dist_vad.storage import file_sha256
 from dist_vad.store import open_store
 from dist_vad.stream import Streams
@@ -134,7 +135,7 @@ import hashlib, sys
 from pathlib import Path
 from test_cache import batches
 from dist_vad.cache import ShardCache
-from dist_vad.reader import ShardSet
+from dist_vad.shardset import ShardSet
 shards = ShardSet(sys.argv[1], ShardCache(Path(sys.argv[2]), int(sys.argv[3])))
 print(hashlib.sha256(repr(batches(shards, int(sys.argv[4]))).encode()).hexdigest())
 """

@@ -12,7 +12,7 @@ from launching import run, succeed
 from dist_vad.curriculum import plan
 from dist_vad.errors import InputError
 from dist_vad.manifest import Manifest, index_path, tar_path
-from dist_vad.reader import ShardSet
+from dist_vad.shardset import ShardSet
 from dist_vad.state import MODEL, Checkpoint, latest_checkpoint, read_state, save_checkpoint, save_state
 from launch import phase
 

@@ -11,8 +11,8 @@ from launching import run, succeed
 from dist_vad.config import ScoreSettings, TaskSettings
 from dist_vad.model import Network
 from dist_vad.planted import plants
-from dist_vad.reader import ShardSet
 from dist_vad.scoring import Scorer, calibrate
+from dist_vad.shardset import ShardSet
 from dist_vad.tasks import TASKS
 
 

@@ -13,7 +13,7 @@ from launching import succeed
 from dist_vad.config import Settings
 from dist_vad.curriculum import plan
 from dist_vad.errors import InputError
-from dist_vad.reader import Loader
+from dist_vad.loader import Loader
 from dist_vad.state import read_state
 from dist_vad.tasks import Inputs
 from dist_vad.trainer import open_sources

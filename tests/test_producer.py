@@ -21,7 +21,7 @@ from dist_vad.codec import decode_into, encode
 from dist_vad.config import DataSettings, PlazaSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import MEMBERS, Manifest, index_path, interval_labels, sample_key, tar_path
-from dist_vad.reader import ShardSet
+from dist_vad.shardset import ShardSet
 from shards.cut import cut_cubes
 from shards.datasets import open_virtual
 from shards.detectors.base import Boxes

@@ -19,7 +19,7 @@ from dist_vad.config import DataSettings
 from dist_vad.config_scene import SceneSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import Manifest
-from dist_vad.reader import ShardSet
+from dist_vad.shardset import ShardSet
 from shards.deeplab import Deeplab, load_deeplab
 from shards.job import write_shards
 from shards.plan import make_plans

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from dist_vad.config import StreamSettings
 from dist_vad.errors import InputError
-from dist_vad.reader import ShardSet
+from dist_vad.shardset import ShardSet
 from dist_vad.stream import Streams
 from dist_vad.stream.__main__ import main
 

@@ -12,7 +12,7 @@ from dist_vad.commandline import CONFIGS, Option, parse
 from dist_vad.config import Settings
 from dist_vad.curriculum import Stage, plan
 from dist_vad.errors import InputError, entry_point
-from dist_vad.reader import Source
+from dist_vad.loader import Source
 from dist_vad.trainer import open_sources
 
 OPTIONS = (

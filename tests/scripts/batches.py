@@ -8,7 +8,8 @@ from pathlib import Path
 from accelerate import Accelerator
 
 from dist_vad.config import StreamSettings
-from dist_vad.reader import Loader, ShardSet, Source
+from dist_vad.loader import Loader, Source
+from dist_vad.shardset import ShardSet
 from dist_vad.stream import Streams
 
 shards, out, steps = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])

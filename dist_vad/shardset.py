@@ -1,19 +1,13 @@
-"""From sample ids to batches: index + mmap, whole micro-batches decoded at once, read ahead in threads."""
+"""Sample ids to samples: an index beside each tar, tars mapped into memory, whole batches decoded at once."""
 
 import functools
-import math
 import mmap
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from isal.isal_zlib import crc32
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from dist_vad.cache import ShardCache
 from dist_vad.codec import decode_into, npy_values
@@ -21,10 +15,6 @@ from dist_vad.errors import InputError
 from dist_vad.manifest import INDEX_DTYPE, Manifest, ShardInfo, index_name, sample_key, tar_name
 from dist_vad.storage import bytes_sha256
 from dist_vad.store import LocalStore, Store, open_store
-from dist_vad.stream import Streams
-
-STEPS_FETCHED_AHEAD, FETCHERS = 64, 4
-"""Steps whose shards are fetched before they are read, and threads that fetch."""
 
 
 @dataclass
@@ -203,177 +193,3 @@ def evenly_spaced(length: int, count: int) -> np.ndarray:
     """At most `count` different ids of 0..length-1, evenly spaced: int64."""
     count = min(count, length)
     return np.arange(count) * length // max(count, 1)
-
-
-@dataclass
-class Source:
-    """A shard set and the streams that draw from it."""
-
-    shards: ShardSet
-    streams: Streams
-    first: int = 0
-    """Position of its first sample in the global batch of its kind: several sources lie there one after another."""
-
-
-class Loader:
-    """One rank's part of every global batch, read ahead in threads.
-
-    Args:
-        sources: kind of sample -> the sources that share its global batch.
-        rank, world: this rank and the number of ranks.
-        micro_batch: most samples of one kind in one forward pass; 0 = the rank's whole share.
-        threads, prefetch: reading threads and the number of steps to read ahead.
-        pin: give batches in page-locked memory, for a GPU.
-        processes: read in so many processes instead of in threads; 0 = threads.
-    """
-
-    def __init__(
-        self,
-        sources: dict[str, list[Source]],
-        rank: int,
-        world: int,
-        micro_batch: int,
-        threads: int,
-        prefetch: int,
-        pin: bool = False,
-        processes: int = 0,
-    ) -> None:
-        self.sources, self.rank, self.world = sources, rank, world
-        self.threads, self.prefetch, self.pin, self.processes = threads, prefetch, pin, processes
-        self.parts = max(_micro_batches(kind, some, world, micro_batch) for kind, some in sources.items())
-
-    def steps(self, start: int, stop: int) -> Iterator[tuple[int, list[dict[str, Batch]]]]:
-        """Yield (step, its micro-batches, each {kind: Batch}) for steps start..stop-1."""
-        if self.processes:
-            yield from self._steps_of_processes(start, stop)
-            return
-        fetched = start
-        with ThreadPoolExecutor(self.threads) as pool, ThreadPoolExecutor(FETCHERS) as fetchers:
-            ahead: deque[tuple[int, Requests]] = deque()
-            try:
-                for step in range(start, stop):
-                    while fetched < min(step + STEPS_FETCHED_AHEAD, stop):
-                        self._fetch(fetchers, fetched)
-                        fetched += 1
-                    ahead.append((step, self._request(pool, step)))
-                    if len(ahead) > self.prefetch:
-                        yield _collect(*ahead.popleft())
-                while ahead:
-                    yield _collect(*ahead.popleft())
-            finally:
-                pool.shutdown(wait=True, cancel_futures=True)
-                fetchers.shutdown(wait=True, cancel_futures=True)
-
-    def _request(self, pool: ThreadPoolExecutor, step: int) -> "Requests":
-        """Part i of rank r of W is what rank r + i W of W x parts would read: so a micro-batch holds the same samples,
-        and its gradient has the same bits, however many ranks share the micro-batches of a step."""
-        ranks = [self.rank + i * self.world for i in range(self.parts)]
-        return [
-            {kind: [self._submit(pool, source, step, rank) for source in some] for kind, some in self.sources.items()}
-            for rank in ranks
-        ]
-
-    def _steps_of_processes(self, start: int, stop: int) -> Iterator[tuple[int, list[dict[str, Batch]]]]:
-        """The same from processes that take turns: process p of P reads the steps start + p, start + p + P, ..."""
-        ahead = max(1, -(-self.prefetch // self.processes))
-        steps = DataLoader(
-            _Turns(self, start, stop),
-            batch_size=None,
-            num_workers=self.processes,
-            prefetch_factor=ahead,
-            multiprocessing_context="spawn",  # forked, a process could inherit a lock that nobody will open
-        )
-        for item in steps:
-            if isinstance(item, InputError):
-                raise item
-            step, batches = item
-            yield step, [{kind: b.pinned() if self.pin else b for kind, b in some.items()} for some in batches]
-
-    def read(self, step: int) -> list[dict[str, Batch]]:
-        """This rank's micro-batches of a step, read here and now."""
-        return [
-            {
-                kind: Batch.joined([source.shards.read(*self._part(source, step, rank)) for source in some])
-                for kind, some in self.sources.items()
-            }
-            for rank in (self.rank + i * self.world for i in range(self.parts))
-        ]
-
-    def _part(self, source: Source, step: int, rank: int) -> tuple[np.ndarray, np.ndarray]:
-        """(sample ids, positions in the global batch) of one part of a step."""
-        ids, positions = source.streams.rank_batch(step, rank, self.world * self.parts)
-        return ids, source.first + positions
-
-    def _fetch(self, pool: ThreadPoolExecutor, step: int) -> None:
-        """Fetch the shards that a step will read, where they are not on this machine: the plan is known. What goes
-        wrong here goes wrong again, and is reported, when they are read."""
-        for source in (source for some in self.sources.values() for source in some if source.shards.is_remote):
-            for part in range(self.parts):
-                rank = self.rank + part * self.world
-                pool.submit(source.shards.prepare, self._part(source, step, rank)[0])
-
-    def _submit(self, pool: ThreadPoolExecutor, source: Source, step: int, rank: int) -> "Future[Batch]":
-        return pool.submit(self._read, source.shards, *self._part(source, step, rank))
-
-    def _read(self, shards: ShardSet, ids: np.ndarray, positions: np.ndarray) -> Batch:
-        batch = shards.read(ids, positions)
-        return batch.pinned() if self.pin else batch
-
-
-class _Turns(IterableDataset):
-    """What one process of several reads of a loader's steps."""
-
-    def __init__(self, loader: Loader, start: int, stop: int) -> None:
-        self.loader, self.start, self.stop = loader, start, stop
-
-    def __iter__(self) -> Iterator[tuple[int, list[dict[str, Batch]]] | InputError]:
-        process = get_worker_info()
-        assert process is not None, "only processes of a DataLoader iterate over this"
-        cv2.setNumThreads(1)
-        for step in range(self.start + process.id, self.stop, process.num_workers):
-            try:
-                yield step, self.loader.read(step)
-            except InputError as error:  # as it is: what the DataLoader itself passes on is wrapped in a stack trace
-                yield error
-                return
-
-
-Requests = list[dict[str, list["Future[Batch]"]]]
-"""Of one step: micro-batch -> kind of sample -> its parts, one from each source."""
-
-
-def _collect(step: int, requests: Requests) -> tuple[int, list[dict[str, Batch]]]:
-    return step, [
-        {kind: Batch.joined([part.result() for part in parts]) for kind, parts in request.items()}
-        for request in requests
-    ]
-
-
-def _micro_batches(kind: str, sources: list[Source], world: int, micro_batch: int) -> int:
-    """Into how many micro-batches a rank's share of one kind falls."""
-    streams = [source.streams.count for source in sources]
-    share = sum(source.streams.count * source.streams.per_step for source in sources) // world
-    parts = share // micro_batch if 0 < micro_batch < share else 1
-    whole = all(count % (world * parts) == 0 for count in streams)
-    if micro_batch and (share % parts or not whole or (parts > 1 and share % micro_batch)):
-        least = math.gcd(*streams) // world
-        raise InputError(
-            f"train.micro_batch is {micro_batch}, which does not divide the {share} samples of kind {kind} that each "
-            f"of {world} ranks has in a step into whole streams; allowed: {share} divided by a divisor of {least}, or "
-            "0 for all at once"
-        )
-    return parts
-
-
-class BatchDataset(IterableDataset):
-    """The same batches for a loop of one's own: yields (step, {kind: Batch}) from `start` on, for one rank."""
-
-    def __init__(
-        self, sources: dict[str, list[Source]], rank: int = 0, world: int = 1, start: int = 0, stop: int = 2**62
-    ) -> None:
-        self.loader = Loader(sources, rank, world, micro_batch=0, threads=1, prefetch=2)
-        self.start, self.stop = start, stop
-
-    def __iter__(self) -> Iterator[tuple[int, dict[str, Batch]]]:
-        for step, (batch,) in self.loader.steps(self.start, self.stop):
-            yield step, batch
