@@ -42,13 +42,8 @@ def look_at(video: Video, decode: bool) -> Found:
             length = rough_length(video)
     except VideoError as error:
         return Found(video, 0, str(error))
-    spoken = video.labelled_frames
-    last = max((end for intervals in video.labels.values() for _, end in intervals), default=0)
-    if spoken not in (None, length):
-        return Found(video, length, f"video {video.name}: {length} frames, but labels of {spoken}")
-    if last > length:
-        return Found(video, length, f"video {video.name}: {length} frames, but its labels run to frame {last}")
-    return Found(video, length)
+    misfit = video.misfit(length)
+    return Found(video, length, f"video {video.name}: {length} frames, but {misfit}" if misfit else "")
 
 
 def rows(found: list[Found], expected: Published) -> Iterator[tuple[str, int, int | None]]:

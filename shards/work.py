@@ -113,11 +113,9 @@ class _Counted:
 
 def _checked_labels(settings: DataSettings, video: Video, frames: int) -> dict[str, list[list[int]]]:
     """The video's labels, within its frames; those of another length are refused, or cut where that was asked for."""
-    last = max((end for intervals in video.labels.values() for _, end in intervals), default=0)
-    spoken = video.labelled_frames
-    if last <= frames and spoken in (None, frames):
+    found = video.misfit(frames)
+    if not found:
         return video.labels
-    found = f"its labels run to frame {last} (counted from 1)" if spoken is None else f"its labels are of {spoken}"
     if settings.labels_mismatch == "refuse":
         raise InputError(
             f"video {video.name!r}: {frames} frames decoded, but {found}; pass --labels_mismatch clip to cut them to "

@@ -16,7 +16,17 @@ from scipy.io import loadmat
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from shards.datasets.base import Published, Video
-from shards.datasets.files import by_name, file_identity, intervals_of, labelled_videos, open_frames, video_entries
+from shards.datasets.files import (
+    by_name,
+    file_identity,
+    intervals_of,
+    labelled_videos,
+    only_one,
+    open_frames,
+    root_of,
+    video_entries,
+    video_name,
+)
 from shards.datasets.ucsd import read_mat_file
 from shards.video import is_junk
 
@@ -46,9 +56,7 @@ class Labels:
 
 def avenue(settings: DataSettings) -> list[Video]:
     """The videos of Avenue under `data.root`, or in a folder there, whichever layout is found."""
-    root = Path(settings.root or "")
-    if not root.is_dir():
-        raise InputError(f"data.root {root} does not exist; give the folder of CUHK Avenue")
+    root = root_of(settings, "CUHK Avenue")
     base = _base(root)
     train, test = next(layout for layout in LAYOUTS if (base / layout[0]).is_dir())
     trains, tests = (by_name(video_entries(base / folder), _number) for folder in (train, test))
@@ -80,15 +88,12 @@ def _base(root: Path) -> Path:
     """The folder that holds the video: the root itself, or the one that an archive was unpacked to."""
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir() and not is_junk(path))]
     found = [folder for folder in folders if any((folder / train).is_dir() for train, _ in LAYOUTS)]
-    if len(found) > 1:
-        raise InputError(f"{root} holds {len(found)} data sets; give one of them: {', '.join(map(str, found))}")
-    if not found:
-        raise InputError(
-            f"{root} holds no CUHK Avenue; expected training_videos/01.avi, testing_videos/01.avi and "
-            "ground_truth_demo/testing_label_mask/1_label.mat (as published) or training/frames/01/000.jpg, "
-            "testing/frames/01/000.jpg and avenue.mat (the common repack)"
-        )
-    return found[0]
+    nothing = (
+        f"{root} holds no CUHK Avenue; expected training_videos/01.avi, testing_videos/01.avi and "
+        "ground_truth_demo/testing_label_mask/1_label.mat (as published) or training/frames/01/000.jpg, "
+        "testing/frames/01/000.jpg and avenue.mat (the common repack)"
+    )
+    return only_one(found, root, nothing)
 
 
 def _labels(root: Path, tests: set[str], settings: DataSettings) -> dict[str, Labels]:
@@ -115,7 +120,7 @@ def _find(root: Path, name: str) -> Path | None:
 
 def _number(path: Path) -> str:
     """The number that a file or folder is named by, with two digits: `07` of `07.avi` and of `7_label.mat`."""
-    name = path.name if path.is_dir() else path.stem
+    name = video_name(path)
     number = re.fullmatch(r"(\d+)(_label)?", name)
     if not number:
         raise InputError(f"{path} is not named by a number, expected such as 01.avi; rename it, or move it elsewhere")
@@ -131,6 +136,6 @@ def _video(number: str, path: Path, split: str, folder: str, labels: Labels) -> 
         open=lambda: open_frames(path, FPS),
         labels=labels.intervals,
         labelled_frames=labels.frames,
-        source_name=path.name if path.is_dir() else path.stem,
+        source_name=video_name(path),
         source_split=folder.partition("/")[0],
     )

@@ -50,6 +50,13 @@ class Video:
     events: list[Event] = field(default_factory=list)
     """The anomalies one by one, where the data set tells them apart."""
 
+    def misfit(self, frames: int) -> str:
+        """How the labels do not fit a video of so many frames; empty where they do."""
+        if self.labelled_frames not in (None, frames):
+            return f"its labels are of {self.labelled_frames}"
+        last = max((end for intervals in self.labels.values() for _, end in intervals), default=0)
+        return f"its labels run to frame {last} (counted from 1)" if last > frames else ""
+
 
 @dataclass(frozen=True)
 class Published:

@@ -55,7 +55,29 @@ def by_name(paths: Iterable[Path], name: Callable[[Path], str]) -> dict[str, Pat
     return named
 
 
-def open_frames(path: Path, fps: float) -> Frames:
+def root_of(settings: DataSettings, name: str) -> Path:
+    """The folder of the data set called `name`. Raises InputError where it is not there."""
+    root = Path(settings.root or "")
+    if not root.is_dir():
+        raise InputError(f"data.root {root} does not exist; give the folder of {name}")
+    return root
+
+
+def only_one(found: list[Path], root: Path, nothing: str) -> Path:
+    """The one data set found below `root`. Raises InputError where there are several, or none (with `nothing`)."""
+    if len(found) > 1:
+        raise InputError(f"{root} holds {len(found)} data sets; give one of them: {', '.join(map(str, found))}")
+    if not found:
+        raise InputError(nothing)
+    return found[0]
+
+
+def video_name(path: Path) -> str:
+    """A video's name as its user knows it; the dots of a folder's name are no extension."""
+    return path.name if path.is_dir() else path.stem
+
+
+def open_frames(path: Path, fps: float = 25.0) -> Frames:
     """A video file, or a folder of pictures taken `fps` times a second."""
     return PictureFrames(path, fps) if path.is_dir() else FileFrames(path)
 

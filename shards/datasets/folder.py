@@ -6,8 +6,8 @@ from pathlib import Path
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from shards.datasets.base import Video
-from shards.datasets.files import file_identity, inclusive
-from shards.video import VIDEO_EXTENSIONS, FileFrames, PictureFrames, is_junk, natural_key, picture_files
+from shards.datasets.files import file_identity, inclusive, open_frames, video_name
+from shards.video import VIDEO_EXTENSIONS, is_junk, natural_key, picture_files
 
 TRUTH = "frames"
 
@@ -24,9 +24,9 @@ def folder(settings: DataSettings) -> list[Video]:
     labels = _read_labels(settings.labels)
     tests = _entries(root / "test") if (root / "test").is_dir() else []
     if labels is not None:
-        _check_names(Path(settings.labels or ""), labels, [_name(path) for path in tests])
+        _check_names(Path(settings.labels or ""), labels, [video_name(path) for path in tests])
     train = [_video(path, "train", None) for path in _entries(root / "train")]
-    return [*train, *(_video(path, "test", labels[_name(path)] if labels is not None else None) for path in tests)]
+    return [*train, *(_video(path, "test", labels[video_name(path)] if labels is not None else None) for path in tests)]
 
 
 def _entries(root: Path) -> list[Path]:
@@ -40,26 +40,21 @@ def _entries(root: Path) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
-def _name(path: Path) -> str:
-    """The video's name as its user knows it; the dots of a folder's name are no extension."""
-    return path.name if path.is_dir() else path.stem
-
-
 def _key(path: Path) -> str:
     """The name as part of WebDataset keys, which end at a dot."""
-    return _name(path).replace(".", "-")
+    return video_name(path).replace(".", "-")
 
 
 def _video(path: Path, split: str, intervals: list[list[int]] | None) -> Video:
-    scene, separator, _ = _name(path).partition("_")
+    scene, separator, _ = video_name(path).partition("_")
     return Video(
         name=f"{split}_{_key(path)}",
         split=split,
         scene=scene if separator else "scene",
         identity=file_identity(path, intervals),
-        open=lambda: PictureFrames(path) if path.is_dir() else FileFrames(path),
+        open=lambda: open_frames(path),
         labels={} if intervals is None else {TRUTH: intervals},
-        source_name=_name(path),
+        source_name=video_name(path),
     )
 
 

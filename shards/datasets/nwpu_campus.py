@@ -11,7 +11,7 @@ import numpy as np
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from shards.datasets.base import Published, Video
-from shards.datasets.files import file_identity, intervals_of, nearest, report_missing
+from shards.datasets.files import file_identity, intervals_of, nearest, report_missing, root_of
 from shards.video import VIDEO_EXTENSIONS, FileFrames, is_junk, natural_key
 
 TRUTH = "frames"
@@ -25,9 +25,7 @@ def nwpu_campus(settings: DataSettings) -> list[Video]:
 
     Without an archive of ground truth the test videos are there unlabelled.
     """
-    root = Path(settings.root or "")
-    if not root.is_dir():
-        raise InputError(f"data.root {root} does not exist; give the folder of NWPU Campus")
+    root = root_of(settings, "NWPU Campus")
     train, test = _split_folder(root, "train"), _split_folder(root, "test")
     trains, tests = _video_files(train), _video_files(test)
     if not trains:

@@ -12,7 +12,16 @@ import numpy as np
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from shards.datasets.base import Published, Video
-from shards.datasets.files import by_name, file_identity, intervals_of, labelled_videos, open_frames, video_entries
+from shards.datasets.files import (
+    by_name,
+    file_identity,
+    intervals_of,
+    labelled_videos,
+    open_frames,
+    root_of,
+    video_entries,
+    video_name,
+)
 from shards.video import is_junk
 
 TRUTH = "frames"
@@ -33,9 +42,7 @@ LAYOUT = (
 
 def shanghaitech(settings: DataSettings) -> list[Video]:
     """The videos of ShanghaiTech Campus under `data.root`; those of one camera share a scene."""
-    root = Path(settings.root or "")
-    if not root.is_dir():
-        raise InputError(f"data.root {root} does not exist; give the folder of ShanghaiTech Campus")
+    root = root_of(settings, "ShanghaiTech Campus")
     # Where somebody extracted pictures beside the video, the video is what was published, and whole.
     trains = video_entries(root / "training/videos") or video_entries(root / "training/frames")
     if not trains:
@@ -68,7 +75,7 @@ def read_mask(path: Path) -> np.ndarray:
 
 def _name(path: Path) -> str:
     """The video's name in the data set; its digits before `_` are those of its camera."""
-    name = path.name if path.is_dir() else path.stem
+    name = video_name(path)
     if not re.fullmatch(r"\d\d_\d+", name):
         raise InputError(f"{path} is not named as a video of ShanghaiTech Campus, such as 01_0014; {LAYOUT}")
     return name

@@ -14,7 +14,7 @@ from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import Event
 from shards.datasets.base import Published, Video
-from shards.datasets.files import file_identity, inclusive, nearest, read_names, report_missing, union
+from shards.datasets.files import file_identity, inclusive, nearest, read_names, report_missing, root_of, union
 from shards.video import FileFrames
 
 TRUTH, VIRTUAL_TRUTH = "frames", "virtual"
@@ -78,9 +78,7 @@ def _whole(text: str) -> int:
 
 def _root(settings: DataSettings) -> Path:
     """The folder that holds Scene1, Scene2, ..."""
-    root = Path(settings.root or "")
-    if not root.is_dir():
-        raise InputError(f"data.root {root} does not exist; give the folder of UBnormal")
+    root = root_of(settings, "UBnormal")
     if not any(root.glob("Scene*/")):
         raise InputError(f"{root} holds no folder Scene1, Scene2, ...; {LAYOUT}")
     return root

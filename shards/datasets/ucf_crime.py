@@ -14,7 +14,7 @@ from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import Event
 from shards.datasets.base import Published, Video
-from shards.datasets.files import file_identity, inclusive, nearest, read_names, report_missing
+from shards.datasets.files import file_identity, inclusive, nearest, read_names, report_missing, root_of
 from shards.video import VIDEO_EXTENSIONS, FileFrames
 
 TRUTH = "frames"
@@ -47,9 +47,7 @@ def ucf_crime(settings: DataSettings) -> list[Video]:
 
     The folders that the lists name are not those that people have, so a video is found by its file name alone.
     """
-    root = Path(settings.root or "")
-    if not root.is_dir():
-        raise InputError(f"data.root {root} does not exist; give the folder of UCF-Crime")
+    root = root_of(settings, "UCF-Crime")
     paths = [p for p in root.rglob("*") if p.suffix.lower() in (*VIDEO_EXTENSIONS, ".txt")]
     train_list, test_list = _list_file(paths, TRAIN_LIST, root), _list_file(paths, TEST_LIST, root)
     copies: dict[str, list[Path]] = {}

@@ -13,7 +13,7 @@ from scipy.io import loadmat
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from shards.datasets.base import Published, Video
-from shards.datasets.files import file_identity, inclusive
+from shards.datasets.files import file_identity, inclusive, only_one, root_of
 from shards.video import PictureFrames, is_junk, natural_key
 
 TRUTH = "frames"
@@ -30,21 +30,16 @@ Intervals = list[list[int]]
 
 def ucsd(settings: DataSettings) -> list[Video]:
     """The videos of Ped1 or Ped2 under `data.root`, whichever layout is found there."""
-    root = Path(settings.root or "")
-    if not root.is_dir():
-        raise InputError(f"data.root {root} does not exist; give the folder of UCSD Ped1 or Ped2")
+    root = root_of(settings, "UCSD Ped1 or Ped2")
     if (root / "training/frames").is_dir():
         return _repack(root, settings)
     nested = [*sorted(root.glob("UCSDped*")), *sorted(root.glob("*/UCSDped*"))]
     found = [folder for folder in (root, *nested) if (folder / "Train").is_dir() and (folder / "Test").is_dir()]
-    if len(found) > 1:
-        raise InputError(f"{root} holds {len(found)} data sets; give one of them: {', '.join(map(str, found))}")
-    if not found:
-        raise InputError(
-            f"{root} holds no UCSD data set; expected Train/Train001/001.tif and Test/UCSDped2.m (as published) or "
-            "training/frames/01/000.jpg and ped2.mat (the common repack)"
-        )
-    return _published(found[0], settings)
+    nothing = (
+        f"{root} holds no UCSD data set; expected Train/Train001/001.tif and Test/UCSDped2.m (as published) or "
+        "training/frames/01/000.jpg and ped2.mat (the common repack)"
+    )
+    return _published(only_one(found, root, nothing), settings)
 
 
 def read_m_file(path: Path) -> list[Intervals]:
