@@ -37,7 +37,7 @@ class Stage:
         return sorted({TASKS[task].kind for task in self.settings.tasks})
 
 
-def shard_store(root: str, kind: str, split: str) -> Store:
+def shard_store(root: Store | str, kind: str, split: str) -> Store:
     """Where the shard set of a kind and a split lies, below a folder or `s3://bucket/prefix`."""
     return open_store(root).child(f"{kind}-{split}")
 
@@ -52,8 +52,9 @@ def plan(settings: Settings) -> list[Stage]:
     """The stages in order, each with the key of its state. Raises InputError for a task unknown or without data."""
     check_tasks(settings)
     kinds = {TASKS[task].kind for stage in settings.curriculum.values() for task in stage.tasks}
-    digests = {kind: _training_manifest(settings.shards, kind).content_digest for kind in sorted(kinds)}
-    scene_size = Manifest.load(shard_store(settings.shards, "cube", "train")).scene_size
+    root = open_store(settings.shards)
+    digests = {kind: _training_manifest(root, kind).content_digest for kind in sorted(kinds)}
+    scene_size = Manifest.load(shard_store(root, "cube", "train")).scene_size
     stages: list[Stage] = []
     parent = ""
     for name, stage in settings.curriculum.items():
@@ -117,8 +118,8 @@ def check_tasks(settings: Settings) -> None:
                 raise InputError(f"curriculum.{name}.tasks names {task!r}; allowed: {', '.join(TASKS)}")
 
 
-def _training_manifest(shards: str, kind: str) -> Manifest:
-    store = shard_store(shards, kind, "train")
+def _training_manifest(root: Store, kind: str) -> Manifest:
+    store = shard_store(root, kind, "train")
     if store.size(MANIFEST) is None:
         tasks = ", ".join(name for name, task in TASKS.items() if task.kind == kind)
         raise InputError(

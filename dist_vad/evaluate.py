@@ -19,6 +19,7 @@ from dist_vad.progress import progress_bar
 from dist_vad.scoring import Calibration, Scorer, baseline_scores, calibrate, part_path, write_part
 from dist_vad.shardset import ShardSet
 from dist_vad.state import State, Tensors, read_state, tensors_digest
+from dist_vad.store import open_store
 
 UNTRAINED = "untrained"
 BASELINES = ("box_width", "box_area", "frame_difference")
@@ -54,8 +55,9 @@ class Evaluation:
 
     def __init__(self, settings: Settings, accelerator: Accelerator) -> None:
         self.settings, self.accelerator = settings, accelerator
+        root = open_store(settings.shards)
         self.sets = ShardSets(
-            *(open_set(settings, shard_store(settings.shards, "cube", split)) for split in ("train", "val", "test"))
+            *(open_set(settings, shard_store(root, "cube", split)) for split in ("train", "val", "test"))
         )
         self.folder = Path(settings.run) / "scores"
 

@@ -7,7 +7,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import cv2
-import numpy as np
 from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from dist_vad.errors import InputError
@@ -78,13 +77,15 @@ class Loader:
                 fetchers.shutdown(wait=True, cancel_futures=True)
 
     def _request(self, pool: ThreadPoolExecutor, step: int) -> "Requests":
+        return [
+            {kind: pool.submit(self._read, kind, step, rank, self.pin) for kind in self.sources}
+            for rank in self._virtual_ranks()
+        ]
+
+    def _virtual_ranks(self) -> list[int]:
         """Part i of rank r of W is what rank r + i W of W x parts would read: so a micro-batch holds the same samples,
         and its gradient has the same bits, however many ranks share the micro-batches of a step."""
-        ranks = [self.rank + i * self.world for i in range(self.parts)]
-        return [
-            {kind: [self._submit(pool, source, step, rank) for source in some] for kind, some in self.sources.items()}
-            for rank in ranks
-        ]
+        return [self.rank + i * self.world for i in range(self.parts)]
 
     def _steps_of_processes(self, start: int, stop: int) -> Iterator[tuple[int, list[dict[str, Batch]]]]:
         """The same from processes that take turns: process p of P reads the steps start + p, start + p + P, ..."""
@@ -103,34 +104,26 @@ class Loader:
             yield step, [{kind: b.pinned() if self.pin else b for kind, b in some.items()} for some in batches]
 
     def read(self, step: int) -> list[dict[str, Batch]]:
-        """This rank's micro-batches of a step, read here and now."""
+        """This rank's micro-batches of a step, read here and now, in ordinary memory."""
         return [
-            {
-                kind: Batch.joined([source.shards.read(*self._part(source, step, rank)) for source in some])
-                for kind, some in self.sources.items()
-            }
-            for rank in (self.rank + i * self.world for i in range(self.parts))
+            {kind: self._read(kind, step, rank, pin=False) for kind in self.sources} for rank in self._virtual_ranks()
         ]
 
-    def _part(self, source: Source, step: int, rank: int) -> tuple[np.ndarray, np.ndarray]:
-        """(sample ids, positions in the global batch) of one part of a step."""
-        ids, positions = source.streams.rank_batch(step, rank, self.world * self.parts)
-        return ids, source.first + positions
+    def _read(self, kind: str, step: int, rank: int, pin: bool) -> Batch:
+        """One micro-batch of a kind, from all of its sources."""
+        parts = []
+        for source in self.sources[kind]:
+            ids, positions = source.streams.rank_batch(step, rank, self.world * self.parts)
+            parts.append(source.shards.read(ids, source.first + positions))
+        batch = Batch.joined(parts)
+        return batch.pinned() if pin else batch
 
     def _fetch(self, pool: ThreadPoolExecutor, step: int) -> None:
         """Fetch the shards that a step will read, where they are not on this machine: the plan is known. What goes
         wrong here goes wrong again, and is reported, when they are read."""
         for source in (source for some in self.sources.values() for source in some if source.shards.is_remote):
-            for part in range(self.parts):
-                rank = self.rank + part * self.world
-                pool.submit(source.shards.prepare, self._part(source, step, rank)[0])
-
-    def _submit(self, pool: ThreadPoolExecutor, source: Source, step: int, rank: int) -> "Future[Batch]":
-        return pool.submit(self._read, source.shards, *self._part(source, step, rank))
-
-    def _read(self, shards: ShardSet, ids: np.ndarray, positions: np.ndarray) -> Batch:
-        batch = shards.read(ids, positions)
-        return batch.pinned() if self.pin else batch
+            for rank in self._virtual_ranks():
+                pool.submit(source.shards.prepare, source.streams.rank_batch(step, rank, self.world * self.parts)[0])
 
 
 class _Turns(IterableDataset):
@@ -151,15 +144,12 @@ class _Turns(IterableDataset):
                 return
 
 
-Requests = list[dict[str, list["Future[Batch]"]]]
-"""Of one step: micro-batch -> kind of sample -> its parts, one from each source."""
+Requests = list[dict[str, "Future[Batch]"]]
+"""The micro-batches of one step by kind of sample, being read."""
 
 
 def _collect(step: int, requests: Requests) -> tuple[int, list[dict[str, Batch]]]:
-    return step, [
-        {kind: Batch.joined([part.result() for part in parts]) for kind, parts in request.items()}
-        for request in requests
-    ]
+    return step, [{kind: batch.result() for kind, batch in request.items()} for request in requests]
 
 
 def _micro_batches(kind: str, sources: list[Source], world: int, micro_batch: int) -> int:

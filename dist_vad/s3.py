@@ -74,22 +74,12 @@ class S3Store(Store):
         return S3Store(self.bucket, "/".join(part for part in (self.prefix, name) if part), self.client)
 
     def read(self, name: str) -> bytes:
-        with self.explained("reading", name):
-            try:
-                return _repeated(lambda: self._fetch(name))
-            except ClientError as error:
-                if _code(error) in ("NoSuchKey", "404"):
-                    raise FileNotFoundError(self.where(name)) from error
-                raise
+        with self._reading(name):
+            return _repeated(lambda: self._fetch(name))
 
     def fetch(self, name: str, path: Path, size: int) -> None:
-        with self.explained("reading", name):
-            try:
-                _repeated(lambda: self._fetch_rest(name, path, size))
-            except ClientError as error:
-                if _code(error) in ("NoSuchKey", "404"):
-                    raise FileNotFoundError(self.where(name)) from error
-                raise
+        with self._reading(name):
+            _repeated(lambda: self._fetch_rest(name, path, size))
 
     def size(self, name: str) -> int | None:
         with self.explained("looking for", name):
@@ -126,6 +116,17 @@ class S3Store(Store):
             cause = f"{_code(error)}: {error}" if isinstance(error, ClientError) else f"{error}"
             at = self.client.meta.endpoint_url
             raise InputError(f"{doing} {self.where(name)} at {at} failed: {cause}; {_advice(error)}") from error
+
+    @contextlib.contextmanager
+    def _reading(self, name: str) -> Iterator[None]:
+        """The same for reading an object, where FileNotFoundError says that it is not there."""
+        with self.explained("reading", name):
+            try:
+                yield
+            except ClientError as error:
+                if _code(error) in ("NoSuchKey", "404"):
+                    raise FileNotFoundError(self.where(name)) from error
+                raise
 
     def _place(self, name: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": f"{self.prefix}/{name}" if self.prefix else name}

@@ -16,6 +16,9 @@ from dist_vad.manifest import INDEX_DTYPE, Manifest, ShardInfo, index_name, samp
 from dist_vad.storage import bytes_sha256
 from dist_vad.store import LocalStore, Store, open_store
 
+MAPPINGS = 8192
+"""Most shards of a set that are mapped into memory at the same time."""
+
 
 @dataclass
 class Batch:
@@ -59,16 +62,18 @@ class ShardSet:
         self.where = self.store.where()
         self.manifest = Manifest.load(self.store)
         self.starts = np.cumsum([0, *(shard.samples for shard in self.manifest.shards)])
-        # A mapped shard costs address space, not memory; the bound keeps the number of mappings under the system's.
-        most = 8192
         self._cache = None if isinstance(self.store, LocalStore) else cache
-        if not isinstance(self.store, LocalStore):
-            if cache is None:
-                raise ValueError(f"{self.where} is read through a cache; none was given")
-            cache.check(self.manifest.shards, self.where)
-            # Nor may what the cache has removed live on as a mapping.
-            most = max(1, cache.limit // max(shard.bytes for shard in self.manifest.shards))
-        self._open = functools.lru_cache(maxsize=min(most, 8192))(self._open_shard)
+        self._open = functools.lru_cache(maxsize=self._most_open())(self._open_shard)
+
+    def _most_open(self) -> int:
+        """How many shards are kept mapped. A mapping costs address space, not memory; the bound keeps their number
+        under the system's, and what the cache has removed from living on as a mapping."""
+        if isinstance(self.store, LocalStore):
+            return MAPPINGS
+        if self._cache is None:
+            raise ValueError(f"{self.where} is read through a cache; none was given")
+        self._cache.check(self.manifest.shards, self.where)
+        return min(MAPPINGS, max(1, self._cache.limit // max(shard.bytes for shard in self.manifest.shards)))
 
     def __reduce__(self) -> tuple:
         return ShardSet, (self.where, self._cache)  # another process opens it anew

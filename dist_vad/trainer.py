@@ -6,6 +6,7 @@ import shutil
 import time
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from dist_vad.errors import InputError
 from dist_vad.loader import Loader, Source
 from dist_vad.model import Network
 from dist_vad.progress import progress_bar
-from dist_vad.shardset import Batch, evenly_spaced
+from dist_vad.shardset import Batch, ShardSet, evenly_spaced
 from dist_vad.state import Checkpoint, State, Tensors, latest_checkpoint, save_checkpoint, save_state
 from dist_vad.stream import Streams
 from dist_vad.tasks import TASKS, DrawKey, Inputs
@@ -232,6 +233,10 @@ class _Run:
         values[f"{self.stage.name}/samples_per_second"] = bar.format_dict["rate"] or 0.0
         self.accelerator.log(values, step=done)
 
+    @cached_property
+    def _held_out(self) -> ShardSet:
+        return open_set(self.settings, shard_store(self.settings.shards, "cube", "val"))
+
     @torch.no_grad()
     def _validate(self, done: int) -> None:
         """Mean loss on held-out normal video, of the tasks that learn from cubes; the same samples every time."""
@@ -239,7 +244,7 @@ class _Run:
         names = [name for name, task in module.tasks.items() if task.kind == "cube"]
         if not names:
             return
-        shards = open_set(self.settings, shard_store(self.settings.shards, "cube", "val"))
+        shards = self._held_out
         ids = evenly_spaced(len(shards), VALIDATION_SAMPLES)
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
         sums = {name: torch.zeros((), device=self.accelerator.device) for name in names}

@@ -17,11 +17,12 @@ from accelerate import Accelerator
 
 from dist_vad.commandline import CONFIGS
 from dist_vad.config import Settings
-from dist_vad.curriculum import Stage, check_tasks, shard_store
+from dist_vad.curriculum import Stage, check_tasks
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
 from dist_vad.state import STATE, State, read_state
 from dist_vad.storage import write_json
+from dist_vad.store import open_store
 from dist_vad.tasks import TASKS
 from dist_vad.trainer import make_accelerator
 from shards.job import write_shards
@@ -77,7 +78,8 @@ def provenance(settings: Settings) -> dict[str, Any]:
 
 def _make_missing_shards(settings: Settings, needs: list[str]) -> None:
     root = settings.shards
-    missing = [name for name in needs if shard_store(root, *name.split("-")).size(MANIFEST) is None]
+    store = open_store(root)
+    missing = [name for name in needs if store.child(name).size(MANIFEST) is None]
     if missing:
         print(
             f"shard sets missing in {root}: {', '.join(missing)}; writing them now ({settings.data.dataset})",
@@ -93,9 +95,9 @@ def _check_unchanged(settings: Settings, needs: list[str]) -> None:
     then = json.loads(path.read_text()) if path.is_file() else {}
     now = {
         f"{root}/{name}": Manifest.load(store).content_digest
-        for root in [settings.shards, *settings.mix]
+        for root, place in ((root, open_store(root)) for root in [settings.shards, *settings.mix])
         for name in needs
-        if (store := shard_store(root, *name.split("-"))).size(MANIFEST) is not None
+        if (store := place.child(name)).size(MANIFEST) is not None
     }
     changed = [name for name in now if then.get(name, now[name]) != now[name]]
     if changed:

@@ -87,8 +87,7 @@ def _write_videos(plan: Plan, works: list[Work], how: How, failed: dict[str, str
     with progress_bar(total=sum(work.length for work in works), unit=" frames", disable=not how.progress) as bar:
         for work in works:
             bar.set_description(f"{plan.name} {work.video.name}", refresh=False)
-            record = read_record(plan, work.video)
-            if record and FAILED not in record:
+            if work.done:
                 bar.update(work.length)
                 continue
             try:

@@ -32,6 +32,8 @@ class Work:
     frames: Frames
     labels: dict[str, list[list[int]]]
     length: int
+    done: bool = False
+    """Whether its shards are there already."""
 
     @property
     def info(self) -> VideoInfo:
@@ -52,16 +54,17 @@ def open_work(plan: Plan, video: Video, length: int | None = None) -> Work:
     """Open a video and check its labels and boxes.
 
     Args:
-        length: its frames, where they are known: counting those of a video file means decoding it.
+        length: its frames, where it is done already: counting those of a video file means decoding it.
 
     Raises VideoError where it does not open, InputError where labels or boxes do not fit it.
     """
     frames = video.open()
-    length = len(frames) if length is None else length
+    done = length is not None
+    length = length if done else len(frames)
     if plan.kind == "cube":
         check_detector(plan.settings, video, length)
         check_scene(plan.settings)
-    return Work(video, frames, _checked_labels(plan.settings, video, length), length)
+    return Work(video, frames, _checked_labels(plan.settings, video, length), length, done)
 
 
 def cut_video(plan: Plan, work: Work, folder: Path, bar: tqdm) -> list[ShardInfo]:

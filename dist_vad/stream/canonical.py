@@ -54,9 +54,10 @@ class Streams:
         self._window = settings.window
         self._key = key
         self._block_starts, self._block_sizes = _cut_blocks(shard_samples, settings.block)
-        # The order of an epoch and of a window are asked for again at every step; two of each are ever in use.
-        self._epoch_order = functools.lru_cache(maxsize=2)(self._make_epoch_order)
-        self._window_order = functools.lru_cache(maxsize=2)(self._make_window_order)
+        # The order of an epoch and of a window are asked for again at every step; two of each are in use where batches
+        # are read, and two where shards are fetched ahead of that.
+        self._epoch_order = functools.lru_cache(maxsize=4)(self._make_epoch_order)
+        self._window_order = functools.lru_cache(maxsize=4)(self._make_window_order)
 
     def __reduce__(self) -> tuple:
         return Streams, self._made_of
