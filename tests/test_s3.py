@@ -15,10 +15,9 @@ from test_verify import run_verify
 
 import shards.pack
 import shards.write
-from dist_vad import s3
 from dist_vad.errors import InputError
 from dist_vad.manifest import Manifest
-from dist_vad.store import open_store
+from dist_vad.store import open_store, s3
 from shards.job import How, write_shards
 
 

@@ -21,8 +21,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, NoCredentialsError
 
 from dist_vad.errors import InputError
-from dist_vad.store import S3, Store, scratch_folder
+from dist_vad.store.base import Store
+from dist_vad.store.scratch import scratch_folder
 
+S3 = "s3://"
 T = TypeVar("T")
 
 PROBE = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
