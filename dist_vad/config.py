@@ -8,6 +8,7 @@ and what is allowed.
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dist_vad.config_curriculum import split_line
 from dist_vad.config_detector import DetectorSettings
 from dist_vad.config_scene import SceneSettings
 from dist_vad.errors import refuse_unless
@@ -136,11 +137,9 @@ class ModelSettings:
 
 
 @dataclass(kw_only=True)
-class StageSettings:
-    """One stage of the curriculum: which tasks are learned, and for how long."""
+class LearningSettings:
+    """How a stage of the curriculum learns, and for how long."""
 
-    tasks: dict[str, float]
-    """Proxy task -> weight of its loss. Several tasks are learned at the same time."""
     steps: int = 10000
     """Optimiser steps."""
     global_batch: int = 64
@@ -159,15 +158,26 @@ class StageSettings:
     """The loss on held-out normal video is measured after every so many steps; 0 = never."""
 
     def __post_init__(self) -> None:
-        refuse_unless(len(self.tasks) > 0, "tasks", self.tasks, "at least one task with its weight")
-        for name, weight in self.tasks.items():
-            refuse_unless(weight > 0, f"tasks.{name}", weight, "a weight above 0")
         refuse_unless(self.steps >= 1, "steps", self.steps, "1 or more")
         refuse_unless(self.global_batch >= 1, "global_batch", self.global_batch, "1 or more")
         refuse_unless(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         refuse_unless(0 <= self.backbone_rate <= 1, "backbone_rate", self.backbone_rate, "0 to 1")
         for key in ("weight_decay", "warmup", "clip_norm", "validate_every"):
             refuse_unless(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
+
+
+@dataclass(kw_only=True)
+class StageSettings(LearningSettings):
+    """One stage of the curriculum: which tasks are learned, how, and for how long."""
+
+    tasks: dict[str, float]
+    """Proxy task -> weight of its loss. Several tasks are learned at the same time."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_unless(len(self.tasks) > 0, "tasks", self.tasks, "at least one task with its weight")
+        for name, weight in self.tasks.items():
+            refuse_unless(weight > 0, f"tasks.{name}", weight, "a weight above 0")
 
 
 @dataclass(kw_only=True)
@@ -271,8 +281,15 @@ class Settings:
     """How samples are drawn."""
     model: ModelSettings = field(default_factory=ModelSettings)
     """Size of the network."""
-    curriculum: dict[str, StageSettings] = field(default_factory=dict)
-    """The stages by name, in the order in which they are learned; `--curriculum.NAME.steps 100` overrides a value."""
+    curriculum: str | dict[str, StageSettings] = "pre > sr > virtual"
+    """The stages in the order in which they are learned. As a line: `>` between stages, `+` between tasks that are
+    learned at the same time, `*` before a weight, such as "pre > rec*1 + sr*2 > virtual". Or by name with all their
+    settings, of which `--curriculum.NAME.steps 100` overrides one."""
+    stage: LearningSettings = field(default_factory=LearningSettings)
+    """How every stage of a curriculum in one line learns."""
+    stages: dict[str, dict[str, int | float | str]] = field(default_factory=dict)
+    """What single stages of such a line do otherwise than `stage` says: {virtual: {steps: 500}}. A stage is named by
+    its tasks, as the line has them: virtual, or pre+sr."""
     task: TaskSettings = field(default_factory=TaskSettings)
     """Settings of single proxy tasks."""
     cache: CacheSettings = field(default_factory=CacheSettings)
@@ -284,8 +301,14 @@ class Settings:
 
     def __post_init__(self) -> None:
         refuse_unless(len(self.curriculum) > 0, "curriculum", self.curriculum, "at least one stage")
-        for name, stage in self.curriculum.items():
-            key, batch, streams = f"curriculum.{name}.global_batch", stage.global_batch, self.stream.streams
+        stages: dict[str, LearningSettings] = {"stage": self.stage}
+        if isinstance(self.curriculum, dict):
+            refuse_unless(not self.stages, "stages", self.stages, "none, where the curriculum is not a line")
+            stages = {f"curriculum.{name}": stage for name, stage in self.curriculum.items()}
+        else:
+            split_line(self.curriculum)
+        for name, stage in stages.items():
+            key, batch, streams = f"{name}.global_batch", stage.global_batch, self.stream.streams
             refuse_unless(batch % streams == 0, key, batch, f"a multiple of stream.streams ({streams})")
         for root, share in self.mix.items():
             refuse_unless(share >= 1, f"mix.{root}", share, "1 or more samples of each global batch")

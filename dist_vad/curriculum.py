@@ -10,6 +10,7 @@ from dist_vad.config import Settings, StageSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
 from dist_vad.shardset import ShardSet
+from dist_vad.stages import stages_of
 from dist_vad.storage import digest
 from dist_vad.store import LocalStore, Store, open_store
 from dist_vad.tasks import TASKS
@@ -50,18 +51,17 @@ def open_set(settings: Settings, store: Store) -> ShardSet:
 
 def plan(settings: Settings) -> list[Stage]:
     """The stages in order, each with the key of its state. Raises InputError for a task unknown or without data."""
-    check_tasks(settings)
-    kinds = {TASKS[task].kind for stage in settings.curriculum.values() for task in stage.tasks}
+    curriculum = stages_of(settings)
+    kinds = {TASKS[task].kind for stage in curriculum.values() for task in stage.tasks}
     root = open_store(settings.shards)
     digests = {kind: _training_manifest(root, kind).content_digest for kind in sorted(kinds)}
     scene_size = Manifest.load(shard_store(root, "cube", "train")).scene_size
     stages: list[Stage] = []
     parent = ""
-    for name, stage in settings.curriculum.items():
+    for name, stage in curriculum.items():
         used = sorted({TASKS[task].kind for task in stage.tasks})
         recipe = {
             "parent": parent,
-            "name": name,
             "stage": dataclasses.asdict(stage),
             "task_versions": {task: TASKS[task].version for task in stage.tasks},
             "task": dataclasses.asdict(settings.task),
@@ -108,14 +108,6 @@ def _mixed_in(settings: Settings, global_batch: int, kind: str) -> list[tuple[st
                     f"{expected}; write one of them anew with the settings of the other"
                 )
     return [(made.content_digest, share) for made, share in others]
-
-
-def check_tasks(settings: Settings) -> None:
-    """Refuse a curriculum that names an unknown task; needs no data."""
-    for name, stage in settings.curriculum.items():
-        for task in stage.tasks:
-            if task not in TASKS:
-                raise InputError(f"curriculum.{name}.tasks names {task!r}; allowed: {', '.join(TASKS)}")
 
 
 def _training_manifest(root: Store, kind: str) -> Manifest:

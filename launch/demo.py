@@ -8,6 +8,7 @@ import time
 from dist_vad.commandline import CONFIGS, parse
 from dist_vad.config import Settings
 from dist_vad.errors import entry_point
+from dist_vad.stages import stages_of
 from launch.evaluate import evaluate_state, evaluation_needs
 from launch.progressive import train_curriculum
 from launch.session import open_run, training_needs
@@ -19,7 +20,7 @@ def main() -> None:
     started = time.monotonic()
     print(f"\n[1/4] shards: cut object cubes and virtual clips from video into {settings.shards}", flush=True)
     accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])
-    accelerator.print(f"\n[2/4] training: {' > '.join(settings.curriculum)}, states under {settings.run}/states")
+    accelerator.print(f"\n[2/4] training: {' > '.join(stages_of(settings))}, states under {settings.run}/states")
     state = train_curriculum(settings, accelerator)
     accelerator.print("\n[3/4] evaluation: every object of the test video scored after every phase")
     report = evaluate_state(settings, state, accelerator)

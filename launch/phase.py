@@ -7,6 +7,7 @@ from dist_vad.commandline import Option, parse
 from dist_vad.config import Settings
 from dist_vad.curriculum import plan
 from dist_vad.errors import InputError, entry_point
+from dist_vad.stages import stages_of
 from dist_vad.trainer import train_stage
 from launch.session import DEFAULT_CONFIG, finished_state, open_run, training_needs
 
@@ -16,8 +17,9 @@ PHASE = Option("phase", str | None, None, "name of the stage to train; without i
 @entry_point
 def main() -> None:
     settings, options = parse(Settings, "Train one stage of the curriculum.", DEFAULT_CONFIG, (PHASE,))
-    if options.phase is not None and options.phase not in settings.curriculum:
-        raise InputError(f"--phase is {options.phase!r}; allowed: {', '.join(settings.curriculum)}")
+    names = stages_of(settings)
+    if options.phase is not None and options.phase not in names:
+        raise InputError(f"--phase is {options.phase!r}; allowed: {', '.join(names)}")
     accelerator = open_run(settings, training_needs(settings))
     parent = state = None
     for stage in plan(settings):

@@ -17,9 +17,10 @@ from accelerate import Accelerator
 
 from dist_vad.commandline import CONFIGS
 from dist_vad.config import Settings
-from dist_vad.curriculum import Stage, check_tasks
+from dist_vad.curriculum import Stage
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
+from dist_vad.stages import remarks, stages_of
 from dist_vad.state import STATE, State, read_state
 from dist_vad.storage import write_json
 from dist_vad.store import open_store
@@ -38,10 +39,12 @@ def open_run(settings: Settings, needs: list[str]) -> Accelerator:
     Args:
         needs: shard sets such as `cube-train` that the caller is going to read.
     """
-    check_tasks(settings)
+    stages = stages_of(settings)
     run = Path(settings.run)
     accelerator = make_accelerator(settings.train, run)
     if accelerator.is_main_process:
+        for remark in remarks(stages):
+            print(f"remark: {remark}", flush=True)
         _make_missing_shards(settings, needs)
         _check_unchanged(settings, needs)
         write_json(run / "run.json", provenance(settings))
@@ -52,14 +55,14 @@ def open_run(settings: Settings, needs: list[str]) -> Accelerator:
 
 def training_needs(settings: Settings) -> list[str]:
     """The shard sets that the curriculum reads."""
-    kinds = {TASKS[task].kind for stage in settings.curriculum.values() for task in stage.tasks if task in TASKS}
+    kinds = {TASKS[task].kind for stage in stages_of(settings).values() for task in stage.tasks}
     return ["cube-train", "cube-val", *(f"{kind}-train" for kind in sorted(kinds - {"cube"}))]
 
 
 def finished_state(settings: Settings, stage: Stage) -> State | None:
-    """The state that a stage has made, if it is finished."""
-    folder = Path(settings.run) / "states" / stage.folder_name
-    return read_state(folder) if (folder / STATE).is_file() else None
+    """The state that a stage has made, if it is finished; a stage of the same key may have borne another name."""
+    states = sorted((Path(settings.run) / "states").glob(f"*-{stage.key[:12]}/{STATE}"))
+    return read_state(states[0].parent) if states else None
 
 
 def provenance(settings: Settings) -> dict[str, Any]:

@@ -68,6 +68,8 @@ class Task:
     """
 
     name: ClassVar[str]
+    alias: ClassVar[str]
+    """Its name in a curriculum written as one line."""
     phase: ClassVar[str]
     """Whose head it trains: tasks of one phase share the head."""
     kind: ClassVar[str]

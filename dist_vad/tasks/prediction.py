@@ -16,6 +16,7 @@ class Prediction(Task):
     """
 
     name = "prediction"
+    alias = "pre"
     phase = "perception"
     kind = "cube"
     empty_score = 0.0  # eq. 9

@@ -24,6 +24,7 @@ class SemanticReconstruction(Task):
     """
 
     name = "semantic_reconstruction"
+    alias = "sr"
     phase = "comprehension"
     kind = "cube"
 

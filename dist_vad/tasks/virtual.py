@@ -22,6 +22,7 @@ class Virtual(Task):
     """
 
     name = "virtual"
+    alias = "virtual"
     phase = "inference"
     kind = "virtual"
 
