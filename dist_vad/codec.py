@@ -1,5 +1,6 @@
 """Clips as bytes: one strip of frames, [T * H, W, 3] RGB, under the codec that the manifest names."""
 
+from collections.abc import Iterable
 from io import BytesIO
 
 import cv2
@@ -33,12 +34,33 @@ def npy_values(content: bytes | memoryview, dtype: np.dtype | type) -> np.ndarra
     return np.frombuffer(content, dtype, offset=10 + content[8] + 256 * content[9])
 
 
-def decode_into(content: bytes | memoryview, out: np.ndarray, codec: str) -> None:
-    """Decode a strip into `out`, uint8 [T, H, W, 3] RGB. Raises ValueError where the bytes are no such strip."""
+def copy_npy(contents: Iterable[bytes | memoryview], out: np.ndarray) -> None:
+    """Copy the values of .npy files, one after another, into the rows of `out`, whose type they have.
+
+    Raises ValueError where a file has more or fewer values than a row.
+    """
+    for content, row in zip(contents, out.reshape(len(out), -1)):
+        values = npy_values(content, out.dtype)
+        if values.size != row.size:
+            raise ValueError(f"an .npy file has {values.size} values, expected {row.size}")
+        np.copyto(row, values)  # not by memoryview: numpy lets other threads run meanwhile
+
+
+def decode_all(strips: Iterable[bytes | memoryview], out: np.ndarray, codec: str) -> None:
+    """Decode strips, one after another, into the clips of `out`, uint8 [B, T, H, W, 3] RGB.
+
+    Raises ValueError where bytes are no strip of that shape.
+    """
     if codec == "raw":
-        strip = npy_values(content, np.uint8)
-    else:
+        copy_npy(strips, out)
+        return
+    for content, clip in zip(strips, out):
         strip = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if strip is None or strip.size != out.size:
-        raise ValueError(f"{len(content)} bytes are no {codec} strip of shape {out.shape}")
-    np.copyto(out, strip.reshape(out.shape))
+        if strip is None or strip.size != clip.size:
+            raise ValueError(f"{len(content)} bytes are no {codec} strip of shape {clip.shape}")
+        np.copyto(clip, strip.reshape(clip.shape))
+
+
+def decode_into(content: bytes | memoryview, out: np.ndarray, codec: str) -> None:
+    """Decode one strip into `out`, uint8 [T, H, W, 3] RGB. Raises ValueError where the bytes are no such strip."""
+    decode_all([content], out[None], codec)

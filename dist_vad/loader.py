@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -15,6 +15,10 @@ from dist_vad.stream import Streams
 
 STEPS_FETCHED_AHEAD, FETCHERS = 64, 4
 """Steps whose shards are fetched before they are read, and threads that fetch."""
+
+
+Step = tuple[int, list[dict[str, Batch]]]
+"""A step and its micro-batches, each {kind of sample: Batch}."""
 
 
 @dataclass
@@ -52,21 +56,30 @@ class Loader:
     ) -> None:
         self.sources, self.rank, self.world = sources, rank, world
         self.threads, self.prefetch, self.pin, self.processes = threads, prefetch, pin, processes
+        for source in (source for some in sources.values() for source in some):
+            source.streams.check_ranks(world)
         self.parts = max(_micro_batches(kind, some, world, micro_batch) for kind, some in sources.items())
 
-    def steps(self, start: int, stop: int) -> Iterator[tuple[int, list[dict[str, Batch]]]]:
+    def steps(self, start: int, stop: int) -> Iterator[Step]:
         """Yield (step, its micro-batches, each {kind: Batch}) for steps start..stop-1."""
-        if self.processes:
-            yield from self._steps_of_processes(start, stop)
-            return
-        fetched = start
-        with ThreadPoolExecutor(self.threads) as pool, ThreadPoolExecutor(FETCHERS) as fetchers:
+        steps = self._steps_of_processes(start, stop) if self.processes else self._steps_of_threads(start, stop)
+        with ThreadPoolExecutor(FETCHERS) as fetchers:
+            try:
+                for step in range(start, min(start + STEPS_FETCHED_AHEAD, stop)):
+                    self._fetch(fetchers, step)
+                for step, batches in steps:
+                    if step + STEPS_FETCHED_AHEAD < stop:
+                        self._fetch(fetchers, step + STEPS_FETCHED_AHEAD)
+                    yield step, batches
+            finally:
+                steps.close()
+                fetchers.shutdown(wait=True, cancel_futures=True)
+
+    def _steps_of_threads(self, start: int, stop: int) -> Generator[Step, None, None]:
+        with ThreadPoolExecutor(self.threads) as pool:
             ahead: deque[tuple[int, Requests]] = deque()
             try:
                 for step in range(start, stop):
-                    while fetched < min(step + STEPS_FETCHED_AHEAD, stop):
-                        self._fetch(fetchers, fetched)
-                        fetched += 1
                     ahead.append((step, self._request(pool, step)))
                     if len(ahead) > self.prefetch:
                         yield _collect(*ahead.popleft())
@@ -74,7 +87,6 @@ class Loader:
                     yield _collect(*ahead.popleft())
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
-                fetchers.shutdown(wait=True, cancel_futures=True)
 
     def _request(self, pool: ThreadPoolExecutor, step: int) -> "Requests":
         return [
@@ -82,26 +94,34 @@ class Loader:
             for rank in self._virtual_ranks()
         ]
 
-    def _virtual_ranks(self) -> list[int]:
-        """Part i of rank r of W is what rank r + i W of W x parts would read: so a micro-batch holds the same samples,
-        and its gradient has the same bits, however many ranks share the micro-batches of a step."""
-        return [self.rank + i * self.world for i in range(self.parts)]
-
-    def _steps_of_processes(self, start: int, stop: int) -> Iterator[tuple[int, list[dict[str, Batch]]]]:
+    def _steps_of_processes(self, start: int, stop: int) -> Generator[Step, None, None]:
         """The same from processes that take turns: process p of P reads the steps start + p, start + p + P, ..."""
         ahead = max(1, -(-self.prefetch // self.processes))
-        steps = DataLoader(
+        items = DataLoader(
             _Turns(self, start, stop),
             batch_size=None,
             num_workers=self.processes,
             prefetch_factor=ahead,
+            pin_memory=self.pin,
             multiprocessing_context="spawn",  # forked, a process could inherit a lock that nobody will open
         )
-        for item in steps:
-            if isinstance(item, InputError):
-                raise item
-            step, batches = item
-            yield step, [{kind: b.pinned() if self.pin else b for kind, b in some.items()} for some in batches]
+        try:
+            for item in items:
+                if isinstance(item, InputError):
+                    raise item
+                yield item
+        except RuntimeError as error:
+            if "DataLoader worker" not in str(error):
+                raise
+            raise InputError(
+                f"a process that reads batches was killed ({error}); mostly memory is short: lower train.processes or "
+                "train.prefetch, or read in threads with train.processes 0"
+            ) from error
+
+    def _virtual_ranks(self) -> list[int]:
+        """Part i of rank r of W is what rank r + i W of W x parts would read: so a micro-batch holds the same samples,
+        and its gradient has the same bits, however many ranks share the micro-batches of a step."""
+        return [self.rank + i * self.world for i in range(self.parts)]
 
     def read(self, step: int) -> list[dict[str, Batch]]:
         """This rank's micro-batches of a step, read here and now, in ordinary memory."""
@@ -111,12 +131,15 @@ class Loader:
 
     def _read(self, kind: str, step: int, rank: int, pin: bool) -> Batch:
         """One micro-batch of a kind, from all of its sources."""
-        parts = []
-        for source in self.sources[kind]:
-            ids, positions = source.streams.rank_batch(step, rank, self.world * self.parts)
-            parts.append(source.shards.read(ids, source.first + positions))
-        batch = Batch.joined(parts)
-        return batch.pinned() if pin else batch
+        sources = self.sources[kind]
+        drawn = [source.streams.rank_batch(step, rank, self.world * self.parts) for source in sources]
+        batch = Batch.empty(sum(len(ids) for ids, _ in drawn), sources[0].shards.manifest, pin)
+        start = 0
+        for source, (ids, positions) in zip(sources, drawn):
+            stop = start + len(ids)
+            source.shards.read(ids, source.first + positions, into=batch[start:stop])
+            start = stop
+        return batch
 
     def _fetch(self, pool: ThreadPoolExecutor, step: int) -> None:
         """Fetch the shards that a step will read, where they are not on this machine: the plan is known. What goes
@@ -132,7 +155,7 @@ class _Turns(IterableDataset):
     def __init__(self, loader: Loader, start: int, stop: int) -> None:
         self.loader, self.start, self.stop = loader, start, stop
 
-    def __iter__(self) -> Iterator[tuple[int, list[dict[str, Batch]]] | InputError]:
+    def __iter__(self) -> Iterator[Step | InputError]:
         process = get_worker_info()
         assert process is not None, "only processes of a DataLoader iterate over this"
         cv2.setNumThreads(1)
@@ -148,7 +171,7 @@ Requests = list[dict[str, "Future[Batch]"]]
 """The micro-batches of one step by kind of sample, being read."""
 
 
-def _collect(step: int, requests: Requests) -> tuple[int, list[dict[str, Batch]]]:
+def _collect(step: int, requests: Requests) -> Step:
     return step, [{kind: batch.result() for kind, batch in request.items()} for request in requests]
 
 
@@ -169,7 +192,11 @@ def _micro_batches(kind: str, sources: list[Source], world: int, micro_batch: in
 
 
 class BatchDataset(IterableDataset):
-    """The same batches for a loop of one's own: yields (step, {kind: Batch}) from `start` on, for one rank."""
+    """The same batches for a loop of one's own: yields (step, {kind: Batch}) from `start` on, for one rank.
+
+    The workers of a `DataLoader(dataset, batch_size=None, num_workers=N)` take turns, so it gives every step once and
+    in order.
+    """
 
     def __init__(
         self, sources: dict[str, list[Source]], rank: int = 0, world: int = 1, start: int = 0, stop: int = 2**62
@@ -178,5 +205,10 @@ class BatchDataset(IterableDataset):
         self.start, self.stop = start, stop
 
     def __iter__(self) -> Iterator[tuple[int, dict[str, Batch]]]:
-        for step, (batch,) in self.loader.steps(self.start, self.stop):
-            yield step, batch
+        process = get_worker_info()
+        if process is None:
+            for step, (batch,) in self.loader.steps(self.start, self.stop):
+                yield step, batch
+            return
+        for step in range(self.start + process.id, self.stop, process.num_workers):
+            yield step, self.loader.read(step)[0]

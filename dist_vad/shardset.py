@@ -2,6 +2,7 @@
 
 import functools
 import mmap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,10 +10,11 @@ import numpy as np
 import torch
 from isal.isal_zlib import crc32
 
+from dist_vad.buffers import borrow
 from dist_vad.cache import ShardCache
-from dist_vad.codec import decode_into, npy_values
+from dist_vad.codec import copy_npy, decode_all, npy_values
 from dist_vad.errors import InputError
-from dist_vad.manifest import INDEX_DTYPE, Manifest, ShardInfo, index_name, sample_key, tar_name
+from dist_vad.manifest import INDEX_DTYPE, MEMBERS, Manifest, ShardInfo, index_name, sample_key, tar_name
 from dist_vad.storage import bytes_sha256
 from dist_vad.store import LocalStore, Store, open_store
 
@@ -36,20 +38,26 @@ class Batch:
     def __len__(self) -> int:
         return len(self.positions)
 
-    def pinned(self) -> "Batch":
-        """The same in page-locked memory, from which a copy to a GPU goes on beside its work."""
+    def __getitem__(self, samples: slice) -> "Batch":
+        """Some of the samples, in the same memory."""
+        return Batch(self.clips[samples], self.scenes[samples], self.labels[samples], self.positions[samples])
+
+    def pin_memory(self) -> "Batch":
+        """The same in page-locked memory; PyTorch's DataLoader calls it, too."""
         return Batch(self.clips.pin_memory(), self.scenes.pin_memory(), self.labels.pin_memory(), self.positions)
 
     @classmethod
-    def joined(cls, parts: list["Batch"]) -> "Batch":
-        """Several batches of one kind as one, in order."""
-        if len(parts) == 1:
-            return parts[0]
+    def empty(cls, samples: int, like: Manifest, pin: bool = False) -> "Batch":
+        """Room for so many samples of a shard set.
+
+        With `pin` in page-locked memory, from which a copy to a GPU goes on beside its work.
+        """
+        shape = (samples, like.clip_length, like.size, like.size, 3)
         return cls(
-            torch.cat([part.clips for part in parts]),
-            torch.cat([part.scenes for part in parts]),
-            torch.cat([part.labels for part in parts]),
-            np.concatenate([part.positions for part in parts]),
+            torch.empty(shape, dtype=torch.uint8, pin_memory=True) if pin else torch.from_numpy(borrow(shape)),
+            torch.empty((samples, like.scene_size), pin_memory=pin),
+            torch.empty(samples, dtype=torch.int64, pin_memory=pin),
+            np.arange(samples),
         )
 
 
@@ -81,29 +89,43 @@ class ShardSet:
     def __len__(self) -> int:
         return int(self.starts[-1])
 
-    def read(self, ids: np.ndarray, positions: np.ndarray | None = None) -> Batch:
-        """Read samples by id. Raises InputError, naming shard and sample, where bytes are missing or wrong."""
-        m = self.manifest
-        clips = np.empty((len(ids), m.clip_length, m.size, m.size, 3), np.uint8)
-        scenes = np.zeros((len(ids), m.scene_size), np.float32)
-        numbers = (np.searchsorted(self.starts, ids, side="right") - 1).tolist()
-        opened = [self._open(number) for number in numbers]
-        rows = np.empty(len(ids), INDEX_DTYPE)
-        for i, (number, (index, _)) in enumerate(zip(numbers, opened)):
-            rows[i] = index[ids[i] - self.starts[number]]
-        # Plain integers of the whole batch at once: asking a row for its fields one by one costs more than the copy.
-        places = zip(rows["offset"].tolist(), rows["size"].tolist(), rows["crc32"].tolist())
-        for i, ((_, data), (offsets, sizes, checksums)) in enumerate(zip(opened, places)):
-            image = data[offsets[0] : offsets[0] + sizes[0]]
-            scene = data[offsets[1] : offsets[1] + sizes[1]]
-            if crc32(image) != checksums[0] or crc32(scene) != checksums[1]:
-                raise InputError(self._damaged(numbers[i], rows[i]))
-            decode_into(image, clips[i], m.codec)
-            if m.scene_size:
-                scenes[i] = npy_values(scene, np.float32)
-        drawn = np.arange(len(ids)) if positions is None else positions
-        labels = torch.from_numpy(rows["label"].astype(np.int64))
-        return Batch(torch.from_numpy(clips), torch.from_numpy(scenes), labels, drawn)
+    def read(self, ids: np.ndarray, positions: np.ndarray | None = None, into: Batch | None = None) -> Batch:
+        """Read samples by id, into a batch of their number if one is given.
+
+        `positions` are those in the global batch; without them 0, 1, 2, ... Raises InputError, naming shard and sample,
+        where bytes are missing or wrong.
+        """
+        batch = Batch.empty(len(ids), self.manifest) if into is None else into
+        rows, tars = self._find(ids)
+        batch.labels.numpy()[:] = rows["label"]
+        if positions is not None:
+            batch.positions[:] = positions
+        decode_all(self._members("image", ids, rows, tars), batch.clips.numpy(), self.manifest.codec)
+        if self.manifest.scene_size:
+            copy_npy(self._members("scene", ids, rows, tars), batch.scenes.numpy())
+        return batch
+
+    def _find(self, ids: np.ndarray) -> tuple[np.ndarray, list[memoryview]]:
+        """The row of each sample in the index of its shard, INDEX_DTYPE [len(ids)], and the tar that holds it."""
+        numbers = np.searchsorted(self.starts, ids, side="right") - 1
+        places = (ids - self.starts[numbers]).tolist()
+        opened = [self._open(number) for number in numbers.tolist()]
+        # Rows are copied as bytes: numpy takes several times as long for one element of a structured array.
+        size = INDEX_DTYPE.itemsize
+        rows = b"".join([index[place * size : (place + 1) * size] for (index, _), place in zip(opened, places)])
+        return np.frombuffer(rows, INDEX_DTYPE), [tar for _, tar in opened]
+
+    def _members(self, name: str, ids: np.ndarray, rows: np.ndarray, tars: list[memoryview]) -> Iterator[memoryview]:
+        """One member of each sample, where its checksum is right."""
+        of = MEMBERS.index(name)
+        # Plain integers of all rows at once: asking each row for its fields costs more than the copy of its sample.
+        starts, ends = rows["offset"][:, of], rows["offset"][:, of] + rows["size"][:, of]
+        places = zip(tars, starts.tolist(), ends.tolist(), rows["crc32"][:, of].tolist())
+        for i, (tar, start, end, checksum) in enumerate(places):
+            member = tar[start:end]
+            if crc32(member) != checksum:
+                raise InputError(self._damaged(int(ids[i])))
+            yield member
 
     @property
     def is_remote(self) -> bool:
@@ -135,7 +157,7 @@ class ShardSet:
 
     def index(self, shard: int) -> np.ndarray:
         """The rows of one shard's index: INDEX_DTYPE [samples]."""
-        return self._open(shard)[0]
+        return np.frombuffer(self._open(shard)[0], INDEX_DTYPE)
 
     def key(self, sample: int) -> str:
         """WebDataset key of a sample id."""
@@ -143,19 +165,19 @@ class ShardSet:
         row = self.index(number)[sample - self.starts[number]]
         return sample_key(self.manifest.shards[number].video, int(row["frame"]), int(row["object"]))
 
-    def _damaged(self, number: int, row: np.void) -> str:
-        shard = self.manifest.shards[number]
-        key = sample_key(shard.video, int(row["frame"]), int(row["object"]))
+    def _damaged(self, sample: int) -> str:
+        shard = self.manifest.shards[int(np.searchsorted(self.starts, sample, side="right")) - 1]
         return (
-            f"shard {self.store.where(tar_name(shard))} is damaged at sample {key}: its checksum differs from the "
-            f"index; `python shards/verify.py {self.where} --repair` cuts what is broken anew"
+            f"shard {self.store.where(tar_name(shard))} is damaged at sample {self.key(sample)}: its checksum differs "
+            f"from the index; `python shards/verify.py {self.where} --repair` cuts what is broken anew"
         )
 
-    def _open_shard(self, number: int) -> tuple[np.ndarray, memoryview]:
+    def _open_shard(self, number: int) -> tuple[memoryview, memoryview]:
+        """The rows of its index and its tar, as bytes."""
         shard = self.manifest.shards[number]
         return self._read_index(shard), memoryview(self._map_tar(shard))
 
-    def _read_index(self, shard: ShardInfo) -> np.ndarray:
+    def _read_index(self, shard: ShardInfo) -> memoryview:
         try:
             content = self.store.read(index_name(shard))
         except FileNotFoundError as error:
@@ -165,7 +187,7 @@ class ShardSet:
                 f"index {self.store.where(index_name(shard))} does not have the sha256 of the manifest; `python "
                 f"shards/verify.py {self.where} --repair` makes it anew"
             )
-        return npy_values(content, INDEX_DTYPE)
+        return memoryview(npy_values(content, INDEX_DTYPE).view(np.uint8))
 
     def _map_tar(self, shard: ShardInfo) -> mmap.mmap:
         for _ in range(100):  # as often as others may remove it from the cache before it is mapped

@@ -96,7 +96,7 @@ def test_explain_prints_every_sample_of_a_batch_and_the_rank_that_reads_it(
         "explain",
         "--config",
         str(tiny_config),
-        "--stage",
+        "--phase",
         "inference",
         "--step",
         "5",

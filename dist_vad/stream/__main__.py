@@ -1,6 +1,6 @@
 """Show which samples make up a global batch and which rank reads them.
 
-python -m dist_vad.stream explain --step N [--stage NAME] [--ranks W] [--config FILE] [--dotted.overrides ...]
+python -m dist_vad.stream explain --step N [--phase NAME] [--ranks W] [--config FILE] [--dotted.overrides ...]
 """
 
 import sys
@@ -17,7 +17,7 @@ from dist_vad.trainer import open_sources
 
 OPTIONS = (
     Option("step", int, 0, "step of the stage, counted from 0"),
-    Option("stage", str | None, None, "stage of the curriculum; without it, the first"),
+    Option("phase", str | None, None, "name of the stage; without it, the first"),
     Option("ranks", int, 1, "number of ranks that share the batch"),
 )
 
@@ -48,7 +48,7 @@ def explain(source: Source, kind: str, step: int, ranks: int) -> Iterator[str]:
 def _stage(stages: list[Stage], name: str | None) -> Stage:
     chosen = next((stage for stage in stages if name in (None, stage.name)), None)
     if chosen is None:
-        raise InputError(f"--stage is {name!r}; allowed: {', '.join(stage.name for stage in stages)}")
+        raise InputError(f"--phase is {name!r}; allowed: {', '.join(stage.name for stage in stages)}")
     return chosen
 
 
@@ -60,7 +60,7 @@ def main() -> None:
     settings, options = parse(Settings, "Show what makes up a global batch.", CONFIGS / "default.yaml", OPTIONS)
     if options.step < 0 or options.ranks < 1:
         raise InputError(f"--step is {options.step}, --ranks is {options.ranks}; allowed: 0 or more, 1 or more")
-    stage = _stage(plan(settings), options.stage)
+    stage = _stage(plan(settings), options.phase)
     print(f"stage {stage.name}, step {options.step} of {stage.settings.steps}, {options.ranks} ranks")
     for kind in stage.kinds:
         for source in open_sources(settings, stage, kind):

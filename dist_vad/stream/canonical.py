@@ -36,13 +36,15 @@ class Streams:
         self, shard_samples: list[int], share: int, settings: StreamSettings, key: tuple[int | str, ...], name: str
     ) -> None:
         self._made_of = (shard_samples, share, settings, key, name)
-        self.samples = sum(shard_samples)
+        self.name, self.samples = name, sum(shard_samples)
         self.count = settings.streams
         if share % self.count:
             raise InputError(
                 f"{name}: a global batch of {share} does not divide over {self.count} streams; set stream.streams to a "
                 "divisor of it"
             )
+        if not self.samples:
+            raise InputError(f"{name}: there are no samples in it; the producer found none, or wrote another split")
         if self.samples < self.count:
             raise InputError(
                 f"{name}: {self.samples} samples are fewer than the {self.count} streams; set stream.streams to "
@@ -64,31 +66,41 @@ class Streams:
 
     def batch(self, step: int) -> np.ndarray:
         """Sample ids of the global batch of a step (0-based): int64 [streams, per_step]."""
-        position = step * self.per_step + np.arange(self.per_step)
-        epochs, places = np.divmod(position, self.epoch_length)
-        return np.stack([self._column(int(e), int(p)) for e, p in zip(epochs, places)], axis=1)
+        return self._samples(step, np.arange(self.count))
 
     def rank_batch(self, step: int, rank: int, world: int) -> tuple[np.ndarray, np.ndarray]:
         """What one rank reads of it: (sample ids, their positions in the global batch), each int64 [share / world]."""
+        self.check_ranks(world)
+        streams = np.arange(rank, self.count, world)
+        positions = streams[:, None] * self.per_step + np.arange(self.per_step)
+        return self._samples(step, streams).ravel(), positions.ravel()
+
+    def check_ranks(self, world: int) -> None:
+        """Raise InputError where so many ranks cannot share the streams."""
         if self.count % world:
             raise InputError(
-                f"{world} ranks do not divide the {self.count} streams; set stream.streams to a multiple of {world}, "
-                "or launch another number of ranks"
+                f"{self.name}: {world} ranks do not divide the {self.count} streams; set stream.streams to a multiple "
+                f"of {world}, or launch another number of ranks"
             )
-        ids = self.batch(step)
-        positions = np.arange(ids.size).reshape(ids.shape)
-        return ids[rank::world].ravel(), positions[rank::world].ravel()
 
     def left_out(self, epoch: int) -> np.ndarray:
         """Ids of the N mod K samples that sit an epoch out; consecutive epochs go on from there, so all take turns."""
         rest = self.samples % self.count
         return (epoch * rest + np.arange(rest)) % self.samples
 
-    def _column(self, epoch: int, place: int) -> np.ndarray:
-        """Sample id of every stream at one place of an epoch: int64 [streams]."""
-        window, inside = divmod(place, self._window)
-        shuffled = window * self._window + self._window_order(epoch, window)[:, inside]
-        row = np.arange(self.count) * self.epoch_length + shuffled
+    def _samples(self, step: int, streams: np.ndarray) -> np.ndarray:
+        """Sample ids that some streams give to a step: int64 [len(streams), per_step]."""
+        epochs, places = np.divmod(step * self.per_step + np.arange(self.per_step), self.epoch_length)
+        windows, insides = np.divmod(places, self._window)
+        ids = np.empty((len(streams), self.per_step), np.int64)
+        for epoch, window in set(zip(epochs.tolist(), windows.tolist())):
+            chosen = (epochs == epoch) & (windows == window)
+            shuffled = window * self._window + self._window_order(epoch, window)[streams[:, None], insides[chosen]]
+            ids[:, chosen] = self._at(epoch, streams[:, None] * self.epoch_length + shuffled)
+        return ids
+
+    def _at(self, epoch: int, row: np.ndarray) -> np.ndarray:
+        """Sample ids at some positions of the row of all blocks of an epoch, those left out not counted."""
         order, ends, skipped = self._epoch_order(epoch)
         row = row + np.searchsorted(skipped, row, side="right")
         block = np.searchsorted(ends, row, side="right")
