@@ -9,6 +9,7 @@ where a data set that was read with some number of workers is read again with an
 """
 
 import functools
+import itertools
 import json
 import os
 import sys
@@ -104,8 +105,8 @@ def streaming(folder: Path, codec: str, workers: int) -> Batches:
 
 def limit(folder: Path, codec: str, workers: int) -> Batches:
     """No framework and no checks, without end: pread at the index's offsets and decode into the batch array; clips in
-    random order, read ahead as far as ours. Raw bytes are read straight to where they belong. Each batch gets a new
-    array, as it must with any loader that leaves its batches to the caller."""
+    random order, read ahead as far as ours. Raw bytes are read straight to where they belong. The same few arrays are
+    filled again and again: a batch is overwritten once the next one is asked for, which no loader could do."""
     places, header = [], 0
     for shard in Manifest.load(folder / codec).shards:
         file = os.open(tar_path(folder / codec, shard), os.O_RDONLY)
@@ -113,9 +114,9 @@ def limit(folder: Path, codec: str, workers: int) -> Batches:
         places += [(file, int(row["offset"][0]), int(row["size"][0])) for row in rows]
         header = int(rows[0]["size"][0]) - int(np.prod(CLIP))
     draw = np.random.default_rng(0)
+    arrays = itertools.cycle([np.empty((BATCH, *CLIP), np.uint8) for _ in range(PREFETCH + 2)])
 
-    def read(ids: list[int]) -> np.ndarray:
-        clips = np.empty((len(ids), *CLIP), np.uint8)
+    def read(ids: list[int], clips: np.ndarray) -> np.ndarray:
         for clip, (file, offset, size) in zip(clips, (places[i] for i in ids)):
             if codec == "raw":
                 os.preadv(file, [clip.data], offset + header)
@@ -129,7 +130,7 @@ def limit(folder: Path, codec: str, workers: int) -> Batches:
             while True:
                 order = draw.permutation(len(places)).tolist()
                 for first in range(0, len(order) - BATCH + 1, BATCH):
-                    ahead.append(pool.submit(read, order[first : first + BATCH]))
+                    ahead.append(pool.submit(read, order[first : first + BATCH], next(arrays)))
                     if len(ahead) > PREFETCH:
                         yield ahead.popleft().result()
     finally:

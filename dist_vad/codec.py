@@ -31,28 +31,32 @@ def npy_values(content: bytes | memoryview, dtype: np.dtype | type) -> np.ndarra
     Faster than numpy.load, and safe in threads: numpy parses the header with `ast`, which in CPython 3.11 fails now
     and then when several threads do it at once.
     """
-    return np.frombuffer(content, dtype, offset=10 + content[8] + 256 * content[9])
+    return np.frombuffer(content, dtype, -1, 10 + content[8] + 256 * content[9])
 
 
 def copy_npy(contents: Iterable[bytes | memoryview], out: np.ndarray) -> None:
-    """Copy the values of .npy files, one after another, into the rows of `out`, whose type they have.
+    """Copy the values of small .npy files, one after another, into the rows of `out`, contiguous and of their type.
 
-    Raises ValueError where a file has more or fewer values than a row.
+    Raises ValueError where a file has more or fewer values than a row. No array is made of a file: that would take
+    longer than to copy it.
     """
-    for content, row in zip(contents, out.reshape(len(out), -1)):
-        values = npy_values(content, out.dtype)
-        if values.size != row.size:
-            raise ValueError(f"an .npy file has {values.size} values, expected {row.size}")
-        np.copyto(row, values)  # not by memoryview: numpy lets other threads run meanwhile
+    target, start, length = memoryview(out.reshape(-1).view(np.uint8)), 0, out[:1].nbytes
+    for content in contents:
+        target[start : start + length] = memoryview(content)[10 + content[8] + 256 * content[9] :]
+        start += length
 
 
 def decode_all(strips: Iterable[bytes | memoryview], out: np.ndarray, codec: str) -> None:
-    """Decode strips, one after another, into the clips of `out`, uint8 [B, T, H, W, 3] RGB.
+    """Decode strips, one after another, into the clips of `out`, contiguous, uint8 [B, T, H, W, 3] RGB.
 
     Raises ValueError where bytes are no strip of that shape.
     """
     if codec == "raw":
-        copy_npy(strips, out)
+        for content, row in zip(strips, out.reshape(len(out), -1)):
+            values = npy_values(content, np.uint8)
+            if len(values) != len(row):
+                raise ValueError(f"{len(values)} values are no strip of {len(row)}")
+            row[:] = values  # numpy lets other threads run while it copies
         return
     for content, clip in zip(strips, out):
         strip = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)

@@ -17,7 +17,7 @@ from dist_vad.stream.__main__ import main
 @st.composite
 def streams(draw):
     count = draw(st.sampled_from([1, 2, 8, 16]))
-    shards = draw(st.lists(st.integers(1, 90), min_size=1, max_size=12))
+    shards = draw(st.lists(st.integers(0, 90), min_size=1, max_size=12))  # a shard may be empty
     shards[0] += count
     settings = StreamSettings(streams=count, block=draw(st.integers(1, 100)), window=draw(st.integers(1, 100)))
     arguments = (shards, count * draw(st.integers(1, 4)), settings, (draw(st.integers(0, 9)), "cube"), "cube")
@@ -75,7 +75,11 @@ def test_epochs_and_keys_give_other_orders():
 
 @pytest.mark.parametrize(
     ("shards", "share", "message"),
-    [([100], 6, "does not divide over 4 streams"), ([3], 4, "fewer than the 4 streams")],
+    [
+        ([100], 6, "does not divide over 4 streams"),
+        ([3], 4, "fewer than the 4 streams"),
+        ([0], 4, "there are no samples in it"),
+    ],
 )
 def test_what_cannot_work_is_refused_with_the_numbers(shards, share, message):
     with pytest.raises(InputError, match=message):
