@@ -10,6 +10,7 @@ from typing import Literal
 
 from dist_vad.config_curriculum import split_line
 from dist_vad.config_detector import DetectorSettings
+from dist_vad.config_evaluate import EvaluateSettings
 from dist_vad.config_scene import SceneSettings
 from dist_vad.errors import refuse_unless
 from dist_vad.manifest import CODECS
@@ -298,6 +299,8 @@ class Settings:
     """How the work is done on this machine."""
     score: ScoreSettings = field(default_factory=ScoreSettings)
     """How objects are scored."""
+    evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
+    """From object scores to the table."""
 
     def __post_init__(self) -> None:
         refuse_unless(len(self.curriculum) > 0, "curriculum", self.curriculum, "at least one stage")

@@ -1,22 +1,22 @@
 """From object scores to frame scores to metrics: every object once, the same result on any number of ranks."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from accelerate import Accelerator
+from accelerate.utils import broadcast_object_list
 
-from dist_vad import metrics
 from dist_vad.config import Settings
 from dist_vad.curriculum import open_set, shard_store
-from dist_vad.errors import InputError
+from dist_vad.merge import Merged, merge
 from dist_vad.model import Network
+from dist_vad.parts import BOX, Parts
 from dist_vad.progress import progress_bar
-from dist_vad.scoring import Calibration, Scorer, baseline_scores, calibrate, part_path, write_part
+from dist_vad.scoring import SCORING_VERSION, Calibration, Scorer, baseline_scores, calibrate, rarity_name
 from dist_vad.shardset import ShardSet
 from dist_vad.state import State, Tensors, read_state, tensors_digest
 from dist_vad.store import open_store
@@ -32,13 +32,18 @@ class Subject:
     name: str
     """Phase after which the state was made; `untrained`; `no learning`."""
     scores: tuple[str, ...]
-    """Columns of its parts."""
+    """Its scores, the one it is judged by last."""
     key: list
     """What decides the scores, beside the shard."""
     floors: dict[str, float]
     """What a frame without objects gets, by score."""
     weights: dict[str, float]
     """Task -> its weight in `fused`."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of its parts: its scores, and how rare those of its tasks are."""
+        return [*self.scores, *(rarity_name(task) for task in self.weights)]
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ class ShardSets:
 
 
 class Evaluation:
-    """Scores of all subjects on the test set, in parts under `RUN/scores`."""
+    """Scores of all subjects on the test set, in parts under `evaluate.parts`."""
 
     def __init__(self, settings: Settings, accelerator: Accelerator) -> None:
         self.settings, self.accelerator = settings, accelerator
@@ -59,7 +64,7 @@ class Evaluation:
         self.sets = ShardSets(
             *(open_set(settings, shard_store(root, "cube", split)) for split in ("train", "val", "test"))
         )
-        self.folder = Path(settings.run) / "scores"
+        self.store = open_store(settings.evaluate.parts or Path(settings.run) / "scores")
 
     def score(self, state: State) -> list[Subject]:
         """Score the test set by every state of the lineage, by the untrained network, and by the baselines.
@@ -72,44 +77,30 @@ class Evaluation:
         self.accelerator.wait_for_everyone()
         return subjects
 
-    def parts(self, subject: Subject) -> Iterator[tuple[str, pa.Table]]:
-        """(video, its objects with their scores) in manifest order. Raises InputError where a part is not whole."""
-        manifest = self.sets.test.manifest
-        tables: dict[str, list[pa.Table]] = {video.name: [] for video in manifest.videos}
-        for shard in manifest.shards:
-            path = part_path(self.folder, subject.key, shard.sha256)
-            table = pq.read_table(path) if path.is_file() else None
-            if table is None or len(table) != shard.samples:
-                found = "nothing" if table is None else f"{len(table)} objects"
-                raise InputError(
-                    f"scores of shard {shard.name} by {subject.name}: found {found} at {path}, expected "
-                    f"{shard.samples} objects; delete that file and start the evaluation again, what is whole is kept"
-                )
-            tables[shard.video].append(table)
-        for video, some in tables.items():
-            if some:
-                yield video, pa.concat_tables(some)
+    def merge(self, subject: Subject) -> Merged:
+        """Frame scores of a subject, and what else its parts tell. Raises InputError where a part is not whole."""
+        floors = {score: subject.floors[score] for score in subject.scores}
+        return merge(self._parts(subject), self.sets.test.manifest, floors)
 
-    def frame_scores(self, subject: Subject) -> dict[str, dict[str, np.ndarray]]:
-        """Score -> video -> raw frame scores, float64 [frames] (eq. 9: the maximum over the frame's objects)."""
-        manifest = self.sets.test.manifest
-        objects = dict(self.parts(subject))
-        return {
-            score: {
-                video.name: metrics.frame_scores(
-                    *_column(objects.get(video.name), score),
-                    length=video.frames,
-                    stride=manifest.stride,
-                    margin=manifest.clip_length // 2,
-                    floor=subject.floors[score],
-                )
-                for video in manifest.videos
-            }
-            for score in subject.scores
-        }
+    def objects(self, subject: Subject, ids: list[int]) -> list[dict[str, Any]]:
+        """All that the parts say of some samples of the test set."""
+        test = self.sets.test
+        numbers = (np.searchsorted(test.starts, ids, side="right") - 1).tolist()
+        columns = ["frame", "object", *BOX, *subject.columns]
+        wanted = sorted(set(numbers))
+        tables = dict(zip(wanted, self._parts(subject).read([test.manifest.shards[n] for n in wanted], columns)))
+        return [
+            tables[number].slice(sample - int(test.starts[number]), 1).to_pylist()[0]
+            for sample, number in zip(ids, numbers)
+        ]
+
+    def _parts(self, subject: Subject) -> Parts:
+        return Parts(self.store, subject.name, subject.key)
 
     def _score_baselines(self) -> Subject:
-        subject = Subject("no learning", BASELINES, ["baselines", *BASELINES], dict.fromkeys(BASELINES, 0.0), {})
+        subject = Subject(
+            "no learning", BASELINES, [SCORING_VERSION, "baselines", *BASELINES], dict.fromkeys(BASELINES, 0.0), {}
+        )
         self._make_parts(subject, lambda number: baseline_scores(self.sets.test, number))
         return subject
 
@@ -126,7 +117,7 @@ class Evaluation:
         subject = Subject(
             name,
             (*tasks, "fused"),
-            [digest, tasks, how, facts.content_digest, self.sets.val.manifest.content_digest],
+            [SCORING_VERSION, digest, tasks, how, facts.content_digest, self.sets.val.manifest.content_digest],
             calibration.floors,
             calibration.weights,
         )
@@ -138,17 +129,21 @@ class Evaluation:
         scene = str(self.sets.test.scenes(ids[:1])[0])
         return calibration.scores(scorer.measure(self.sets.test, ids), scene, self.settings.score.neighbours)
 
-    def _make_parts(self, subject: Subject, make) -> None:
-        """Write the parts of this rank's shards that are not there yet."""
-        shards = self.sets.test.manifest.shards
-        mine = range(self.accelerator.process_index, len(shards), self.accelerator.num_processes)
+    def _make_parts(self, subject: Subject, make: Callable[[int], dict[str, np.ndarray]]) -> None:
+        """Write this rank's share of the parts that are not there yet.
+
+        What is missing is shared out anew at every start, so a run that was killed is made up for by all ranks; the
+        first rank looks for all, since others would already see parts that it has made meanwhile.
+        """
+        shards, parts = self.sets.test.manifest.shards, self._parts(subject)
+        missing = [parts.missing(shards) if self.accelerator.is_main_process else []]
+        broadcast_object_list(missing)
+        mine = missing[0][self.accelerator.process_index :: self.accelerator.num_processes]
         bar = progress_bar(
             mine, desc=f"score {subject.name}", unit=" shards", disable=not self.accelerator.is_main_process
         )
         for number in bar:
-            path = part_path(self.folder, subject.key, shards[number].sha256)
-            if not path.is_file():
-                write_part(path, self.sets.test.index(number), make(number))
+            parts.write(shards[number], self.sets.test.index(number), make(number))
 
 
 def lineage(settings: Settings, state: State) -> Iterator[tuple[str, Tensors, list[str]]]:
@@ -158,9 +153,3 @@ def lineage(settings: Settings, state: State) -> Iterator[tuple[str, Tensors, li
         ancestor = read_state(state.folder.parent / folder)
         yield ancestor.stage, ancestor.load(), ancestor.tasks
     yield state.stage, state.load(), state.tasks
-
-
-def _column(objects: pa.Table | None, score: str) -> tuple[np.ndarray, np.ndarray]:
-    if objects is None:
-        return np.zeros(0, np.int64), np.zeros(0)
-    return objects["frame"].to_numpy(), objects[score].to_numpy()

@@ -6,78 +6,84 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from dist_vad import metrics
+from dist_vad.config_evaluate import EvaluateSettings
 from dist_vad.evaluate import UNTRAINED, Evaluation, Subject
 from dist_vad.manifest import VideoInfo, interval_labels
-from dist_vad.report import Finding, Report, Row, VideoCurve, format_table, write_report
+from dist_vad.merge import Merged
+from dist_vad.report import LEARNED, NO_LEARNING, Finding, Report, Row, VideoCurve, format_table, write_report
 from dist_vad.scoring import rarity_name
 from dist_vad.storage import write_json
 
-HEADLINE = ("fused", "median17")
-"""Scorer and smoothing of the headline figure, chosen before any test score was seen."""
+HEADLINE = "fused"
+"""Scorer of the headline figure, chosen before any test score was seen; its smoothing is `evaluate.smoothing`."""
+FINDINGS, FALSE_ALARMS = 12, 6
+"""Most objects that the report shows: the highest-scoring ones, and beside them the highest at normal frames."""
+APART = 12
+"""Frames between two of them in one video."""
 FrameReader = Callable[[str, int], np.ndarray | None]
 """(video, frame) -> the whole frame, uint8 RGB [H, W, 3], or None where the video is not at hand."""
-
-FrameScores = dict[str, dict[str, np.ndarray]]
 
 
 def write_results(
     run: Path, evaluation: Evaluation, subjects: list[Subject], provenance: dict[str, Any], read_frame: FrameReader
 ) -> Path:
     """Print the table, write `metrics.json` and `report.html` under `run`; returns the report's path."""
-    raw = {subject.name: evaluation.frame_scores(subject) for subject in subjects}
+    how, manifest = evaluation.settings.evaluate, evaluation.sets.test.manifest
+    merged = {subject.name: evaluation.merge(subject) for subject in subjects}
     final = subjects[-1]
-    videos = evaluation.sets.test.manifest.videos
     rows = [
-        row for subject in subjects for row in _rows(subject, raw[subject.name], videos, _ground_truths(evaluation))
+        row
+        for ground_truth in manifest.ground_truths() or [""]
+        for subject in subjects
+        for row in _rows(subject, merged[subject.name], manifest.videos, ground_truth, how)
     ]
-    headline = next(row for row in rows if row.phase == final.name and (row.scorer, row.smoothing) == HEADLINE)
-    print(format_table([row for row in rows if row.smoothing == HEADLINE[1] or row.phase == final.name]))
+    headline = next(r for r in rows if (r.phase, r.scorer, r.smoothing) == (final.name, HEADLINE, how.smoothing))
+    print(format_table([row for row in rows if row.smoothing == how.smoothing or row.phase == final.name]))
     weights = {subject.name: subject.weights for subject in subjects if subject.weights}
     for name, some in weights.items():
         print(f"weights of the heads in fused, {name}: {', '.join(f'{task} {w:.2f}' for task, w in some.items())}")
     provenance = {**provenance, "weights": weights}
     numbers = {"final": dataclasses.asdict(headline), "rows": [dataclasses.asdict(row) for row in rows]}
     write_json(run / "metrics.json", _without_nan({**numbers, "provenance": provenance}))
+    labelled = {video.name: _Labelled(video, headline.ground_truth) for video in manifest.videos}
     report = Report(
-        title=f"{evaluation.sets.test.manifest.dataset}: {final.name}",
-        dataset=evaluation.sets.test.manifest.dataset,
+        title=f"{manifest.dataset}: {final.name}",
+        dataset=manifest.dataset,
         headline=headline,
         rows=rows,
-        videos=[_curve(video, headline.ground_truth, raw, final) for video in videos],
-        findings=_findings(evaluation, final, headline.ground_truth, read_frame),
+        videos=[_curve(video, merged, final, how.smoothing) for video in labelled.values()],
+        findings=_findings(evaluation, final, merged[final.name], labelled, read_frame),
         provenance=provenance,
     )
     write_report(run / "report.html", report)
     return run / "report.html"
 
 
-def _ground_truths(evaluation: Evaluation) -> list[str]:
-    """Names of the ground truths; one empty name where the videos are not labelled."""
-    return evaluation.sets.test.manifest.ground_truths() or [""]
-
-
-def _rows(subject: Subject, scores: FrameScores, videos: list[VideoInfo], ground_truths: list[str]) -> list[Row]:
-    """One row for each scorer, smoothing and ground truth."""
-    learned = subject.name not in (UNTRAINED, "no learning")
+def _rows(
+    subject: Subject, merged: Merged, videos: list[VideoInfo], ground_truth: str, how: EvaluateSettings
+) -> list[Row]:
+    """One row for each scorer and smoothing, raw scores first."""
+    labelled = [_Labelled(video, ground_truth) for video in videos]
+    smoothings = dict.fromkeys(["none", how.smoothing])
+    if how.whole_test_video_minmax:
+        smoothings[metrics.WHOLE_TEST_VIDEO_MINMAX] = None
     rows = []
-    for ground_truth in ground_truths:
-        labelled = [_Labelled(video, ground_truth) for video in videos]
-        for scorer in subject.scores:
-            for smoothing in metrics.SMOOTHINGS:
-                smoothed = {name: metrics.smooth(values, smoothing) for name, values in scores[scorer].items()}
-                rows.append(
-                    Row(
-                        group="learned" if learned else "no learning",
-                        phase=subject.name,
-                        scorer=scorer,
-                        smoothing=smoothing,
-                        ground_truth=ground_truth,
-                        **metrics.summarise(labelled, smoothed),
-                    )
+    for scorer, scores in merged.frames.items():
+        for smoothing in smoothings:
+            smoothed = {name: metrics.smooth(values, smoothing) for name, values in scores.items()}
+            rows.append(
+                Row(
+                    group=NO_LEARNING if subject.name in (UNTRAINED, NO_LEARNING) else LEARNED,
+                    phase=subject.name,
+                    scorer=scorer,
+                    smoothing=smoothing,
+                    ground_truth=ground_truth,
+                    **merged.regions[scorer]._asdict(),
+                    **metrics.summarise(labelled, smoothed, resamples=how.resamples),
                 )
+            )
     return rows
 
 
@@ -85,72 +91,80 @@ class _Labelled:
     """A video under one ground truth."""
 
     def __init__(self, video: VideoInfo, ground_truth: str) -> None:
-        self.name, self.events = video.name, video.events
+        self.name, self.scene, self.events = video.name, video.scene, video.events
         intervals = video.labels.get(ground_truth)
         self.labels = None if intervals is None else interval_labels(intervals, video.frames)
 
 
-def _curve(video: VideoInfo, ground_truth: str, raw: dict[str, FrameScores], final: Subject) -> VideoCurve:
+def _curve(video: _Labelled, merged: dict[str, Merged], final: Subject, smoothing: str) -> VideoCurve:
     """Smoothed curves of one video: those of the final state, and the fused score of the untrained network."""
-    scores = {name: metrics.smooth(raw[final.name][name][video.name], HEADLINE[1]) for name in reversed(final.scores)}
-    for baseline, values in raw["no learning"].items():
-        scores[baseline] = metrics.smooth(values[video.name], HEADLINE[1])
-    scores[UNTRAINED] = metrics.smooth(raw[UNTRAINED]["fused"][video.name], HEADLINE[1])
-    labels = _Labelled(video, ground_truth).labels
-    return VideoCurve(name=video.name, scene=video.scene, labels=labels, events=video.events, scores=scores)
+    raw = {name: merged[final.name].frames[name] for name in reversed(final.scores)}
+    raw |= merged[NO_LEARNING].frames
+    raw[UNTRAINED] = merged[UNTRAINED].frames[HEADLINE]
+    scores = {name: metrics.smooth(values[video.name], smoothing) for name, values in raw.items()}
+    return VideoCurve(name=video.name, scene=video.scene, labels=video.labels, events=video.events, scores=scores)
 
 
 def _findings(
-    evaluation: Evaluation, final: Subject, ground_truth: str, read_frame: FrameReader, count: int = 12
+    evaluation: Evaluation,
+    final: Subject,
+    merged: Merged,
+    labelled: dict[str, _Labelled],
+    read_frame: FrameReader,
 ) -> list[Finding]:
     """The highest-scoring objects and the worst false alarms, one for each stretch of half a second of a video."""
-    found: list[tuple[float, str, int]] = []  # score, video, row in its table
-    tables: dict[str, pa.Table] = {}
-    for video, table in evaluation.parts(final):
-        tables[video] = table
-        scores, frames = table["fused"].to_numpy(), table["frame"].to_numpy()
-        taken = np.zeros(int(frames.max()) + 1, bool)
-        for row in np.argsort(-scores, kind="stable"):
-            if not taken[frames[row]]:
-                found.append((float(scores[row]), video, int(row)))
-                taken[max(0, frames[row] - 12) : frames[row] + 13] = True
-    found.sort(reverse=True)
-    labels = {v.name: _Labelled(v, ground_truth).labels for v in evaluation.sets.test.manifest.videos}
+    found: list[tuple[float, str, int]] = []  # score, video, frame
+    for video, peaks in merged.peaks.items():
+        scores = np.where(peaks >= 0, merged.frames[HEADLINE][video], -np.inf)
+        for frame in _apart(scores):
+            found.append((float(scores[frame]), video, frame))
+    found.sort(key=lambda entry: (-entry[0], entry[1], entry[2]))
 
-    def is_normal(video: str, row: int) -> bool:
-        label = labels[video]
-        return label is not None and label[tables[video]["frame"][row].as_py()] == 0
+    def is_normal(video: str, frame: int) -> bool:
+        label = labelled[video].labels
+        return label is not None and label[frame] == 0
 
     alarms = [entry for entry in found if is_normal(*entry[1:])]
-    chosen = dict.fromkeys([*found[:count], *alarms[: count // 2]])
-    return [_finding(evaluation, final, tables[v], v, row, labels[v], read_frame) for _, v, row in chosen]
+    chosen = list(dict.fromkeys([*found[:FINDINGS], *alarms[:FALSE_ALARMS]]))
+    ids = [int(merged.peaks[video][frame]) for _, video, frame in chosen]
+    facts = evaluation.objects(final, ids)
+    return [
+        _finding(evaluation, final, labelled[video], sample, some, read_frame)
+        for (_, video, _), sample, some in zip(chosen, ids, facts)
+    ]
+
+
+def _apart(scores: np.ndarray) -> list[int]:
+    """The frames of the highest finite scores [T], the highest first, none within APART of a higher one."""
+    taken, chosen = ~np.isfinite(scores), []
+    for frame in np.argsort(-scores, kind="stable").tolist():
+        if not taken[frame]:
+            chosen.append(frame)
+            taken[max(0, frame - APART) : frame + APART + 1] = True
+            if len(chosen) == FINDINGS + FALSE_ALARMS:
+                break
+    return chosen
 
 
 def _finding(
     evaluation: Evaluation,
     final: Subject,
-    table: pa.Table,
-    video: str,
-    row: int,
-    labels: np.ndarray | None,
+    video: _Labelled,
+    sample: int,
+    facts: dict[str, Any],
     read_frame: FrameReader,
 ) -> Finding:
-    test = evaluation.sets.test
-    facts = table.slice(row, 1).to_pylist()[0]
-    first = next(i for i, shard in enumerate(test.manifest.shards) if shard.video == video)
-    strip = test.read(np.array([test.starts[first] + row])).clips[0].numpy()
     frame = facts["frame"]
-    events = [e.name for e in test.manifest.video(video).events if e.start <= frame < e.end]
     return Finding(
-        video=video,
+        video=video.name,
         frame=frame,
         box=(facts["x1"], facts["y1"], facts["x2"], facts["y2"]),
-        score=facts["fused"],
-        heads={task: facts[rarity_name(task)] for task in final.scores if task != "fused"},
-        strip=strip,
-        image=read_frame(video, frame),
-        anomalous=None if labels is None else bool(labels[frame]),
-        event=", ".join(events),
+        score=facts[HEADLINE],
+        heads={task: facts[rarity_name(task)] for task in final.weights},
+        strip=evaluation.sets.test.read(np.array([sample])).clips[0].numpy(),
+        image=read_frame(video.name, frame),
+        anomalous=None if video.labels is None else bool(video.labels[frame]),
+        event=", ".join(event.name for event in video.events if event.start <= frame < event.end),
     )
 
 
@@ -158,6 +172,6 @@ def _without_nan(value: Any) -> Any:
     """JSON has no nan: an undefined metric becomes null."""
     if isinstance(value, dict):
         return {key: _without_nan(some) for key, some in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, (list, tuple)):
         return [_without_nan(some) for some in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

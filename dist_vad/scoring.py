@@ -1,12 +1,9 @@
-"""From cubes to object scores: calibration on normal video, then one Parquet part for each shard."""
+"""From cubes to object scores, by way of calibration on normal video."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from sklearn.metrics import roc_auc_score
 
@@ -15,7 +12,6 @@ from dist_vad.model import Network
 from dist_vad.planted import plants
 from dist_vad.rarity import Rarity
 from dist_vad.shardset import Batch, ShardSet, evenly_spaced
-from dist_vad.storage import atomic_file, digest
 from dist_vad.tasks import TASKS, Inputs, Measured, Task
 
 SCORING_VERSION = 3
@@ -149,20 +145,6 @@ def _cross_scores(task: str, measured: Measured, fold: np.ndarray, neighbours: i
     for number, half in enumerate(halves):
         scores[fold == number] = TASKS[task].score(half, halves[1 - number], neighbours)
     return scores
-
-
-def part_path(folder: Path, key: list, shard_sha256: str) -> Path:
-    """Where the scores of one shard lie, named by all that decides them."""
-    return folder / f"{digest([SCORING_VERSION, *key, shard_sha256])[:24]}.parquet"
-
-
-def write_part(path: Path, index: np.ndarray, scores: dict[str, np.ndarray]) -> None:
-    """Write one shard's scores, whole or not at all: frame, object, box and a column for each score."""
-    columns = {name: pa.array(index[name]) for name in ("frame", "object")}
-    columns |= {name: pa.array(index["box"][:, i]) for i, name in enumerate(("x1", "y1", "x2", "y2"))}
-    columns |= {name: pa.array(values) for name, values in scores.items()}
-    with atomic_file(path) as file:
-        pq.write_table(pa.table(columns), file)
 
 
 def baseline_scores(shards: ShardSet, number: int) -> dict[str, np.ndarray]:

@@ -32,8 +32,11 @@ def numbers(folder: Path) -> dict:
 
 
 def parts(folder: Path) -> dict[str, dict[str, list]]:
-    """Name of each part of the scores -> its columns."""
-    return {path.name: pq.read_table(path).to_pydict() for path in sorted((folder / "scores").glob("*.parquet"))}
+    """Each part of the scores -> its columns."""
+    return {
+        f"{path.parent.name}/{path.name}": pq.read_table(path).to_pydict()
+        for path in sorted((folder / "scores").rglob("*.parquet"))
+    }
 
 
 def test_two_ranks_give_the_bits_of_one_in_every_score_and_metric(trained, tiny_config, tmp_path):
@@ -45,7 +48,7 @@ def test_two_ranks_give_the_bits_of_one_in_every_score_and_metric(trained, tiny_
 
 
 def test_parts_that_are_there_are_kept_and_lost_ones_are_made_again(trained, tiny_config):
-    before, every = parts(trained), sorted((trained / "scores").glob("*.parquet"))
+    before, every = parts(trained), sorted((trained / "scores").rglob("*.parquet"))
     for lost in every[::2]:
         lost.unlink()
     kept = {path: path.stat().st_mtime_ns for path in every[1::2]}
@@ -70,7 +73,7 @@ def test_the_results_hold_every_phase_beside_what_learns_nothing(trained):
 
 
 def test_a_part_that_is_not_whole_is_named(trained, tiny_config):
-    part = max((trained / "scores").glob("*.parquet"), key=lambda path: path.stat().st_size)
+    part = max((trained / "scores").rglob("*.parquet"), key=lambda path: path.stat().st_size)
     whole = part.read_bytes()
     pq.write_table(pq.read_table(part).slice(1), part)
     done = run("launch/evaluate.py", "--config", str(tiny_config), "--run", str(trained))

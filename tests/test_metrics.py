@@ -1,6 +1,7 @@
 """Metrics against scikit-learn and by hand; frame scores as defined."""
 
 import math
+from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy.signal import medfilt
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from dist_vad import metrics
+from dist_vad.config_evaluate import EvaluateSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import Event
 from dist_vad.report import VideoCurve
@@ -159,7 +161,8 @@ def test_a_summary_row_has_every_metric_and_the_kinds_in_their_order():
 
 def test_a_summary_without_labels_is_undefined_and_never_zero():
     row = metrics.summarise([VideoCurve(name="a", labels=None, scores={})], {"a": np.arange(4.0)})
-    assert row.pop("kinds") == {} and all(math.isnan(value) for value in row.values())
+    assert row.pop("kinds") == row.pop("classes") == row.pop("scenes") == {}
+    assert np.isnan(np.hstack(list(row.values()))).all() and len(row) == 7
 
 
 def test_a_video_without_scores_is_refused_by_name():
@@ -182,7 +185,42 @@ def test_smoothing_none_is_a_copy_and_an_unknown_one_is_refused():
     same = metrics.smooth(scores, "none")
     assert same.tolist() == scores.tolist() and same is not scores
     with pytest.raises(InputError, match="median17"):
-        metrics.smooth(scores, "gaussian")
+        metrics.smooth(scores, "savitzky")
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=60))
+def test_causal_smoothing_is_of_the_present_frame_and_the_sixteen_before(values):
+    padded = np.pad(np.array(values, float), (16, 0), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(padded, 17)
+    weights = np.exp(-0.5 * (np.arange(-16, 1) / 4) ** 2)
+    assert metrics.smooth(np.array(values), "median17_causal").tolist() == np.median(windows, axis=1).tolist()
+    np.testing.assert_allclose(
+        metrics.smooth(np.array(values), "gaussian4_causal"), windows @ weights / weights.sum(), atol=1e-9
+    )
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=60), st.data())
+def test_what_comes_later_changes_no_causal_score(values, data):
+    present = data.draw(st.integers(1, len(values)))
+    for method in (name for name in metrics.SMOOTHINGS if name.endswith("_causal")):
+        whole = metrics.smooth(np.array(values), method)[:present]
+        assert metrics.smooth(np.array(values[:present]), method).tolist() == whole.tolist()
+
+
+@given(st.lists(st.integers(-9, 9), min_size=1, max_size=60))
+def test_gaussian4_is_the_weighted_mean_of_the_edge_padded_video(values):
+    padded = np.pad(np.array(values, float), 16, mode="edge")
+    weights = np.exp(-0.5 * (np.arange(-16, 17) / 4) ** 2)
+    expected = np.lib.stride_tricks.sliding_window_view(padded, 33) @ weights / weights.sum()
+    np.testing.assert_allclose(metrics.smooth(np.array(values), "gaussian4"), expected, atol=1e-9)
+
+
+def test_minmax_over_the_whole_test_video_makes_a_normal_one_alarm_and_is_no_smoothing_of_a_headline():
+    calm = metrics.smooth(np.linspace(0, 1e-6, 40), metrics.WHOLE_TEST_VIDEO_MINMAX)
+    assert (calm.min(), calm.max()) == (0, 1)
+    assert metrics.smooth(np.ones(5), metrics.WHOLE_TEST_VIDEO_MINMAX).tolist() == [0] * 5
+    assert metrics.WHOLE_TEST_VIDEO_MINMAX not in metrics.SMOOTHINGS
+    assert set(get_args(get_type_hints(EvaluateSettings)["smoothing"])) == set(metrics.SMOOTHINGS)
 
 
 def _frames(frames, scores, **settings) -> list[float]:
@@ -238,3 +276,15 @@ def test_frame_scores_agree_with_their_definition_frame_by_frame(length, stride,
 
     got = _frames([f for f, _ in objects], [s for _, s in objects], length=length, stride=stride, margin=margin)
     assert got == [expected(frame) for frame in range(length)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=30), st.integers(1, 30))
+def test_a_frame_knows_its_first_highest_object_however_the_objects_are_batched(objects, batch):
+    highest = metrics.HighestPerFrame(6, stride=1, margin=0)
+    for start in range(0, len(objects), batch):
+        some = objects[start : start + batch]
+        numbers = np.arange(start, start + len(some))
+        highest.add(np.array([f for f, _ in some]), np.array([s for _, s in some]), numbers)
+    for frame in range(6):
+        own = [(-score, number) for number, (f, score) in enumerate(objects) if f == frame]
+        assert highest.objects()[frame] == min(own, default=(0, -1))[1]

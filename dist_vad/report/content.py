@@ -67,15 +67,25 @@ class Row:
     scorer: str
     """`prediction`, `fused`, `box_width`, ..."""
     smoothing: str
-    """`none` or `median17`."""
+    """One of dist_vad.metrics.SMOOTHINGS, or whole_test_video_minmax."""
     ground_truth: str = ""
     micro_auc: float = math.nan
     macro_auc: float = math.nan
     macro_auc_padded: float = math.nan
     average_precision: float = math.nan
     equal_error_rate: float = math.nan
+    micro_auc_interval: tuple[float, float] = (math.nan, math.nan)
+    macro_auc_interval: tuple[float, float] = (math.nan, math.nan)
+    """95 % bootstrap intervals over videos."""
+    rbdc: float = math.nan
+    tbdc: float = math.nan
+    """Region- and track-based detection criteria of object scores, unsmoothed; where regions are annotated."""
     kinds: Mapping[str, float] = field(default_factory=dict)
     """Kind of event -> micro AUC."""
+    classes: Mapping[str, float] = field(default_factory=dict)
+    """Name of event, such as `Robbery` -> micro AUC."""
+    scenes: Mapping[str, float] = field(default_factory=dict)
+    """Scene -> micro AUC of its own frames; empty where there is one scene."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +145,8 @@ HIGHER_IS_BETTER = {
     "macro_auc_padded": True,
     "average_precision": True,
     "equal_error_rate": False,
+    "rbdc": True,
+    "tbdc": True,
 }
 """Metric -> whether more of it is better."""
 
