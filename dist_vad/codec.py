@@ -40,7 +40,7 @@ def copy_npy(contents: Iterable[bytes | memoryview], out: np.ndarray) -> None:
     Raises ValueError where a file has more or fewer values than a row. No array is made of a file: that would take
     longer than to copy it.
     """
-    target, start, length = memoryview(out.reshape(-1).view(np.uint8)), 0, out[:1].nbytes
+    target, start, length = out.reshape(-1).view(np.uint8).data, 0, out[:1].nbytes
     for content in contents:
         target[start : start + length] = memoryview(content)[10 + content[8] + 256 * content[9] :]
         start += length

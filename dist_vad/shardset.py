@@ -46,6 +46,10 @@ class Batch:
         """The same in page-locked memory; PyTorch's DataLoader calls it, too."""
         return Batch(self.clips.pin_memory(), self.scenes.pin_memory(), self.labels.pin_memory(), self.positions)
 
+    def part(self, count: int) -> "Batch":
+        """The first `count` samples."""
+        return Batch(self.clips[:count], self.scenes[:count], self.labels[:count], self.positions[:count])
+
     @classmethod
     def empty(cls, samples: int, like: Manifest, pin: bool = False) -> "Batch":
         """Room for so many samples of a shard set.
@@ -187,7 +191,7 @@ class ShardSet:
                 f"index {self.store.where(index_name(shard))} does not have the sha256 of the manifest; `python "
                 f"shards/verify.py {self.where} --repair` makes it anew"
             )
-        return memoryview(npy_values(content, INDEX_DTYPE).view(np.uint8))
+        return npy_values(content, INDEX_DTYPE).view(np.uint8).data
 
     def _map_tar(self, shard: ShardInfo) -> mmap.mmap:
         for _ in range(100):  # as often as others may remove it from the cache before it is mapped

@@ -13,7 +13,7 @@ from dist_vad.metrics.regions import ALPHA, BETA, overlaps
 
 LENGTH = 12
 BOX = st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(1, 8), st.integers(1, 8)).map(
-    lambda b: [b[0], b[1], b[0] + b[2], b[1] + b[3]]
+    lambda b: [float(b[0]), float(b[1]), float(b[0] + b[2]), float(b[1] + b[3])]
 )
 EVENT = st.tuples(st.integers(0, LENGTH - 1), st.lists(BOX, min_size=1, max_size=5)).map(
     lambda e: Event(start=e[0], end=min(LENGTH, e[0] + len(e[1])), name="", kind="", boxes=e[1][: LENGTH - e[0]])
@@ -50,7 +50,8 @@ def by_definition(videos, stride: int, margin: int) -> tuple[float, float]:
         points.append((false / (LENGTH * len(videos)), found / regions, tracked / tracks))
     x, rbdr, tbdr = np.array([point for point in points if point[0] <= 1]).T
     x = np.append(x, 1.0)
-    return tuple(float(np.trapezoid(np.append(rate, rate[-1]), x)) for rate in (rbdr, tbdr))
+    by_region, by_track = (float(np.trapezoid(np.append(rate, rate[-1]), x)) for rate in (rbdr, tbdr))
+    return by_region, by_track
 
 
 def measured(videos, stride: int, margin: int, batch: int = 7) -> list[tuple[float, float]]:
@@ -65,7 +66,7 @@ def measured(videos, stride: int, margin: int, batch: int = 7) -> list[tuple[flo
             frames, boxes = np.array([o[0] for o in some]), np.array([o[1] for o in some], float)
             value = np.array([o[2] for o in some], float)
             video.add(frames, boxes, np.stack([value, value * 2 - 9], axis=1))
-    return [tuple(rates) for rates in scores.rates()]
+    return [(float(by_region), float(by_track)) for by_region, by_track in scores.rates()]
 
 
 @settings(deadline=None)
