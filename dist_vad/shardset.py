@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from isal.isal_zlib import crc32
+from deflate import crc32
 
 from dist_vad.buffers import borrow
 from dist_vad.cache import ShardCache
