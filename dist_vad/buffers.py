@@ -25,7 +25,7 @@ def borrow(shape: tuple[int, ...]) -> np.ndarray:
     try:
         block = blocks.pop()  # the last to come back: it may still lie in the processor's cache
     except IndexError:
-        block = memoryview(np.empty(size, np.uint8))
+        block = np.empty(size, np.uint8).data
     # Made from a memoryview: a view of `lent` then refers to `lent`. Made from an array, it would refer to that array,
     # and `lent` could go before its views do.
     lent = np.frombuffer(block, np.uint8)

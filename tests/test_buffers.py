@@ -19,7 +19,7 @@ def hold(how: str) -> object:
     return {
         "array": lambda: array,
         "view": lambda: array[1:].reshape(-1)[2:],
-        "memoryview": lambda: memoryview(array),
+        "memoryview": lambda: array.data,
         "tensor": lambda: tensor,
         "part of a tensor": lambda: tensor[1, 2:],
         "array of a tensor": lambda: tensor.view(torch.int8).permute(2, 0, 1)[1:].numpy(),
