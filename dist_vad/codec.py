@@ -34,16 +34,9 @@ def npy_values(content: bytes | memoryview, dtype: np.dtype | type) -> np.ndarra
     return np.frombuffer(content, dtype, -1, 10 + content[8] + 256 * content[9])
 
 
-def copy_npy(contents: Iterable[bytes | memoryview], out: np.ndarray) -> None:
-    """Copy the values of small .npy files, one after another, into the rows of `out`, contiguous and of their type.
-
-    Raises ValueError where a file has more or fewer values than a row. No array is made of a file: that would take
-    longer than to copy it.
-    """
-    target, start, length = out.reshape(-1).view(np.uint8).data, 0, out[:1].nbytes
-    for content in contents:
-        target[start : start + length] = memoryview(content)[10 + content[8] + 256 * content[9] :]
-        start += length
+def npy_content(file: memoryview) -> memoryview:
+    """The bytes of an .npy file that are its values."""
+    return file[10 + file[8] + 256 * file[9] :]
 
 
 def decode_all(strips: Iterable[bytes | memoryview], out: np.ndarray, codec: str) -> None:

@@ -110,8 +110,8 @@ class Loader:
                 if isinstance(item, InputError):
                     raise item
                 yield item
-        except RuntimeError as error:
-            if "DataLoader worker" not in str(error):
+        except (RuntimeError, OSError, EOFError) as error:
+            if str(error).startswith("Caught"):  # an error in a process, which is passed on; not its end
                 raise
             raise InputError(
                 f"a process that reads batches was killed ({error}); mostly memory is short: lower train.processes or "

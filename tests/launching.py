@@ -1,4 +1,4 @@
-"""Start the project's commands as a user would, on one or two processes."""
+"""Start the project's commands as a user would, on one process or several."""
 
 import os
 import subprocess
@@ -11,8 +11,9 @@ ACCELERATE = [str(Path(sys.executable).with_name("accelerate")), "launch"]
 
 def command(script: str, *arguments: str, ranks: int = 1) -> list[str]:
     """The command line that launches a script of the repository on so many gloo ranks."""
-    config = ROOT / f"configs/accelerate/cpu{ranks}.yaml"
-    return [*ACCELERATE, "--config_file", str(config), str(ROOT / script), *arguments]
+    config = ROOT / f"configs/accelerate/cpu{min(ranks, 2)}.yaml"
+    more = ["--num_processes", str(ranks)] if ranks > 2 else []
+    return [*ACCELERATE, "--config_file", str(config), *more, str(ROOT / script), *arguments]
 
 
 def run(script: str, *arguments: str, ranks: int = 1) -> subprocess.CompletedProcess[str]:

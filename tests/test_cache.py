@@ -24,11 +24,11 @@ from dist_vad.store import open_store
 from dist_vad.stream import Streams
 
 
-def batches(shards: ShardSet, steps: int) -> list[tuple[list[int], bytes]]:
+def batches(shards: ShardSet, steps: int, processes: int = 0) -> list[tuple[list[int], bytes]]:
     """(positions, bytes of the clips) of each step, two epochs or so."""
     sizes = [shard.samples for shard in shards.manifest.shards]
     source = Source(shards, Streams(sizes, 8, StreamSettings(streams=4, window=6), (0,), "cube"))
-    loader = Loader({"cube": [source]}, 0, 1, micro_batch=0, threads=2, prefetch=2)
+    loader = Loader({"cube": [source]}, 0, 1, micro_batch=0, threads=2, prefetch=2, processes=processes)
     return [
         (some["cube"].positions.tolist(), some["cube"].clips.numpy().tobytes()) for _, (some,) in loader.steps(0, steps)
     ]
@@ -66,6 +66,11 @@ def test_what_is_there_is_not_fetched_again(written, proxy, monkeypatch, expecte
     proxy.inject(lambda method, path, number: fetched.append(path) if path.split("?")[0].endswith(".tar") else None)
     assert batches(ShardSet(f"{written}/cube-train", cache), steps) == expected
     assert fetched == []
+
+
+def test_reading_processes_give_the_same_batches_through_the_cache(written, small_sets, expected, steps, tmp_path):
+    cache = ShardCache(tmp_path, 2 * largest(small_sets / "cube-train"))
+    assert batches(ShardSet(f"{written}/cube-train", cache), steps, processes=2) == expected
 
 
 def test_503s_and_cut_bodies_change_no_batch_and_what_came_is_not_fetched_twice(

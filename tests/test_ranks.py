@@ -17,17 +17,27 @@ def states(run: Path) -> dict[str, Path]:
     return {read_state(folder).stage: folder for folder in (run / "states").iterdir()}
 
 
+def read_by(ranks: int, shards: Path, out: Path, start: int, stop: int) -> list[list]:
+    """What so many ranks read of the steps start..stop-1: [step, kind, position, checksum] of every sample, sorted."""
+    out.mkdir()
+    succeed("tests/scripts/batches.py", str(shards), str(out), str(start), str(stop), ranks=ranks)
+    files = sorted(out.glob("rank*.json"))
+    assert len(files) == ranks
+    return sorted(line for file in files for line in json.loads(file.read_text()))
+
+
 def test_two_ranks_read_the_same_global_batches_as_one(tiny_shards, tmp_path):
-    read = {}
-    for ranks in (1, 2):
-        out = tmp_path / str(ranks)
-        out.mkdir()
-        succeed("tests/scripts/batches.py", str(tiny_shards), str(out), "20", ranks=ranks)
-        files = sorted(out.glob("rank*.json"))
-        assert len(files) == ranks
-        read[ranks] = sorted(line for file in files for line in json.loads(file.read_text()))
+    read = {ranks: read_by(ranks, tiny_shards, tmp_path / str(ranks), 0, 20) for ranks in (1, 2)}
     assert read[1] == read[2]
     assert len(read[1]) == 20 * 2 * (16 + 8), "two sources of each of two kinds"
+
+
+@pytest.mark.slow
+def test_a_run_of_four_ranks_goes_on_with_two_or_eight_on_the_same_global_batches(tiny_shards, tmp_path):
+    uninterrupted = read_by(1, tiny_shards, tmp_path / "whole", 0, 20)
+    begun = read_by(4, tiny_shards, tmp_path / "begun", 0, 10)
+    for ranks in (2, 8):
+        assert begun + read_by(ranks, tiny_shards, tmp_path / str(ranks), 10, 20) == uninterrupted
 
 
 def test_two_ranks_learn_what_one_learns_by_accumulating(tiny_config, tmp_path):

@@ -4,7 +4,7 @@ import sys
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dist_vad.config import StreamSettings
@@ -19,13 +19,14 @@ def streams(draw):
     count = draw(st.sampled_from([1, 2, 8, 16]))
     shards = draw(st.lists(st.integers(0, 90), min_size=1, max_size=12))  # a shard may be empty
     shards[0] += count
-    settings = StreamSettings(streams=count, block=draw(st.integers(1, 100)), window=draw(st.integers(1, 100)))
-    arguments = (shards, count * draw(st.integers(1, 4)), settings, (draw(st.integers(0, 9)), "cube"), "cube")
+    how = StreamSettings(streams=count, block=draw(st.integers(1, 100)), window=draw(st.integers(1, 100)))
+    arguments = (shards, count * draw(st.integers(1, 4)), how, (draw(st.integers(0, 9)), "cube"), "cube")
     made = Streams(*arguments)
     made.arguments = arguments  # pyright: ignore[reportAttributeAccessIssue] - to make the same again
     return made
 
 
+@settings(deadline=None)
 @given(streams(), st.integers(0, 5))
 def test_every_sample_comes_once_an_epoch_except_those_whose_turn_it_is_to_rest(s, epoch):
     positions = np.arange(epoch * s.epoch_length, (epoch + 1) * s.epoch_length)
@@ -37,6 +38,7 @@ def test_every_sample_comes_once_an_epoch_except_those_whose_turn_it_is_to_rest(
     assert np.array_equal(np.sort(seen), expected)
 
 
+@settings(deadline=None)
 @given(streams())
 def test_those_who_rest_take_turns(s):
     rest = s.samples % s.count
@@ -45,6 +47,7 @@ def test_those_who_rest_take_turns(s):
         assert set(turns) == set(range(s.samples))
 
 
+@settings(deadline=None)
 @given(streams(), st.integers(0, 400))
 def test_ranks_only_divide_the_global_batch(s, step):
     whole = s.batch(step).ravel()
@@ -57,6 +60,7 @@ def test_ranks_only_divide_the_global_batch(s, step):
         assert np.array_equal(gathered, whole)
 
 
+@settings(deadline=None)
 @given(streams(), st.integers(0, 300))
 def test_a_resume_is_a_seek(s, step):
     uninterrupted = [s.batch(earlier) for earlier in range(step + 1)][-1]
@@ -65,9 +69,9 @@ def test_a_resume_is_a_seek(s, step):
 
 
 def test_epochs_and_keys_give_other_orders():
-    settings = StreamSettings(streams=4, block=8, window=16)
-    a = Streams([100, 60], 4, settings, (0, "cube"), "cube")
-    b = Streams([100, 60], 4, settings, (1, "cube"), "cube")
+    how = StreamSettings(streams=4, block=8, window=16)
+    a = Streams([100, 60], 4, how, (0, "cube"), "cube")
+    b = Streams([100, 60], 4, how, (1, "cube"), "cube")
     first_epoch = np.stack([a.batch(i) for i in range(40)])
     assert not np.array_equal(first_epoch, np.stack([a.batch(i + 40) for i in range(40)]))
     assert not np.array_equal(first_epoch, np.stack([b.batch(i) for i in range(40)]))

@@ -12,7 +12,7 @@ from dist_vad.loader import Loader, Source
 from dist_vad.shardset import ShardSet
 from dist_vad.stream import Streams
 
-shards, out, steps = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+shards, out, start, stop = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 accelerator = Accelerator(cpu=True)
 sources = {}
 for kind in ("cube", "virtual"):
@@ -24,7 +24,7 @@ for kind in ("cube", "virtual"):
 loader = Loader(sources, accelerator.process_index, accelerator.num_processes, micro_batch=6, threads=2, prefetch=3)
 lines = [
     [step, kind, int(position), zlib.crc32(clip.numpy().tobytes())]
-    for step, micro_batches in loader.steps(0, steps)
+    for step, micro_batches in loader.steps(start, stop)
     for batches in micro_batches
     for kind, batch in batches.items()
     for position, clip in zip(batch.positions, batch.clips)
