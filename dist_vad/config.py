@@ -156,6 +156,17 @@ class LearningSettings:
     """Gradients are scaled down to this global L2 norm where theirs is larger; 0 = never."""
     validate_every: int = 1000
     """The loss on held-out normal video is measured after every so many steps; 0 = never."""
+    retain: Literal["none", "distill", "replay"] = "none"
+    """What keeps earlier tasks' heads useful. none: nothing, as in the paper. distill: the backbone's features of this
+    stage's samples are held near those of the parent state. replay: the losses of earlier tasks go on being learned, on
+    samples of their kinds."""
+    retain_weight: float = 1.0
+    """Weight of the loss of `retain`: of the distance of features, or of each replayed task."""
+    ema: float = 0.0
+    """Share of its old value that a moving average of the weights keeps at each step, such as 0.999; the average is
+    what is validated and handed on. 0 = none."""
+    keep: Literal["last", "best"] = "last"
+    """Which weights are handed on: the last, or those measured best on held-out normal video."""
 
     def __post_init__(self) -> None:
         refuse_unless(self.steps >= 1, "steps", self.steps, "1 or more")
@@ -164,6 +175,10 @@ class LearningSettings:
         refuse_unless(0 <= self.backbone_rate <= 1, "backbone_rate", self.backbone_rate, "0 to 1")
         for key in ("weight_decay", "warmup", "clip_norm", "validate_every"):
             refuse_unless(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
+        refuse_unless(self.retain_weight > 0, "retain_weight", self.retain_weight, "above 0")
+        refuse_unless(0 <= self.ema < 1, "ema", self.ema, "0 to less than 1")
+        measured = self.keep == "last" or self.validate_every > 0
+        refuse_unless(measured, "validate_every", self.validate_every, "1 or more where keep is `best`")
 
 
 @dataclass(kw_only=True)
@@ -196,10 +211,19 @@ class TaskSettings:
 class TrainSettings:
     """How the work is done on this machine. Nothing here, but for `precision`, changes what is learned."""
 
-    precision: Literal["no", "bf16"] = "no"
-    """Mixed precision: no (fp32) or bf16. Part of a state's recipe."""
-    micro_batch: int = 0
-    """Samples that one rank passes through the network at once; gradients are accumulated. 0 = its whole share."""
+    precision: Literal["no", "tf32", "bf16"] = "no"
+    """no: fp32. tf32: fp32 whose products are rounded to TF32, on a GPU that has it. bf16: mixed precision. Part of a
+    state's recipe."""
+    ranks: int = 0
+    """Ranks, such as GPUs, that the run is planned for; 0 = as many as are launched. On fewer, each takes more
+    micro-batches of the same size."""
+    micro_batch: int | Literal["auto"] = 0
+    """Samples of each kind that one rank passes through the network at once; gradients are accumulated. 0 = its whole
+    share at `ranks` ranks. auto: the largest that a GPU's memory holds, found once and kept with the run."""
+    memory_gb: float = 0.0
+    """Most GPU memory, in 1e9 bytes, that `micro_batch: auto` may use, such as 24; 0 = what the GPU has."""
+    compile: bool = False
+    """Compile the network by torch.compile; not together with ZeRO-3."""
     threads: int = 2
     """Threads that read and decode ahead of the training step."""
     processes: int = 0
@@ -209,18 +233,37 @@ class TrainSettings:
     cpu_threads: int = 0
     """Threads of one rank's arithmetic on a CPU; 0 = cores / ranks. The same threads and micro-batch give the
     same bits on one rank as on two."""
+    checkpoints: str | None = None
+    """Folder, or s3://bucket/prefix, of the checkpoints for restarting; None = RUN/training."""
     checkpoint_seconds: float = 300.0
-    """A checkpoint for restarting is written after so many seconds."""
+    """A checkpoint is written after so many seconds."""
     checkpoint_steps: int = 0
     """And after every so many steps; 0 = by the clock alone."""
+    keep_checkpoints: int = 2
+    """So many of the newest checkpoints of a stage are kept."""
+    max_skipped: int = 3
+    """A step whose loss or gradient is not finite changes nothing; after more of them than this a stage ends, naming
+    the samples."""
+    spike: float = 6.0
+    """A loss above its running mean by so many standard deviations is warned of; 0 = never."""
+    timeout_seconds: float = 600.0
+    """Training that makes no progress for so long ends, naming the rank that stalled; 0 = never. The compilation of a
+    network, and a slow bucket, must fit in."""
     log_every: int = 10
     """Losses are logged every so many steps."""
+    tracker: Literal["tensorboard", "wandb", "none"] = "tensorboard"
+    """Where curves of losses and rates go; tensorboard: into the run's folder."""
 
     def __post_init__(self) -> None:
-        for key in ("threads", "prefetch", "log_every"):
+        for key in ("threads", "prefetch", "log_every", "keep_checkpoints"):
             refuse_unless(getattr(self, key) >= 1, f"train.{key}", getattr(self, key), "1 or more")
-        for key in ("micro_batch", "cpu_threads", "checkpoint_seconds", "checkpoint_steps", "processes"):
+        for key in (
+            "ranks", "memory_gb", "cpu_threads", "checkpoint_seconds", "checkpoint_steps", "processes", "max_skipped",
+            "spike", "timeout_seconds",
+        ):  # fmt: skip
             refuse_unless(getattr(self, key) >= 0, f"train.{key}", getattr(self, key), "0 or more")
+        allowed = self.micro_batch == "auto" or self.micro_batch >= 0
+        refuse_unless(allowed, "train.micro_batch", self.micro_batch, "0 or more, or auto")
 
 
 @dataclass(kw_only=True)

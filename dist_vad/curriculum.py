@@ -26,6 +26,13 @@ class Stage:
     """All that decides the weights: parent, stage, model, tasks with versions, streams, data, precision, seed."""
     key: str
     """Digest of the recipe."""
+    earlier: tuple[str, ...] = ()
+    """The tasks of the stages before, in order."""
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """Task -> weight of its loss: the stage's own tasks, and those that it replays."""
+        return loss_weights(self.settings, self.earlier)
 
     @property
     def folder_name(self) -> str:
@@ -35,7 +42,13 @@ class Stage:
     @property
     def kinds(self) -> list[str]:
         """Kinds of sample that the stage's tasks learn from."""
-        return sorted({TASKS[task].kind for task in self.settings.tasks})
+        return sorted({TASKS[task].kind for task in self.weights})
+
+
+def loss_weights(stage: StageSettings, earlier: tuple[str, ...]) -> dict[str, float]:
+    """Task -> weight of its loss in a stage that follows on the tasks `earlier`."""
+    replayed = earlier if stage.retain == "replay" else ()
+    return {**stage.tasks, **{task: stage.retain_weight for task in replayed if task not in stage.tasks}}
 
 
 def shard_store(root: Store | str, kind: str, split: str) -> Store:
@@ -58,12 +71,14 @@ def plan(settings: Settings) -> list[Stage]:
     scene_size = Manifest.load(shard_store(root, "cube", "train")).scene_size
     stages: list[Stage] = []
     parent = ""
+    earlier: tuple[str, ...] = ()
     for name, stage in curriculum.items():
-        used = sorted({TASKS[task].kind for task in stage.tasks})
+        tasks = loss_weights(stage, earlier)
+        used = sorted({TASKS[task].kind for task in tasks})
         recipe = {
             "parent": parent,
-            "stage": dataclasses.asdict(stage),
-            "task_versions": {task: TASKS[task].version for task in stage.tasks},
+            "stage": _recipe(stage, earlier),
+            "task_versions": {task: TASKS[task].version for task in tasks},
             "task": dataclasses.asdict(settings.task),
             "model": {**dataclasses.asdict(settings.model), "scene_size": scene_size},
             "stream": dataclasses.asdict(settings.stream),
@@ -77,8 +92,21 @@ def plan(settings: Settings) -> list[Stage]:
         if settings.mix:
             recipe["mix"] = {kind: _mixed_in(settings, stage.global_batch, kind) for kind in used}
         parent = digest(recipe)
-        stages.append(Stage(name, stage, recipe, parent))
+        stages.append(Stage(name, stage, recipe, parent, earlier))
+        earlier = tuple(dict.fromkeys([*earlier, *stage.tasks]))
     return stages
+
+
+def _recipe(stage: StageSettings, earlier: tuple[str, ...]) -> dict[str, Any]:
+    """The settings of a stage that decide its weights; those that came later only where they are used, so that states
+    made before keep their names."""
+    values = dataclasses.asdict(stage)
+    if stage.retain == "none" or not earlier:
+        del values["retain"], values["retain_weight"]
+    for key, unused in (("ema", 0.0), ("keep", "last")):
+        if values[key] == unused:
+            del values[key]
+    return values
 
 
 def shares(settings: Settings, global_batch: int, kind: str) -> list[tuple[Store, int]]:

@@ -40,6 +40,10 @@ class Batch:
         """The same in page-locked memory, from which a copy to a GPU goes on beside its work."""
         return Batch(self.clips.pin_memory(), self.scenes.pin_memory(), self.labels.pin_memory(), self.positions)
 
+    def part(self, count: int) -> "Batch":
+        """The first `count` samples."""
+        return Batch(self.clips[:count], self.scenes[:count], self.labels[:count], self.positions[:count])
+
     @classmethod
     def joined(cls, parts: list["Batch"]) -> "Batch":
         """Several batches of one kind as one, in order."""

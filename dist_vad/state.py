@@ -1,8 +1,7 @@
-"""States on disk: what a finished stage hands to the next, and what an unfinished one restarts from."""
+"""States on disk: what a finished stage hands to the next."""
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,14 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from dist_vad.errors import InputError
-from dist_vad.storage import atomic_folder, file_sha256, write_json
+from dist_vad.storage import atomic_folder, write_json
 
 Tensors = dict[str, torch.Tensor]
 
 MODEL = "model.safetensors"
 STATE = "state.json"
-OPTIMIZER = "optimizer.pt"
-CHECKPOINT = "checkpoint.json"
 
 
 def tensors_digest(tensors: Tensors) -> str:
@@ -80,44 +77,6 @@ def read_state(folder: Path) -> State:
     if not path.is_file():
         raise InputError(f"no state at {folder}: {STATE} is missing; expected a folder such as RUN/states/perception-…")
     return State(folder=folder, **json.loads(path.read_text()))
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """Where an unfinished stage stands: the number of steps done, weights, and the optimiser's state."""
-
-    step: int
-    tensors: Tensors
-    optimizer: dict[str, Any]
-
-
-def save_checkpoint(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> None:
-    """Write `folder`/step-NNNNNNNN, whole or not at all, then delete all but the last `keep`."""
-    with atomic_folder(folder / f"step-{checkpoint.step:08d}") as partial:
-        save_file({name: t.detach().cpu().contiguous() for name, t in checkpoint.tensors.items()}, partial / MODEL)
-        torch.save(checkpoint.optimizer, partial / OPTIMIZER)
-        files = {name: file_sha256(partial / name) for name in (MODEL, OPTIMIZER)}
-        write_json(partial / CHECKPOINT, {"step": checkpoint.step, "sha256": files})
-    for old in _checkpoints(folder)[:-keep]:
-        shutil.rmtree(old)
-
-
-def latest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The newest checkpoint that is whole; None where there is none. A damaged one is named and passed over."""
-    for path in reversed(_checkpoints(folder)):
-        facts = json.loads((path / CHECKPOINT).read_text())
-        damaged = [name for name, sha256 in facts["sha256"].items() if file_sha256(path / name) != sha256]
-        if damaged:
-            print(f"warning: checkpoint {path} is damaged ({', '.join(damaged)}); taking an older one")
-            continue
-        optimizer = torch.load(path / OPTIMIZER, map_location="cpu", weights_only=True)
-        return Checkpoint(facts["step"], load_file(path / MODEL), optimizer)
-    return None
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints under their final names, oldest first; half-written ones still bear a dotted name."""
-    return sorted(folder.glob("step-*"))
 
 
 def relative_difference(a: Tensors, b: Tensors) -> float:

@@ -1,72 +1,40 @@
-"""The training loop of one stage: from a parent state to a state, on any number of ranks, exactly resumable."""
+"""The training of one stage: from a parent state to a state, on any number of ranks, exactly resumable."""
 
 import math
-import os
-import shutil
 import time
-from contextlib import nullcontext
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
-from torch import nn
-from tqdm import tqdm
+from accelerate.utils import broadcast_object_list, gather_object
 
-from dist_vad import counters
-from dist_vad.config import Settings, StageSettings, TaskSettings, TrainSettings
-from dist_vad.curriculum import Stage, open_set, shard_store, shares
-from dist_vad.errors import InputError
-from dist_vad.loader import Loader, Source
+from dist_vad.agreement import Agreement
+from dist_vad.batches import Feeder, open_sources, sample_keys
+from dist_vad.checkpoint import Checkpoint, Checkpoints
+from dist_vad.config import Settings, StageSettings
+from dist_vad.curriculum import Stage
+from dist_vad.ema import MovingAverage
+from dist_vad.engine import make_engine
+from dist_vad.errors import InputError, Preempted
+from dist_vad.guard import Guard, poisoned
+from dist_vad.heartbeat import Heartbeat
+from dist_vad.interruption import Interruption
+from dist_vad.loader import Loader
+from dist_vad.micro_batch import choose
 from dist_vad.model import Network
-from dist_vad.progress import progress_bar
-from dist_vad.shardset import Batch, ShardSet, evenly_spaced
-from dist_vad.state import Checkpoint, State, Tensors, latest_checkpoint, save_checkpoint, save_state
-from dist_vad.stream import Streams
-from dist_vad.tasks import TASKS, DrawKey, Inputs
+from dist_vad.retention import RETAINED
+from dist_vad.shardset import Batch
+from dist_vad.stage_module import StageModule, freeze_unused
+from dist_vad.state import State, Tensors, save_state
+from dist_vad.storage import write_json
+from dist_vad.store import open_store
+from dist_vad.tracking import Tracking
+from dist_vad.validation import Validation
 
-VALIDATION_SAMPLES = 256
-
-
-def make_accelerator(settings: TrainSettings, run: Path) -> Accelerator:
-    """The devices of this launch. Arithmetic is made repeatable as far as the device can."""
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    # With unused parameters looked for, DDP keeps its gradient buckets as they are. Otherwise it rebuilds them after
-    # the first step, and a restarted run would add up its gradients in another order than an uninterrupted one.
-    wrapping = DistributedDataParallelKwargs(find_unused_parameters=True)
-    accelerator = Accelerator(
-        cpu=not torch.cuda.is_available(),
-        mixed_precision=settings.precision,
-        log_with="tensorboard",
-        project_dir=run,
-        kwargs_handlers=[wrapping],
-    )
-    if accelerator.device.type == "cpu":
-        # The launcher gives a single process one thread; the cores of a machine are shared out over its ranks instead.
-        ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        torch.set_num_threads(settings.cpu_threads or max(1, (os.cpu_count() or 1) // ranks_here))
-    return accelerator
-
-
-class StageModule(nn.Module):
-    """What a stage trains: the backbone and the heads of its phases, and nothing else."""
-
-    def __init__(self, network: Network, tasks: list[str], settings: TaskSettings) -> None:
-        super().__init__()
-        self.tasks = {name: TASKS[name](settings) for name in tasks}
-        self.backbone = network.backbone
-        phases = dict.fromkeys(task.phase for task in self.tasks.values())
-        self.heads = nn.ModuleDict({phase: network.heads[phase] for phase in phases})
-
-    def forward(self, inputs: dict[str, Inputs], draws: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The loss of each sample by task: float [B]."""
-        return {
-            name: task.loss(self.backbone, self.heads[task.phase], inputs[task.kind], draws[name])
-            for name, task in self.tasks.items()
-        }
+PREEMPTION = "preempted.json"
+"""In the folder of a run that was asked to end and has saved; gone once it goes on. Launchers lose the exit status."""
 
 
 def train_stage(settings: Settings, stage: Stage, parent: State | None, accelerator: Accelerator) -> State:
@@ -74,30 +42,18 @@ def train_stage(settings: Settings, stage: Stage, parent: State | None, accelera
 
     A restart of the same command goes on at the step of the last checkpoint. The global batches, draws and learning
     rates depend on the step alone, so the weights do not depend on where a run was interrupted.
+
+    Raises Preempted where SIGTERM or SIGUSR1 came to any rank: then all have saved the same step.
     """
-    folder = Path(settings.run) / "training" / stage.folder_name
-    network = Network(**stage.recipe["model"], seed=settings.seed)
-    if parent:
-        network.load_state_dict(parent.load(), strict=False)
-    module = StageModule(network, list(stage.settings.tasks), settings.task)
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": module.backbone.parameters(), "share": stage.settings.backbone_rate},
-            {"params": module.heads.parameters(), "share": 1.0},
-        ],
-        lr=stage.settings.learning_rate,
-        weight_decay=stage.settings.weight_decay,
-    )
-    checkpoint = _agreed_checkpoint(folder, accelerator)
-    if checkpoint:
-        module.load_state_dict(checkpoint.tensors)
-        optimizer.load_state_dict(checkpoint.optimizer)
-    # The loader is per rank already, and the learning rate is set by the step: neither may be prepared.
-    model, optimizer = accelerator.prepare(module, optimizer)
-    start = checkpoint.step if checkpoint else 0
-    run = _Run(settings, stage, accelerator, model, optimizer, folder)
-    run.train(start)
-    return _finish(settings, stage, parent, network, run)
+    with Interruption() as interruption:
+        training = Training(settings, stage, parent, accelerator)
+        try:
+            training.run(interruption)
+            state = training.finish()
+            training.stop_if_asked(interruption)
+            return state
+        finally:
+            training.close()
 
 
 def learning_rate(stage: StageSettings, step: int) -> float:
@@ -108,193 +64,237 @@ def learning_rate(stage: StageSettings, step: int) -> float:
     return stage.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
 
 
-def open_sources(settings: Settings, stage: Stage, kind: str) -> list[Source]:
-    """The training samples of a kind, with the streams of a stage: those of `shards`, then those of each of `mix`."""
-    sources, first = [], 0
-    for number, (store, share) in enumerate(shares(settings, stage.settings.global_batch, kind)):
-        shards = open_set(settings, store)
-        samples = [shard.samples for shard in shards.manifest.shards]
-        key = (settings.seed, stage.key, kind, *([number] if number else []))
-        # Each source has as many streams as divide both its share and what was planned for.
-        streams = math.gcd(settings.stream.streams, share)
-        made = Streams(samples, share, replace(settings.stream, streams=streams), key, f"{kind} of {shards.where}")
-        sources.append(Source(shards, made, first))
-        first += share
-    return sources
+def checkpoint_store(settings: Settings, stage: Stage) -> Checkpoints:
+    """Where the checkpoints of a stage lie."""
+    place = settings.train.checkpoints or Path(settings.run) / "training"
+    return Checkpoints(open_store(place).child(stage.folder_name), settings.train.keep_checkpoints)
 
 
-class _Run:
-    """One run of the loop, with all that it touches."""
+class Training:
+    """One stage in training, with all that its loop touches."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        stage: Stage,
-        accelerator: Accelerator,
-        model: nn.Module,
-        optimizer: torch.optim.Optimizer,
-        folder: Path,
-    ) -> None:
-        self.settings, self.stage, self.accelerator = settings, stage, accelerator
-        self.model, self.optimizer, self.folder = model, optimizer, folder
-        self.sources = {kind: open_sources(settings, stage, kind) for kind in stage.kinds}
-        self.losses: dict[str, float] = {}
-        self.validation: dict[str, float] = {}
+    def __init__(self, settings: Settings, stage: Stage, parent: State | None, accelerator: Accelerator) -> None:
+        self.settings, self.stage, self.parent, self.accelerator = settings, stage, parent, accelerator
+        train, run = settings.train, Path(settings.run)
+        network = Network(**stage.recipe["model"], seed=settings.seed)
+        if parent:
+            network.load_state_dict(parent.load(), strict=False)
+        distill = parent is not None and stage.settings.retain == "distill"
+        module = StageModule(network, stage.weights, settings.task, train.precision, distill)
+        self.weights = {**stage.weights, **({RETAINED: stage.settings.retain_weight} if distill else {})}
+        self.agreement = Agreement()
 
-    def train(self, start: int) -> None:
-        """Run the steps start..steps-1."""
+        self.checkpoints = checkpoint_store(settings, stage)
+        found = self._agreed_checkpoint()
+        if found:
+            module.load_state_dict(found.groups["weights"])
+        facts = found.facts if found else {}
+        self.start, self.skipped = (found.step if found else 0), facts.get("skipped", 0)
+
+        sources = {kind: open_sources(settings, stage, kind) for kind in stage.kinds}
+        world, rank = accelerator.num_processes, accelerator.process_index
+        self.feeder = Feeder(settings, stage, module, torch.device("cpu"))
+        flops = self._probe(module, Loader(sources, rank, world, 0, 1, 1))
+        self.validation = Validation(settings, stage, module, accelerator, self.agreement)
+        if stage.settings.keep == "best" and not self.validation.names:
+            raise InputError(
+                f"curriculum.{stage.name}.keep is `best`, but none of its tasks can be measured on held-out normal "
+                "video, which has cubes only; allowed: last"
+            )
+        self.feeder.device = accelerator.device
+        micro_batch = choose(train, run, stage, sources, module, self.feeder, accelerator)
+        pin = accelerator.device.type == "cuda"
+        self.loader = Loader(sources, rank, world, micro_batch, train.threads, train.prefetch, pin, train.processes)
+        if train.compile:
+            module.compile()
+        self.engine = make_engine(accelerator, module, stage.settings, self.loader.parts)
+        if found and "moments" in found.groups:
+            self.engine.restore(found.groups["moments"], found.step - self.skipped)
+
+        self.guard = Guard(stage.name, train.max_skipped, train.spike, self.skipped)
+        self.average = self._moving_average(found)
+        best = found.groups.get("best") if found else None
+        self.best: tuple[float, Tensors] | None = (facts["best"], best) if best else None
+        self.losses: dict[str, float] = facts.get("losses", {})
+        self.validated: dict[str, float] = facts.get("validated", {})
+        self.tracking = Tracking(
+            accelerator, run, stage.name, self.start, stage.settings.steps, stage.settings.global_batch, flops,
+            train.precision,
+        )  # fmt: skip
+
+    def run(self, interruption: Interruption) -> None:
+        """The loop: next batch, forward, backward, guard, step, log, save, stop."""
         stage, train = self.stage.settings, self.settings.train
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        pin = self.accelerator.device.type == "cuda"
-        loader = Loader(
-            self.sources, rank, world, train.micro_batch, train.threads, train.prefetch, pin, train.processes
-        )
-        bar = progress_bar(
-            total=stage.steps * stage.global_batch,
-            initial=start * stage.global_batch,
-            desc=self.stage.name,
-            unit=" samples",
-            disable=not self.accelerator.is_main_process,
-        )
         saved_at = time.monotonic()
-        for step, micro_batches in loader.steps(start, stage.steps):
-            for group in self.optimizer.param_groups:
-                group["lr"] = group["share"] * learning_rate(stage, step)
-            sums = self._accumulate(step, micro_batches)
-            self._guard(step)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
+        with Heartbeat(rank, world, train.timeout_seconds) as heart:
+            for step, micro_batches in self.tracking.waits(self.loader.steps(self.start, stage.steps)):
+                rate = learning_rate(stage, step)
+                self.engine.set_rate(rate)
+                sums, odd = self._accumulate(step, micro_batches, heart)
+                norm = self.engine.step()
+                heart.at(step, "agreeing")
+                due = time.monotonic() - saved_at > train.checkpoint_seconds
+                agreed = self.agreement.reach(sums, interruption.asked, due)
+                self._judge(step, norm, agreed.losses, odd)
 
-            done = step + 1
-            bar.update(stage.global_batch)
-            if done % train.log_every == 0 or done == stage.steps:
-                self._log(done, sums, bar)
-            if stage.validate_every and (done % stage.validate_every == 0 or done == stage.steps):
-                self._validate(done)
-            by_count = train.checkpoint_steps and done % train.checkpoint_steps == 0
-            if done < stage.steps and (by_count or time.monotonic() - saved_at > train.checkpoint_seconds):
-                self._checkpoint(done)
-                saved_at = time.monotonic()
-        bar.close()
+                done = step + 1
+                if done % train.log_every == 0 or done == stage.steps:
+                    self.tracking.log(rate)
+                if stage.validate_every and (done % stage.validate_every == 0 or done == stage.steps):
+                    self._validate(done, heart)
+                by_count = train.checkpoint_steps and done % train.checkpoint_steps == 0
+                if done < stage.steps and (agreed.save or agreed.stop or by_count):
+                    heart.at(step, "saving")
+                    self._checkpoint(done)
+                    saved_at = time.monotonic()
+                    if agreed.stop:
+                        self._stop(f"saved at step {done} of {stage.steps}")
+                heart.at(done, "reading")
 
-    def _accumulate(self, step: int, micro_batches: list[dict[str, Batch]]) -> dict[str, torch.Tensor]:
-        """Forward and backward over a rank's share; returns the sum over its samples of each task's loss."""
-        stage, world = self.stage.settings, self.accelerator.num_processes
+    def _accumulate(
+        self, step: int, micro_batches: list[dict[str, Batch]], heart: Heartbeat
+    ) -> tuple[dict[str, torch.Tensor], list[torch.Tensor]]:
+        """Forward and backward over a rank's share; returns the sum over its samples of each loss, and for each
+        micro-batch which samples have a loss that is not finite."""
+        world, count = self.accelerator.num_processes, self.stage.settings.global_batch
         sums: dict[str, torch.Tensor] = {}
+        odd = []
         for i, batches in enumerate(micro_batches):
             last = i == len(micro_batches) - 1
-            with nullcontext() if last else self.accelerator.no_sync(self.model), self.accelerator.autocast():
-                losses = self.model(self._inputs(step, batches), self._draws(step, batches))
-                # A sum over samples divided by the global count: DDP averages over ranks, hence the factor.
-                total = sum(stage.tasks[name] * loss.sum() for name, loss in losses.items())
-                self.accelerator.backward(total * (world / stage.global_batch))
+            heart.at(step, "computing")
+            losses = self.engine.forward(self.feeder.inputs(step, batches), self.feeder.draws(step, batches))
+            total = torch.stack([self.weights[name] * loss.sum() for name, loss in losses.items()]).sum()
+            if last:
+                heart.at(step, "reducing")
+            # A sum over samples divided by the global count: engines average over ranks, hence the factor.
+            self.engine.backward(poisoned(total) * (world / count), last)
             for name, loss in losses.items():
                 sums[name] = sums.get(name, 0) + loss.detach().sum()
-        return sums
+            odd.append(~torch.isfinite(torch.stack([loss.detach() for loss in losses.values()])).all(dim=0))
+        return sums, odd
 
-    def _inputs(self, step: int, batches: dict[str, Batch]) -> dict[str, Inputs]:
-        inputs = {kind: self._input(batch) for kind, batch in batches.items()}
-        if self.settings.augment == "mirror":
-            for kind, batch in batches.items():
-                key = (self.settings.seed, self.stage.key, "mirror", kind, step, batch.positions)
-                inputs[kind] = inputs[kind].mirrored(counters.uniform(*key) < 0.5)
-        return inputs
-
-    def _input(self, batch: Batch) -> Inputs:
-        return Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.accelerator.device)
-
-    def _draws(self, step: int, batches: dict[str, Batch]) -> dict[str, torch.Tensor]:
-        draws = {}
-        for name in self.stage.settings.tasks:
-            task = self.accelerator.unwrap_model(self.model).tasks[name]
-            batch = batches[task.kind]
-            key = DrawKey(self.settings.seed, self.stage.key, name, step, batch.positions)
-            draws[name] = task.draw(key, batch.clips.shape[1]).to(self.accelerator.device)
-        return draws
-
-    def _guard(self, step: int) -> None:
-        """Clip the gradient; stop where it is not finite (all ranks see the same gradient, so all stop)."""
-        limit = self.stage.settings.clip_norm or math.inf
-        norm = self.accelerator.clip_grad_norm_(self.model.parameters(), limit)
-        if norm is not None and not torch.isfinite(norm):
-            raise InputError(
-                f"stage {self.stage.name}: the gradient of step {step} is not finite; lower "
-                f"curriculum.{self.stage.name}.learning_rate or train.precision, or look at the data; the last "
-                "checkpoint is kept"
-            )
-
-    def _log(self, done: int, sums: dict[str, torch.Tensor], bar: tqdm) -> None:
-        count = self.stage.settings.global_batch
-        reduced = self.accelerator.reduce(sums, reduction="sum")
-        self.losses = {name: float(value) / count for name, value in reduced.items()}  # pyright: ignore
-        bar.set_postfix({name: f"{loss:.4f}" for name, loss in self.losses.items()}, refresh=False)
-        values = {f"{self.stage.name}/{name}": loss for name, loss in self.losses.items()}
-        values[f"{self.stage.name}/learning_rate"] = learning_rate(self.stage.settings, done - 1)
-        values[f"{self.stage.name}/samples_per_second"] = bar.format_dict["rate"] or 0.0
-        self.accelerator.log(values, step=done)
-
-    @cached_property
-    def _held_out(self) -> ShardSet:
-        return open_set(self.settings, shard_store(self.settings.shards, "cube", "val"))
-
-    @torch.no_grad()
-    def _validate(self, done: int) -> None:
-        """Mean loss on held-out normal video, of the tasks that learn from cubes; the same samples every time."""
-        module = self.accelerator.unwrap_model(self.model)
-        names = [name for name, task in module.tasks.items() if task.kind == "cube"]
-        if not names:
+    def _judge(self, step: int, norm: float, sums: dict[str, float], odd: list[torch.Tensor]) -> None:
+        """Take in the losses of a step, or count it as skipped. All ranks see the same numbers, so all do the same."""
+        self.losses = {name: value / self.stage.settings.global_batch for name, value in sums.items()}
+        if not math.isfinite(norm):
+            self.skipped += 1
+            self.tracking.warn(self.guard.skip(step, lambda: self._names(step, odd)))
+            self.tracking.step(None)
             return
-        shards = self._held_out
-        ids = evenly_spaced(len(shards), VALIDATION_SAMPLES)
-        world, rank = self.accelerator.num_processes, self.accelerator.process_index
-        sums = {name: torch.zeros((), device=self.accelerator.device) for name in names}
-        for first in range(0, len(ids), 32):
-            if first // 32 % world == rank:
-                some = ids[first : first + 32]
-                batch = shards.read(some, positions=first + np.arange(len(some)))
-                for name in names:
-                    key = DrawKey(self.settings.seed, self.stage.key, f"{name}/validation", 0, batch.positions)
-                    task, inputs = module.tasks[name], self._input(batch)
-                    draws = task.draw(key, batch.clips.shape[1]).to(self.accelerator.device)
-                    sums[name] += task.loss(module.backbone, module.heads[task.phase], inputs, draws).sum()
-        reduced = self.accelerator.reduce(sums, reduction="sum")
-        self.validation = {name: float(value) / len(ids) for name, value in reduced.items()}  # pyright: ignore
-        self.accelerator.log({f"{self.stage.name}/val_{n}": v for n, v in self.validation.items()}, step=done)
+        if self.average:
+            self.average.update(self.engine.weights())
+        leap = self.guard.leap(sum(self.weights[name] * loss for name, loss in self.losses.items()))
+        if leap:
+            self.tracking.warn(f"step {step}: {leap}")
+        self.tracking.step(self.losses)
+
+    def _names(self, step: int, odd: list[torch.Tensor]) -> list[str]:
+        """The samples of all ranks whose loss is not finite."""
+        mine: list[str] = []
+        for batches, which in zip(self.loader.read(step), odd):
+            chosen = np.flatnonzero(which.cpu().numpy())
+            for kind, batch in batches.items():
+                mine += sample_keys(self.loader.sources[kind], step, batch.positions[chosen])
+        return gather_object(mine)
+
+    def _validate(self, done: int, heart: Heartbeat) -> None:
+        """Measure what would be handed on now; remember it where it is the best so far and the best is wanted."""
+        weights = self._handed_on()
+        losses = self.validation.losses(weights, lambda: heart.at(done - 1, "validating"))
+        self.validated = losses
+        self.tracking.curves({f"val_{name}": loss for name, loss in losses.items()}, done)
+        total = self.validation.total(losses)
+        if self.stage.settings.keep == "best" and (self.best is None or total < self.best[0]):
+            self.best = (total, {name: t.detach().to("cpu", copy=True) for name, t in weights.items()})
+
+    def _handed_on(self) -> Tensors:
+        return self.average.average if self.average else self.engine.weights()
 
     def _checkpoint(self, done: int) -> None:
+        """Gather on all ranks, write on the main one."""
+        groups = {"weights": self.engine.weights(), "moments": self.engine.moments()}
+        facts: dict[str, Any] = {
+            "stage": self.stage.name,
+            "steps": self.stage.settings.steps,
+            "skipped": self.skipped,
+            "losses": self.losses,
+            "validated": self.validated,
+            "samples_per_second": self.tracking.samples_per_second,
+            "time": time.time(),
+        }
+        if self.average:
+            groups["average"] = self.average.average
+        if self.best:
+            facts["best"], groups["best"] = self.best
         if self.accelerator.is_main_process:
-            tensors = self.accelerator.unwrap_model(self.model).state_dict()
-            save_checkpoint(self.folder, Checkpoint(done, tensors, self.optimizer.state_dict()))
+            self.checkpoints.save(Checkpoint(done, groups, facts))
 
+    def stop_if_asked(self, interruption: Interruption) -> None:
+        """Raise Preempted where a signal came to any rank while the stage was finished."""
+        if self.agreement.reach({}, interruption.asked, save=False).stop:
+            self._stop("finished")
 
-def _agreed_checkpoint(folder: Path, accelerator: Accelerator) -> Checkpoint | None:
-    """The last whole checkpoint; the main process decides which, so that no two ranks start at different steps."""
-    chosen = [latest_checkpoint(folder) if accelerator.is_main_process else None]
-    return broadcast_object_list(chosen)[0]
+    def _stop(self, how: str) -> None:
+        """End a run that was asked to, once its checkpoint is written."""
+        self.checkpoints.wait()
+        if self.accelerator.is_main_process:
+            marker = {"stage": self.stage.name, "state": how, "time": time.time()}
+            write_json(Path(self.settings.run) / PREEMPTION, marker)
+        self.accelerator.wait_for_everyone()
+        raise Preempted(f"stage {self.stage.name} is {how}")
 
+    def finish(self) -> State:
+        """Write the state of the finished stage on the main process; every rank returns it."""
+        weights = self.best[1] if self.best and self.stage.settings.keep == "best" else self._handed_on()
+        parent, tasks = self.parent, list(self.stage.settings.tasks)
+        state = None
+        if self.accelerator.is_main_process:
+            tensors: Tensors = parent.load() if parent else {}
+            tensors |= {name: t.detach().cpu() for name, t in weights.items()}
+            state = save_state(
+                Path(self.settings.run) / "states" / self.stage.folder_name,
+                tensors,
+                key=self.stage.key,
+                stage=self.stage.name,
+                lineage=[*parent.lineage, parent.folder.name] if parent else [],
+                tasks=list(dict.fromkeys([*(parent.tasks if parent else []), *tasks])),
+                recipe=self.stage.recipe,
+                metrics={
+                    "train": self.losses,
+                    "val": self.validated,
+                    "skipped": self.skipped,
+                    "samples_per_second": self.tracking.samples_per_second,
+                },
+            )
+            self.checkpoints.clear()
+        shared = broadcast_object_list([state])[0]
+        assert shared is not None, "the main process has just written the state"
+        return shared
 
-def _finish(settings: Settings, stage: Stage, parent: State | None, network: Network, run: _Run) -> State:
-    """Write the state of a finished stage on the main process; every rank returns it."""
-    accelerator, folder = run.accelerator, Path(settings.run) / "states" / stage.folder_name
-    module = accelerator.unwrap_model(run.model)
-    tensors: Tensors = parent.load() if parent else {}
-    tensors |= {name: t.detach().cpu() for name, t in module.state_dict().items()}
-    state = None
-    if accelerator.is_main_process:
-        state = save_state(
-            folder,
-            tensors,
-            key=stage.key,
-            stage=stage.name,
-            lineage=[*parent.lineage, parent.folder.name] if parent else [],
-            tasks=[
-                *(parent.tasks if parent else []),
-                *(t for t in stage.settings.tasks if not parent or t not in parent.tasks),
-            ],
-            recipe=stage.recipe,
-            metrics={"train": run.losses, "val": run.validation},
-        )
-        shutil.rmtree(run.folder, ignore_errors=True)
-    shared = broadcast_object_list([state])[0]
-    assert shared is not None, "the main process has just written the state"
-    return shared
+    def close(self) -> None:
+        """Let go of devices, and of what is still being written."""
+        self.tracking.close()
+        self.engine.close()
+        self.checkpoints.wait()
+
+    def _agreed_checkpoint(self) -> Checkpoint | None:
+        """The last whole one; the main process reads it, so that no two ranks start at different steps."""
+        if not self.accelerator.is_main_process:
+            return broadcast_object_list([None])[0]
+        (Path(self.settings.run) / PREEMPTION).unlink(missing_ok=True)
+        return broadcast_object_list([self.checkpoints.latest()])[0]
+
+    def _probe(self, module: StageModule, loader: Loader) -> int:
+        """Freeze what the stage does not use; returns the floating-point operations of a step on one sample."""
+        (batches, *_) = loader.read(self.start)
+        one = {kind: batch.part(1) for kind, batch in batches.items()}
+        return freeze_unused(module, self.feeder.inputs(self.start, one), self.feeder.draws(self.start, one))
+
+    def _moving_average(self, found: Checkpoint | None) -> MovingAverage | None:
+        if not self.stage.settings.ema:
+            return None
+        weights = self.engine.weights()
+        if found and "average" in found.groups:
+            weights = {name: torch.empty_like(weights[name]).copy_(t) for name, t in found.groups["average"].items()}
+        return MovingAverage(self.stage.settings.ema, weights)

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
+from dist_vad.accelerators import make_accelerator
 from dist_vad.commandline import CONFIGS
 from dist_vad.config import Settings
 from dist_vad.curriculum import Stage
@@ -25,7 +26,6 @@ from dist_vad.state import STATE, State, read_state
 from dist_vad.storage import write_json
 from dist_vad.store import open_store
 from dist_vad.tasks import TASKS
-from dist_vad.trainer import make_accelerator
 from shards.job import write_shards
 
 DATA = "data.json"
@@ -49,7 +49,7 @@ def open_run(settings: Settings, needs: list[str]) -> Accelerator:
         _check_unchanged(settings, needs)
         write_json(run / "run.json", provenance(settings))
     accelerator.wait_for_everyone()
-    accelerator.init_trackers("tensorboard")
+    accelerator.init_trackers("dist_vad")
     return accelerator
 
 
