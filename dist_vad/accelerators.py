@@ -5,7 +5,6 @@ import sys
 from collections.abc import MutableMapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator
@@ -107,14 +106,20 @@ def _deepspeed(stage: int, on_gpu: bool) -> DeepSpeedPlugin:
     if not on_gpu:
         # An operator for shared memory that would take minutes to compile, and that gloo does without.
         deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False  # pyright: ignore[reportAttributeAccessIssue]
-    config: dict[str, Any] = {
-        "train_micro_batch_size_per_gpu": 1,  # for its own count of samples, which nobody reads
-        "gradient_accumulation_steps": 1,
-        "zero_allow_untested_optimizer": True,
-        "zero_optimization": {"stage": stage, "overlap_comm": False},
-        "steps_per_print": 1 << 60,
-    }
-    return DeepSpeedPlugin(hf_ds_config=config)
+    plugin = DeepSpeedPlugin(
+        zero_stage=stage,
+        gradient_accumulation_steps=1,
+        offload_optimizer_device="none",
+        offload_param_device="none",
+        zero3_init_flag=False,
+    )
+    plugin.deepspeed_config.update(
+        train_micro_batch_size_per_gpu=1,  # for its own count of samples, which nobody reads
+        zero_allow_untested_optimizer=True,
+        steps_per_print=1 << 60,
+    )
+    plugin.deepspeed_config["zero_optimization"]["overlap_comm"] = False
+    return plugin
 
 
 def _tracker(name: str) -> str | None:

@@ -115,6 +115,8 @@ class ZeroEngine(Engine):
     """
 
     def __init__(self, accelerator: Accelerator, module: StageModule, stage: StageSettings, micro_batches: int) -> None:
+        for p in module.parameters():  # DeepSpeed sends them as flat bytes, which channels last are not
+            p.data = p.data.contiguous()
         super().__init__(accelerator, module, stage)
         self.level = zero_stage()
         plugin = accelerator.state.deepspeed_plugin
@@ -123,6 +125,9 @@ class ZeroEngine(Engine):
             gradient_accumulation_steps=micro_batches, gradient_clipping=float(stage.clip_norm)
         )
         plugin.deepspeed_config.pop("train_batch_size", None)  # of the stage before
+        # A buffer of this length is made anew in every step; the default, 2 GB, would take most of its time.
+        length = min(50_000_000, sum(p.numel() for p in self.trained.values()))
+        plugin.deepspeed_config["zero_optimization"]["reduce_bucket_size"] = length
         accelerator.gradient_accumulation_steps = micro_batches
         self.model, _ = accelerator.prepare(module, self.optimizer)
 
