@@ -26,7 +26,8 @@ from dist_vad.progress import progress_bar
 from dist_vad.shardset import Batch, ShardSet, evenly_spaced
 from dist_vad.state import Checkpoint, State, Tensors, latest_checkpoint, save_checkpoint, save_state
 from dist_vad.stream import Streams
-from dist_vad.tasks import TASKS, DrawKey, Inputs
+from dist_vad.tasks import DrawKey, Inputs, make_tasks
+from dist_vad.tasks.network import build_network, load_weights
 
 VALIDATION_SAMPLES = 256
 
@@ -52,14 +53,13 @@ def make_accelerator(settings: TrainSettings, run: Path) -> Accelerator:
 
 
 class StageModule(nn.Module):
-    """What a stage trains: the backbone and the heads of its phases, and nothing else."""
+    """What a stage trains: the backbone, and of its tasks' heads the trunks and output layers, and nothing else."""
 
     def __init__(self, network: Network, tasks: list[str], settings: TaskSettings) -> None:
         super().__init__()
-        self.tasks = {name: TASKS[name](settings) for name in tasks}
+        self.tasks = make_tasks(tasks, settings)
         self.backbone = network.backbone
-        phases = dict.fromkeys(task.phase for task in self.tasks.values())
-        self.heads = nn.ModuleDict({phase: network.heads[phase] for phase in phases})
+        self.heads = network.heads
 
     def forward(self, inputs: dict[str, Inputs], draws: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         """The loss of each sample by task: float [B]."""
@@ -76,9 +76,10 @@ def train_stage(settings: Settings, stage: Stage, parent: State | None, accelera
     rates depend on the step alone, so the weights do not depend on where a run was interrupted.
     """
     folder = Path(settings.run) / "training" / stage.folder_name
-    network = Network(**stage.recipe["model"], seed=settings.seed)
+    tasks = make_tasks(stage.settings.tasks, settings.task)
+    network = build_network(tasks.values(), **stage.recipe["model"], seed=settings.seed)
     if parent:
-        network.load_state_dict(parent.load(), strict=False)
+        load_weights(network, parent.load(), make_tasks(parent.tasks, settings.task).values())
     module = StageModule(network, list(stage.settings.tasks), settings.task)
     optimizer = torch.optim.AdamW(
         [
