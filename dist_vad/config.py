@@ -12,6 +12,7 @@ from dist_vad.config_curriculum import split_line
 from dist_vad.config_detector import DetectorSettings
 from dist_vad.config_evaluate import EvaluateSettings
 from dist_vad.config_scene import SceneSettings
+from dist_vad.config_task import TaskSettings
 from dist_vad.errors import refuse_unless
 from dist_vad.manifest import CODECS
 
@@ -194,18 +195,6 @@ class StageSettings(LearningSettings):
         refuse_unless(len(self.tasks) > 0, "tasks", self.tasks, "at least one task with its weight")
         for name, weight in self.tasks.items():
             refuse_unless(weight > 0, f"tasks.{name}", weight, "a weight above 0")
-
-
-@dataclass(kw_only=True)
-class TaskSettings:
-    """Settings of single proxy tasks."""
-
-    semantic_margin: float = 0.5
-    """gamma of `semantic_reconstruction`: by how much the single frame must be nearer than the continuous clip."""
-
-    def __post_init__(self) -> None:
-        allowed = 0 < self.semantic_margin <= 2
-        refuse_unless(allowed, "task.semantic_margin", self.semantic_margin, "above 0, at most 2 (cosines)")
 
 
 @dataclass(kw_only=True)

@@ -13,7 +13,7 @@ from dist_vad.shardset import ShardSet
 from dist_vad.stages import stages_of
 from dist_vad.storage import digest
 from dist_vad.store import LocalStore, Store, open_store
-from dist_vad.tasks import TASKS
+from dist_vad.tasks import TASKS, Task, make_tasks
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,8 @@ def plan(settings: Settings) -> list[Stage]:
     curriculum = stages_of(settings)
     kinds = {TASKS[task].kind for stage in curriculum.values() for task in stage.tasks}
     root = open_store(settings.shards)
-    digests = {kind: _training_manifest(root, kind).content_digest for kind in sorted(kinds)}
+    manifests = {kind: _training_manifest(root, kind) for kind in sorted(kinds)}
+    digests = {kind: manifest.content_digest for kind, manifest in manifests.items()}
     scene_size = Manifest.load(shard_store(root, "cube", "train")).scene_size
     stages: list[Stage] = []
     parent = ""
@@ -75,11 +76,13 @@ def plan(settings: Settings) -> list[Stage]:
     for name, stage in curriculum.items():
         tasks = loss_weights(stage, earlier)
         used = sorted({TASKS[task].kind for task in tasks})
+        for task in tasks:
+            _check_length(name, TASKS[task], manifests[TASKS[task].kind])
         recipe = {
             "parent": parent,
             "stage": _recipe(stage, earlier),
             "task_versions": {task: TASKS[task].version for task in tasks},
-            "task": dataclasses.asdict(settings.task),
+            "task": {name: task.recipe() for name, task in make_tasks(tasks, settings.task).items()},
             "model": {**dataclasses.asdict(settings.model), "scene_size": scene_size},
             "stream": dataclasses.asdict(settings.stream),
             "precision": settings.train.precision,
@@ -136,6 +139,22 @@ def _mixed_in(settings: Settings, global_batch: int, kind: str) -> list[tuple[st
                     f"{expected}; write one of them anew with the settings of the other"
                 )
     return [(made.content_digest, share) for made, share in others]
+
+
+def check_tasks(settings: Settings) -> None:
+    """Refuse tasks that lack, on this machine, what they need for learning; needs no data."""
+    used = dict.fromkeys(task for stage in stages_of(settings).values() for task in stage.tasks)
+    for task in make_tasks(used, settings.task).values():
+        task.check()
+
+
+def _check_length(stage: str, task: type[Task], manifest: Manifest) -> None:
+    """Refuse clips that are too short for a task."""
+    if manifest.clip_length < task.shortest:
+        raise InputError(
+            f"stage {stage}: {task.name} needs clips of {task.shortest} frames or more, the {task.kind} samples of "
+            f"{manifest.dataset} have {manifest.clip_length}; write them anew with a longer data.clip_length"
+        )
 
 
 def _training_manifest(root: Store, kind: str) -> Manifest:

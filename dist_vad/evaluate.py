@@ -13,13 +13,14 @@ from accelerate.utils import broadcast_object_list
 from dist_vad.config import Settings
 from dist_vad.curriculum import open_set, shard_store
 from dist_vad.merge import Merged, merge
-from dist_vad.model import Network
 from dist_vad.parts import BOX, Parts
 from dist_vad.progress import progress_bar
 from dist_vad.scoring import SCORING_VERSION, Calibration, Scorer, baseline_scores, calibrate, rarity_name
 from dist_vad.shardset import ShardSet
 from dist_vad.state import State, Tensors, read_state, tensors_digest
 from dist_vad.store import open_store
+from dist_vad.tasks import make_tasks
+from dist_vad.tasks.network import build_network, load_weights
 
 UNTRAINED = "untrained"
 BASELINES = ("box_width", "box_area", "frame_difference")
@@ -106,10 +107,10 @@ class Evaluation:
 
     def _score_network(self, name: str, tensors: Tensors, tasks: list[str]) -> Subject:
         facts = self.sets.train.manifest
-        network = Network(
-            **dataclasses.asdict(self.settings.model), scene_size=facts.scene_size, seed=self.settings.seed
-        )
-        network.load_state_dict(tensors, strict=False)
+        made = make_tasks(tasks, self.settings.task).values()
+        sizes = dataclasses.asdict(self.settings.model)
+        network = build_network(made, **sizes, scene_size=facts.scene_size, seed=self.settings.seed)
+        load_weights(network, tensors, made if tensors else [])
         digest = tensors_digest(network.state_dict())
         scorer = Scorer(network, tasks, digest, self.settings.score, self.settings.task, self.accelerator.device)
         calibration = calibrate(scorer, self.sets.train, self.sets.val)

@@ -12,7 +12,7 @@ from dist_vad.model import Network
 from dist_vad.planted import plants
 from dist_vad.rarity import Rarity
 from dist_vad.shardset import Batch, ShardSet, evenly_spaced
-from dist_vad.tasks import TASKS, Inputs, Measured, Task
+from dist_vad.tasks import TASKS, Inputs, Measured, make_tasks
 
 SCORING_VERSION = 3
 PLANTED = 512
@@ -38,7 +38,7 @@ class Scorer:
         device: torch.device,
     ) -> None:
         self.network = network.to(device).eval()
-        self.tasks: dict[str, Task] = {name: TASKS[name](task) for name in tasks}
+        self.tasks = make_tasks(tasks, task)
         self.digest, self.settings, self.device = digest, settings, device
 
     @torch.no_grad()

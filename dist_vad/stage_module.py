@@ -10,14 +10,14 @@ from torch.utils.flop_counter import FlopCounterMode
 from dist_vad.config import TaskSettings
 from dist_vad.model import Network
 from dist_vad.retention import RETAINED, distance
-from dist_vad.tasks import TASKS, Inputs
+from dist_vad.tasks import Inputs, make_tasks
 
 
 class StageModule(nn.Module):
-    """The backbone and the heads of a stage's phases, and nothing else.
+    """The backbone, and of the heads of a stage's tasks the trunks and the output layers, and nothing else.
 
     Args:
-        network: whose parts are trained, in place.
+        network: of these tasks, whose parts are trained, in place.
         tasks: names of the tasks whose losses are computed.
         settings: of the tasks.
         precision: `bf16` computes in mixed precision. It does so in here, and not in the engine around, so that every
@@ -34,10 +34,9 @@ class StageModule(nn.Module):
         distill: bool = False,
     ) -> None:
         super().__init__()
-        self.tasks = {name: TASKS[name](settings) for name in tasks}
+        self.tasks = make_tasks(tasks, settings)
         self.backbone = network.backbone
-        phases = dict.fromkeys(task.phase for task in self.tasks.values())
-        self.heads = nn.ModuleDict({phase: network.heads[phase] for phase in phases})
+        self.heads = network.heads
         self.precision = precision
         # In a tuple, so that it is no part of this module: it is neither trained, nor saved, nor spread over ranks.
         teacher = copy.deepcopy(network.backbone).requires_grad_(False) if distill else None

@@ -23,13 +23,14 @@ from dist_vad.heartbeat import Heartbeat
 from dist_vad.interruption import Interruption
 from dist_vad.loader import Loader
 from dist_vad.micro_batch import choose
-from dist_vad.model import Network
 from dist_vad.retention import RETAINED
 from dist_vad.shardset import Batch
 from dist_vad.stage_module import StageModule, freeze_unused
 from dist_vad.state import State, Tensors, save_state
 from dist_vad.storage import write_json
 from dist_vad.store import open_store
+from dist_vad.tasks import make_tasks
+from dist_vad.tasks.network import build_network, load_weights
 from dist_vad.tracking import Tracking
 from dist_vad.validation import Validation
 
@@ -76,9 +77,11 @@ class Training:
     def __init__(self, settings: Settings, stage: Stage, parent: State | None, accelerator: Accelerator) -> None:
         self.settings, self.stage, self.parent, self.accelerator = settings, stage, parent, accelerator
         train, run = settings.train, Path(settings.run)
-        network = Network(**stage.recipe["model"], seed=settings.seed)
+        network = build_network(
+            make_tasks(stage.weights, settings.task).values(), **stage.recipe["model"], seed=settings.seed
+        )
         if parent:
-            network.load_state_dict(parent.load(), strict=False)
+            load_weights(network, parent.load(), make_tasks(parent.tasks, settings.task).values())
         distill = parent is not None and stage.settings.retain == "distill"
         module = StageModule(network, stage.weights, settings.task, train.precision, distill)
         self.weights = {**stage.weights, **({RETAINED: stage.settings.retain_weight} if distill else {})}

@@ -18,7 +18,7 @@ from accelerate import Accelerator
 from dist_vad.accelerators import make_accelerator
 from dist_vad.commandline import CONFIGS
 from dist_vad.config import Settings
-from dist_vad.curriculum import Stage
+from dist_vad.curriculum import Stage, check_tasks
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
 from dist_vad.stages import remarks, stages_of
@@ -40,6 +40,7 @@ def open_run(settings: Settings, needs: list[str]) -> Accelerator:
         needs: shard sets such as `cube-train` that the caller is going to read.
     """
     stages = stages_of(settings)
+    check_tasks(settings)
     run = Path(settings.run)
     accelerator = make_accelerator(settings.train, run)
     if accelerator.is_main_process:

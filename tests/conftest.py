@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from miniature import QUIET
 from s3_fixtures import environment, prefix, proxy, server, small_dataset, small_sets, url, written
+from tiny_clip import make_tiny_clip
 
 from dist_vad.config import DataSettings, ModelSettings, PlazaSettings, Settings, StageSettings, StreamSettings
+from dist_vad.config_task import TaskSettings
 from shards.job import write_shards
 
 __all__ = ("environment", "prefix", "proxy", "server", "small_dataset", "small_sets", "url", "written")
@@ -22,6 +24,12 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip(f"needs the shared data folder: {folder}/data does not exist, DIST_VAD_SHARED names another one")
     return folder
+
+
+@pytest.fixture(scope="session")
+def task_settings(tmp_path_factory) -> TaskSettings:
+    """Settings with which every task can be learned: CLIP is a tiny one."""
+    return TaskSettings(**make_tiny_clip(tmp_path_factory.mktemp("clip")))
 
 
 @pytest.fixture(scope="session")

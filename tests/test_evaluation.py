@@ -9,11 +9,11 @@ import pytest
 from launching import run, succeed
 
 from dist_vad.config import ScoreSettings, TaskSettings
-from dist_vad.model import Network
 from dist_vad.planted import plants
 from dist_vad.scoring import Scorer, calibrate
 from dist_vad.shardset import ShardSet
-from dist_vad.tasks import TASKS
+from dist_vad.tasks import TASKS, make_tasks
+from dist_vad.tasks.network import build_network
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,8 @@ def test_planted_anomalies_change_what_they_say_and_nothing_else(tiny_shards):
 def _scorer(shards: ShardSet) -> Scorer:
     import torch
 
-    network = Network(width=4, embedding=16, scene_size=shards.manifest.scene_size, seed=0)
+    tasks = make_tasks(TASKS, TaskSettings()).values()
+    network = build_network(tasks, width=4, embedding=16, scene_size=shards.manifest.scene_size, seed=0)
     settings = ScoreSettings(batch=16, calibration=64)
     return Scorer(network, list(TASKS), "digest", settings, TaskSettings(), torch.device("cpu"))
 

@@ -1,21 +1,26 @@
-"""The network takes clips of any length and size, and no sample sees another."""
+"""The network takes clips of any length and size, no sample sees another, and a task moves nothing but its own."""
+
+import dataclasses
 
 import numpy as np
 import pytest
 import torch
 
-from dist_vad.config import TaskSettings
-from dist_vad.model import PHASES, Network
-from dist_vad.tasks import TASKS, DrawKey, Inputs
+from dist_vad.config_task import TaskSettings
+from dist_vad.errors import InputError
+from dist_vad.model import Network
+from dist_vad.tasks import TASKS, DrawKey, Inputs, Task, make_tasks
+from dist_vad.tasks.network import build_network, load_weights, parts
 from dist_vad.tasks.semantic_reconstruction import _take_out
 
 
-@pytest.fixture(scope="module")
-def network():
-    return Network(width=4, embedding=8, scene_size=12, seed=0)
+def whole(settings: TaskSettings, *names: str, seed: int = 0) -> tuple[dict[str, Task], Network]:
+    """Tasks, all of them if none is named, and the network that learns them."""
+    tasks = make_tasks(names or TASKS, settings)
+    return tasks, build_network(tasks.values(), width=4, embedding=8, scene_size=12, seed=seed)
 
 
-def inputs(count: int, length: int = 9, size: int = 48) -> Inputs:
+def inputs(count: int, length: int = 9, size: int = 24) -> Inputs:
     """Gratings that drift, each with its own colour, period and speed."""
     generator = torch.Generator().manual_seed(count)
     colour, period, speed = (torch.rand(count, n, 1, 1, 1, generator=generator) for n in (3, 1, 1))
@@ -25,64 +30,86 @@ def inputs(count: int, length: int = 9, size: int = 48) -> Inputs:
     return Inputs(clip, torch.rand(count, 12, generator=generator), torch.arange(count) % 2)
 
 
-def some_draws(name: str, count: int) -> torch.Tensor:
-    return TASKS[name](TaskSettings()).draw(DrawKey(0, "stage", name, 0, np.arange(count)), clip_length=9)
+def some_draws(task: Task, positions: np.ndarray) -> torch.Tensor:
+    return task.draw(DrawKey(0, "stage", task.name, 0, positions), clip_length=9)
 
 
 @pytest.mark.parametrize(("length", "size"), [(1, 48), (4, 48), (9, 48), (9, 64), (5, 256)])
-def test_clips_of_any_length_and_size_give_outputs_of_one_shape(network, length, size):
+def test_clips_of_any_length_and_size_give_outputs_of_one_shape(length, size):
+    _, network = whole(TaskSettings())
     sample = inputs(1, length, size)
     features = network.backbone(sample.clip)
     assert features.shape == (1, 16, length, size // 8, size // 8)
-    assert network.heads["perception"](features).shape == (1, 3, size, size)
-    assert network.heads["comprehension"](features, sample.scene).shape == (1, 8)
-    assert network.heads["inference"](features).shape == (1, 2)
+    assert network.heads["perception"]("frame", features).shape == (1, 3, size, size)
+    assert network.heads["perception"]("classification", features).shape == (1, 2, 2)
+    assert network.heads["comprehension"]("embedding", features, sample.scene).shape == (1, 8)
+    assert network.heads["comprehension"]("jigsaw", features, sample.scene).shape == (1, 81 + length**2)
+    assert network.heads["comprehension"]("frame", features, sample.scene, grids=features).shape == sample.clip.shape
+    assert network.heads["inference"]("virtual", features).shape == (1, 2)
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_a_sample_s_loss_does_not_depend_on_the_batch_it_is_in(network, name):
-    task, whole = TASKS[name](TaskSettings()), inputs(6)
-    head = network.heads[task.phase]
-    draws = some_draws(name, 6)
-    together = task.loss(network.backbone, head, whole, draws)
-    alone = [
-        task.loss(
-            network.backbone,
-            head,
-            Inputs(whole.clip[i : i + 1], whole.scene[i : i + 1], whole.label[i : i + 1]),
-            draws[i : i + 1],
+def test_a_sample_s_loss_and_score_do_not_depend_on_the_batch_it_is_in(name, task_settings):
+    """So neither do they on the micro-batch, nor on the number of ranks."""
+    tasks, network = whole(task_settings, name)
+    task, together, head = tasks[name], inputs(6), network.heads[tasks[name].phase]
+    loss = task.loss(network.backbone, head, together, some_draws(task, np.arange(6)))
+    said = task.measure(network.backbone, head, together)
+    for i in range(6):
+        alone = Inputs(*(part[i : i + 1] for part in (together.clip, together.scene, together.label)))
+        own = task.loss(network.backbone, head, alone, some_draws(task, np.array([i])))
+        torch.testing.assert_close(loss[i : i + 1], own, rtol=1e-4, atol=1e-6)
+        torch.testing.assert_close(said[i : i + 1], task.measure(network.backbone, head, alone), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_teaches_the_backbone_its_phase_s_trunk_and_its_own_output_and_nothing_else(name, task_settings):
+    tasks, network = whole(dataclasses.replace(task_settings, semantic_margin=2.0))
+    task = tasks[name]
+    draws = some_draws(task, np.arange(8))
+    task.loss(network.backbone, network.heads[task.phase], inputs(8), draws).sum().backward()
+    for parameter, value in network.named_parameters():
+        taught = value.grad is not None and bool(value.grad.abs().sum() > 0)
+        assert taught == parameter.startswith(parts(task)), parameter
+
+
+def test_a_part_starts_from_the_same_weights_whatever_it_stands_beside(task_settings):
+    _, every = whole(task_settings)
+    for name in TASKS:
+        _, alone = whole(task_settings, name)
+        for key, tensor in alone.state_dict().items():
+            assert torch.equal(tensor, every.state_dict()[key]), key
+
+
+def test_a_network_holds_the_parts_of_its_tasks_alone(task_settings):
+    tasks, network = whole(task_settings, "prediction", "jigsaw")
+    assert list(network.heads) == ["perception", "comprehension"]
+    assert all(name.startswith(sum((parts(task) for task in tasks.values()), ())) for name in network.state_dict())
+
+
+def test_weights_of_what_was_trained_are_taken_over_and_the_rest_starts_afresh(task_settings):
+    trained, before = whole(task_settings, "prediction", "virtual", seed=1)
+    tasks, network = whole(task_settings, "reconstruction", "classification")
+    fresh = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    load_weights(network, before.state_dict(), trained.values())
+    for name, tensor in network.state_dict().items():
+        source = before.state_dict() if not name.startswith(parts(tasks["classification"])[2]) else fresh
+        assert torch.equal(tensor, source[name]), name
+
+
+def test_a_state_that_lacks_what_it_was_trained_on_is_refused_by_name(task_settings):
+    trained, before = whole(task_settings, "prediction", "jigsaw")
+    tensors = before.state_dict()
+    lost = "heads.comprehension.trunk.layers.0.weight"
+    rest = {name: tensor for name, tensor in tensors.items() if name != lost}
+    with pytest.raises(InputError, match=rf"lacks 1 of .*{lost}.*train the stage again"):
+        load_weights(whole(task_settings, "prediction", "jigsaw")[1], rest, trained.values())
+    with pytest.raises(InputError, match=rf"{lost} \[3, 4\], expected \[16, 300\]"):
+        load_weights(
+            whole(task_settings, "completion", "jigsaw")[1], {**tensors, lost: torch.zeros(3, 4)}, trained.values()
         )
-        for i in range(6)
-    ]
-    torch.testing.assert_close(together, torch.cat(alone), rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_a_task_teaches_the_backbone_and_its_own_head_and_no_other(name):
-    network = Network(width=4, embedding=8, scene_size=12, seed=0)
-    task = TASKS[name](TaskSettings(semantic_margin=2.0))
-    draws = some_draws(name, 4)
-    task.loss(network.backbone, network.heads[task.phase], inputs(4), draws).sum().backward()
-    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.backbone.parameters())
-    for phase in PHASES:
-        touched = [p.grad is not None for p in network.heads[phase].parameters()]
-        assert all(touched) if phase == task.phase else not any(touched)
-
-
-@pytest.mark.parametrize("name", TASKS)
-def test_a_task_s_loss_falls_when_it_is_trained(name):
-    network = Network(width=4, embedding=8, scene_size=12, seed=0)
-    task, batch = TASKS[name](TaskSettings()), inputs(8)
-    head, draws = network.heads[task.phase], some_draws(name, 8)
-    optimizer = torch.optim.AdamW([*network.backbone.parameters(), *head.parameters()], lr=5e-3)
-    losses = []
-    for _ in range(200 if name == "semantic_reconstruction" else 40):  # it stays on a plateau for a while
-        loss = task.loss(network.backbone, head, batch, draws).mean()
-        losses.append(float(loss.detach()))
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-    assert losses[-1] < 0.9 * losses[0]
+    # What the state holds beside that, and what it was not trained on, is no error.
+    load_weights(whole(task_settings, "prediction", "pseudo")[1], rest, [trained["prediction"]])
 
 
 def test_the_anchor_is_taken_out_and_time_goes_on_around_it():
@@ -94,6 +121,6 @@ def test_the_anchor_is_taken_out_and_time_goes_on_around_it():
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others():
-    first, again, other = (Network(4, 8, 12, seed) for seed in (0, 0, 1))
-    assert all(torch.equal(a, b) for a, b in zip(first.state_dict().values(), again.state_dict().values()))
-    assert not torch.equal(first.state_dict()["backbone.stem.0.weight"], other.state_dict()["backbone.stem.0.weight"])
+    first, again, other = (whole(TaskSettings(), seed=seed)[1].state_dict() for seed in (0, 0, 1))
+    assert all(torch.equal(a, b) for a, b in zip(first.values(), again.values()))
+    assert not torch.equal(first["backbone.stem.0.weight"], other["backbone.stem.0.weight"])

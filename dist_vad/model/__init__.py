@@ -1,37 +1,50 @@
 """The network: one backbone, and a head for each phase."""
 
 import hashlib
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import nn
 
 from dist_vad.model.backbone import Backbone
-from dist_vad.model.heads import ComprehensionHead, InferenceHead, PerceptionHead
+from dist_vad.model.heads import ComprehensionTrunk, Head, InferenceTrunk, PerceptionTrunk
 
 PHASES = ("perception", "comprehension", "inference")
 
+OutputMakers = Mapping[str, Mapping[str, Callable[[nn.Module], nn.Module]]]
+"""Phase -> name of an output layer -> makes it for the trunk of the phase's head."""
+
 
 class Network(nn.Module):
-    """The backbone F and the heads H_per, H_com, H_inf.
+    """The backbone F, and those of the heads H_per, H_com, H_inf that have an output layer.
 
     Args:
         width: channels of the backbone's first layer.
         embedding: length of H_com's embedding, width of H_inf's hidden layer.
         scene_size: length of f_scene.
-        seed: the weights of each part are drawn from (seed, the part's name), so that a head starts from the same
-            weights in whichever stage it is first trained.
+        seed: the weights of each part are drawn from (seed, the part's name), so that a trunk or an output layer starts
+            from the same weights in whichever stage it is first trained, whatever is trained beside it.
+        outputs: the output layers; a phase without any has no head.
     """
 
-    def __init__(self, width: int, embedding: int, scene_size: int, seed: int) -> None:
+    def __init__(self, width: int, embedding: int, scene_size: int, seed: int, outputs: OutputMakers) -> None:
         super().__init__()
         self.backbone = _seeded(seed, "backbone", lambda: Backbone(width))
         channels = self.backbone.channels
-        makers = {
-            "perception": lambda: PerceptionHead(channels),
-            "comprehension": lambda: ComprehensionHead(channels, scene_size, embedding),
-            "inference": lambda: InferenceHead(channels, embedding),
+        trunks = {
+            "perception": lambda: PerceptionTrunk(channels),
+            "comprehension": lambda: ComprehensionTrunk(channels, scene_size, embedding),
+            "inference": lambda: InferenceTrunk(channels, embedding),
         }
-        self.heads = nn.ModuleDict({phase: _seeded(seed, phase, maker) for phase, maker in makers.items()})
+        self.heads = nn.ModuleDict(
+            {phase: _head(seed, phase, trunks[phase], outputs[phase]) for phase in PHASES if phase in outputs}
+        )
+
+
+def _head(seed, phase, trunk_maker, makers) -> Head:
+    trunk = _seeded(seed, phase, trunk_maker)
+    named = {name: _seeded(seed, f"{phase}/{name}", lambda make=make: make(trunk)) for name, make in makers.items()}
+    return Head(trunk, named)
 
 
 def _seeded(seed, part, make):

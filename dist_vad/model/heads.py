@@ -1,6 +1,11 @@
-"""The three heads, one for each phase. Pooling over time and space makes clips of any length and size comparable."""
+"""The three heads, one for each phase: a trunk that all tasks of the phase share, and their output layers.
+
+Trunks pool over time and space, so that clips of any length and size are comparable. Which output layers there are is
+for the tasks to say.
+"""
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -9,8 +14,32 @@ from torch.nn import functional
 from dist_vad.model.backbone import norm
 
 
-class PerceptionHead(nn.Module):
-    """H_per: pools features over time, keeps the spatial grid, and decodes a frame from it.
+class Head(nn.Module):
+    """A phase's head.
+
+    Args:
+        trunk: from features (and what else it needs) to what the output layers ask for.
+        outputs: output layers by name.
+    """
+
+    def __init__(self, trunk: nn.Module, outputs: dict[str, nn.Module]) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.outputs = nn.ModuleDict(outputs)
+
+    def forward(self, output: str, features: torch.Tensor, *context: torch.Tensor, **asked: torch.Tensor):
+        """What an output layer makes of features [B, C, T, h, w].
+
+        Args:
+            output: its name.
+            context: what the trunk needs beside the features: f_scene, for H_com.
+            asked: what the output layer needs beside what the trunk gives it.
+        """
+        return self.outputs[output](self.trunk(features, *context), **asked)
+
+
+class PerceptionTrunk(nn.Module):
+    """H_per's trunk: pools features over time, keeps the spatial grid, and begins to decode it.
 
     Args:
         channels: of the backbone's features.
@@ -18,18 +47,44 @@ class PerceptionHead(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        widths = [channels, channels // 2, channels // 4, channels // 8]
+        self.width = channels // 2
+        self.decode = _upsample(channels, self.width)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Features [B, C, T, h, w] -> [B, C / 2, 2 h, 2 w]."""
+        return self.decode(features.mean(dim=2).contiguous(memory_format=torch.channels_last))
+
+
+class FrameDecoder(nn.Module):
+    """An output layer that decodes a frame from a grid.
+
+    Args:
+        channels: of the grid.
+        doublings: how often the grid is enlarged to twice its height and width.
+    """
+
+    def __init__(self, channels: int, doublings: int) -> None:
+        super().__init__()
+        widths = [channels >> n for n in range(doublings + 1)]
         self.decode = nn.Sequential(*(_upsample(a, b) for a, b in pairwise(widths)))
         self.output = nn.Conv2d(widths[-1], 3, kernel_size=3, padding=1)
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Features [B, C, T, h, w] -> a frame [B, 3, 8 h, 8 w] in [0, 1]."""
-        pooled = features.mean(dim=2).contiguous(memory_format=torch.channels_last)
-        return torch.sigmoid(self.output(self.decode(pooled)))
+    def forward(self, grid: torch.Tensor) -> torch.Tensor:
+        """[B, channels, h, w] -> a frame [B, 3, h * 2^doublings, w * 2^doublings] in [0, 1]."""
+        return torch.sigmoid(self.output(self.decode(grid)))
 
 
-class ComprehensionHead(nn.Module):
-    """H_com: embeds a clip together with the scene in which it happens.
+class Meaning(NamedTuple):
+    """What H_com's trunk makes of a clip in its scene."""
+
+    vector: torch.Tensor
+    """[B, width]: what happens there."""
+    features: torch.Tensor
+    """[B, C, T, h, w]: the backbone's, for output layers that need to know where or when."""
+
+
+class ComprehensionTrunk(nn.Module):
+    """H_com's trunk: embeds a clip together with the scene in which it happens.
 
     Features are averaged over time within the cells of a coarse grid, and so are their changes from frame to frame
     (0 for a single frame). With one average over all, a clip and the same clip without one frame look alike, and the
@@ -38,17 +93,15 @@ class ComprehensionHead(nn.Module):
     Args:
         channels: of the backbone's features.
         scene_size: length of f_scene.
-        embedding: length of the embedding.
+        embedding: half the length of what it gives.
     """
 
     GRID = 3
 
     def __init__(self, channels: int, scene_size: int, embedding: int) -> None:
         super().__init__()
-        pooled = 2 * channels * self.GRID**2
-        self.layers = nn.Sequential(
-            nn.Linear(pooled + scene_size, 2 * embedding), nn.SiLU(), nn.Linear(2 * embedding, embedding)
-        )
+        self.channels, self.width, self.embedding = channels, 2 * embedding, embedding
+        self.layers = nn.Sequential(nn.Linear(2 * channels * self.GRID**2 + scene_size, self.width), nn.SiLU())
 
     def pool(self, features: torch.Tensor) -> torch.Tensor:
         """Features [B, C, T, h, w] -> [B, 2 C GRID^2], whatever T, h and w: what is where, and how it changes."""
@@ -57,26 +110,56 @@ class ComprehensionHead(nn.Module):
         both = torch.cat([features.mean(dim=2), change.mean(dim=2)], dim=1)
         return functional.adaptive_avg_pool2d(both, self.GRID).flatten(1)
 
-    def forward(self, features: torch.Tensor, scene: torch.Tensor) -> torch.Tensor:
-        """Features [B, C, T, h, w] and f_scene [B, D_B] -> embeddings [B, embedding], not normalised."""
+    def forward(self, features: torch.Tensor, scene: torch.Tensor) -> Meaning:
+        """Features [B, C, T, h, w] and f_scene [B, D_B] -> their meaning."""
         pooled = self.pool(features)
-        return self.layers(torch.cat([pooled, scene.to(pooled.dtype)], dim=1))
+        return Meaning(self.layers(torch.cat([pooled, scene.to(pooled.dtype)], dim=1)), features)
 
 
-class InferenceHead(nn.Module):
-    """H_inf: tells normal from anomalous by fully connected layers.
+class Embedding(nn.Linear):
+    """An output layer of H_com: the embedding of [F(clip), f_scene], [B, embedding], not normalised."""
+
+    def __init__(self, trunk: ComprehensionTrunk) -> None:
+        super().__init__(trunk.width, trunk.embedding)
+
+    def forward(self, meaning: Meaning) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        return super().forward(meaning.vector)
+
+
+class EventDecoder(nn.Module):
+    """An output layer of H_com: decodes single frames of an event.
+
+    An embedding alone gives a blur. So the backbone's features at a frame's time are decoded, to which H_com adds, at
+    every place, what it makes of the whole event and its scene.
+    """
+
+    def __init__(self, trunk: ComprehensionTrunk) -> None:
+        super().__init__()
+        self.meaning = nn.Linear(trunk.width, trunk.channels)
+        self.frame = FrameDecoder(trunk.channels, doublings=3)
+
+    def forward(self, meaning: Meaning, grids: torch.Tensor) -> torch.Tensor:
+        """The event's meaning, and features [B, C, N, h, w] at the times of N frames -> frames [B, 3, N, 8 h, 8 w]."""
+        known = (grids + self.meaning(meaning.vector)[:, :, None, None, None]).transpose(1, 2)
+        frames = self.frame(known.flatten(0, 1).contiguous(memory_format=torch.channels_last))
+        return frames.unflatten(0, known.shape[:2]).transpose(1, 2)
+
+
+class InferenceTrunk(nn.Module):
+    """H_inf's trunk: a fully connected layer on the average over time and space.
 
     Args:
         channels: of the backbone's features.
-        hidden: width of the hidden layer.
+        hidden: width of the layer.
     """
 
     def __init__(self, channels: int, hidden: int) -> None:
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(channels, hidden), nn.SiLU(), nn.Linear(hidden, 2))
+        self.width = hidden
+        self.layers = nn.Sequential(nn.Linear(channels, hidden), nn.SiLU())
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Features [B, C, T, h, w] -> logits [B, 2] of (normal, anomalous)."""
+        """Features [B, C, T, h, w] -> [B, hidden]."""
         return self.layers(features.mean(dim=(2, 3, 4)))
 
 

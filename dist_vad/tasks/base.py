@@ -1,12 +1,13 @@
 """What a proxy task is: inputs, a head, a loss per sample, and a measurement that says how unusual an object is."""
 
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
 
+from dist_vad import counters
 from dist_vad.config import TaskSettings
 
 
@@ -51,6 +52,21 @@ class DrawKey:
         """The key for dist_vad.counters."""
         return (self.seed, self.stage, self.task, self.step, self.positions)
 
+    def uniform(self, count: int) -> torch.Tensor:
+        """So many draws for each sample: float32 [B, count] in [0, 1]. `pick` makes a number of one."""
+        *address, positions = self.parts
+        return torch.from_numpy(counters.uniform(*address, positions[:, None], np.arange(count)).astype(np.float32))
+
+    def permutations(self, length: int, name: str) -> torch.Tensor:
+        """A permutation of 0..length-1 for each sample, another for another name: int64 [B, length]."""
+        *address, positions = self.parts
+        return torch.from_numpy(counters.permutation(length, *address, positions[:, None], name))
+
+
+def pick(draws: torch.Tensor, count: int) -> torch.Tensor:
+    """Numbers of 0..count-1 from uniform draws, which rounding to float32 can have made 1: int64."""
+    return (draws * count).long().clamp(max=count - 1)
+
 
 class Measured(NamedTuple):
     """What a head says of some cubes, and the scenes in which they are."""
@@ -62,7 +78,7 @@ class Measured(NamedTuple):
 
 
 class Task:
-    """A proxy task. Subclasses define the class attributes and the three methods.
+    """A proxy task. Subclasses define the class attributes and the methods that have no default.
 
     A loss is one number per sample, so that the loop can sum over samples and divide by the global count.
     """
@@ -71,16 +87,35 @@ class Task:
     alias: ClassVar[str]
     """Its name in a curriculum written as one line."""
     phase: ClassVar[str]
-    """Whose head it trains: tasks of one phase share the head."""
+    """Whose head it trains: tasks of one phase share the head's trunk."""
+    output: ClassVar[str]
+    """The output layer that it trains; tasks of one phase that name the same one share it."""
     kind: ClassVar[str]
     """The kind of sample it learns from."""
+    shortest: ClassVar[int] = 3
+    """Frames that a clip must have."""
     empty_score: ClassVar[float | None] = None
     """Score of a frame without objects; None = the smallest that normal video gives."""
     version: ClassVar[int] = 1
-    """Part of a state's recipe: raise it when loss or draws change."""
+    """Part of a state's recipe: raise it when layers, loss or draws change."""
 
     def __init__(self, settings: TaskSettings) -> None:
         self.settings = settings
+
+    def check(self) -> None:
+        """Raises InputError where something that the task needs for learning is missing on this machine."""
+
+    def recipe(self) -> dict[str, Any]:
+        """The settings that decide what is learned; part of a state's recipe."""
+        return {}
+
+    def note(self) -> str | None:
+        """What must be said beside every figure of this task; None where there is nothing to say."""
+        return None
+
+    def make_output(self, trunk: nn.Module) -> nn.Module:
+        """The output layer, for the trunk of its phase's head. Tasks that share one make the same."""
+        raise NotImplementedError
 
     def draw(self, key: DrawKey, clip_length: int) -> torch.Tensor:
         """Random draws of a batch, made on the CPU: [B, ...]; nothing by default."""

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from dist_vad.model.heads import FrameDecoder, PerceptionTrunk
 from dist_vad.tasks.base import Inputs, Task
 
 
@@ -18,8 +19,14 @@ class Prediction(Task):
     name = "prediction"
     alias = "pre"
     phase = "perception"
+    output = "frame"
     kind = "cube"
     empty_score = 0.0  # eq. 9
+    version = 2
+
+    def make_output(self, trunk: nn.Module) -> nn.Module:
+        assert isinstance(trunk, PerceptionTrunk)
+        return FrameDecoder(trunk.width, doublings=2)
 
     def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
         predicted, middle = _predict(backbone, head, inputs.clip)
@@ -48,5 +55,5 @@ def _predict(backbone: nn.Module, head: nn.Module, clip: torch.Tensor) -> tuple[
     half = clip.shape[2] // 2
     # One pass for both directions: the batch is twice as long, the weights are the same.
     both = torch.cat([clip[:, :, :half], clip[:, :, half + 1 :].flip(2)])
-    forward, backward = head(backbone(both)).chunk(2)
+    forward, backward = head("frame", backbone(both)).chunk(2)
     return (forward + backward) / 2, clip[:, :, half]

@@ -1,12 +1,14 @@
 """`semantic_reconstruction`: a clip with a frame taken out, brought near to that frame in meaning."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from dist_vad import counters
-from dist_vad.model.heads import ComprehensionHead
+from dist_vad.model.heads import ComprehensionTrunk, Embedding
 from dist_vad.tasks.base import DrawKey, Inputs, Measured, Task
 
 
@@ -26,7 +28,16 @@ class SemanticReconstruction(Task):
     name = "semantic_reconstruction"
     alias = "sr"
     phase = "comprehension"
+    output = "embedding"
     kind = "cube"
+    version = 2
+
+    def recipe(self) -> dict[str, Any]:
+        return {"margin": self.settings.semantic_margin}
+
+    def make_output(self, trunk: nn.Module) -> nn.Module:
+        assert isinstance(trunk, ComprehensionTrunk)
+        return Embedding(trunk)
 
     def draw(self, key: DrawKey, clip_length: int) -> torch.Tensor:
         """The anchor's 0-based position, in 1..T-2: int64 [B, 1]."""
@@ -35,14 +46,15 @@ class SemanticReconstruction(Task):
     def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
         clip, anchor = inputs.clip, draws[:, 0]
         without, single = _take_out(clip, anchor)
-        discontinuous = head(backbone(without), inputs.scene)
-        near = functional.cosine_similarity(discontinuous, head(backbone(single), inputs.scene))
-        far = functional.cosine_similarity(discontinuous, head(backbone(clip), inputs.scene))
+        discontinuous = head(self.output, backbone(without), inputs.scene)
+        near = functional.cosine_similarity(discontinuous, head(self.output, backbone(single), inputs.scene))
+        far = functional.cosine_similarity(discontinuous, head(self.output, backbone(clip), inputs.scene))
         return functional.relu(self.settings.semantic_margin - (near - far))
 
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
-        assert isinstance(head, ComprehensionHead)
-        return head.pool(backbone(inputs.clip))
+        trunk = head.get_submodule("trunk")
+        assert isinstance(trunk, ComprehensionTrunk)
+        return trunk.pool(backbone(inputs.clip))
 
     @staticmethod
     def score(measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:

@@ -1,11 +1,10 @@
 """`virtual`: normal and anomalous virtual frames told apart."""
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
-from dist_vad import counters
+from dist_vad.model.heads import InferenceTrunk
 from dist_vad.tasks.base import DrawKey, Inputs, Task
 
 CROP = 48
@@ -24,19 +23,25 @@ class Virtual(Task):
     name = "virtual"
     alias = "virtual"
     phase = "inference"
+    output = "virtual"
     kind = "virtual"
+    shortest = 1
+    version = 2
+
+    def make_output(self, trunk: nn.Module) -> nn.Module:
+        assert isinstance(trunk, InferenceTrunk)
+        return nn.Linear(trunk.width, 2)
 
     def draw(self, key: DrawKey, clip_length: int) -> torch.Tensor:
         """Width, height, place and mirroring of the crop: float32 [B, 5] in [0, 1)."""
-        *address, positions = key.parts
-        return torch.from_numpy(counters.uniform(*address, positions[:, None], np.arange(5)).astype(np.float32))
+        return key.uniform(5)
 
     def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
-        logits = head(backbone(_crop(inputs.clip, draws)))
+        logits = head(self.output, backbone(_crop(inputs.clip, draws)))
         return functional.cross_entropy(logits, inputs.label, reduction="none")
 
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
-        logits = head(backbone(inputs.clip))
+        logits = head(self.output, backbone(inputs.clip))
         return (logits[:, 1] - logits[:, 0])[:, None]
 
 

@@ -1,0 +1,64 @@
+"""From tasks to the network that learns them, and from a state's weights into it."""
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import nn
+
+from dist_vad.errors import InputError
+from dist_vad.model import Network
+from dist_vad.tasks.base import Task
+
+
+def build_network(tasks: Iterable[Task], *, width: int, embedding: int, scene_size: int, seed: int) -> Network:
+    """The backbone, and of each task's head the trunk and the output layer; initial weights come from the seed.
+
+    A part starts from the same weights whichever tasks it stands beside.
+    """
+    outputs: dict[str, dict[str, Callable[[nn.Module], nn.Module]]] = {}
+    for task in tasks:
+        outputs.setdefault(task.phase, {}).setdefault(task.output, task.make_output)
+    return Network(width, embedding, scene_size, seed, outputs)
+
+
+def load_weights(network: Network, tensors: dict[str, torch.Tensor], trained: Iterable[Task]) -> None:
+    """Take over, from a state, what it has learned of a network's parts.
+
+    The parts of tasks that the state was not trained on keep the weights from which they start; what it learned for
+    tasks that the network does not have is left aside.
+
+    Args:
+        tensors: the state's weights.
+        trained: the tasks that it was trained on.
+
+    Raises InputError, naming them, where tensors of a part that was trained are missing or of another shape.
+    """
+    expected = tuple(prefix for task in trained for prefix in parts(task))
+    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(expected)}
+    missing = [name for name in own if name not in tensors]
+    if missing:
+        raise InputError(
+            f"the state lacks {len(missing)} of {len(own)} tensors that its tasks train: {_some(missing)}; it was "
+            "made by another version of the network: train the stage again"
+        )
+    other = [
+        f"{name} {list(tensors[name].shape)}, expected {list(tensor.shape)}"
+        for name, tensor in own.items()
+        if tensors[name].shape != tensor.shape
+    ]
+    if other:
+        raise InputError(
+            f"the state holds tensors of other shapes than the network: {_some(other)}; take the model.width, "
+            "model.embedding and task settings that it was trained with, or train the stage again"
+        )
+    network.load_state_dict({name: tensors[name] for name in own}, strict=False)
+
+
+def parts(task: Task) -> tuple[str, str, str]:
+    """What a task trains: how the names of the parameters begin."""
+    head = f"heads.{task.phase}"
+    return "backbone.", f"{head}.trunk.", f"{head}.outputs.{task.output}."
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
