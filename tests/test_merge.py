@@ -87,7 +87,9 @@ def test_however_objects_are_cut_into_shards_they_merge_to_what_all_of_them_give
         for frame, peak in enumerate(merged.peaks[f"v{number}"].tolist()):
             own = [(-s, first + i) for i, (f, s) in enumerate(zip(frames, objects["fused"])) if f == frame]
             assert peak == min(own, default=(0, -1))[1]
-        located = regions.video(annotated_regions([EVENT] if number == 0 else [], np.zeros(FRAMES)), **geometry)
+        annotated = annotated_regions([EVENT] if number == 0 else [], np.zeros(FRAMES))
+        assert annotated is not None
+        located = regions.video(annotated, **geometry)
         located.add(frames, objects["index"]["box"], np.stack([objects[score] for score in FLOORS], axis=1))
         first += len(frames)
     assert [merged.regions[score] for score in FLOORS] == regions.rates()

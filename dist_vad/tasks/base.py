@@ -82,6 +82,10 @@ class Task:
     def __init__(self, settings: TaskSettings) -> None:
         self.settings = settings
 
+    def note(self) -> str | None:
+        """What must be said beside every figure of this task; None where there is nothing to say."""
+        return None
+
     def draw(self, key: DrawKey, clip_length: int) -> torch.Tensor:
         """Random draws of a batch, made on the CPU: [B, ...]; nothing by default."""
         return torch.zeros(len(key.positions), 0, dtype=torch.int64)

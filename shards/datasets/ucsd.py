@@ -152,7 +152,7 @@ def _events(folder: Path) -> list[Event]:
         raise InputError(
             f"{masks} holds {found} masks, expected {expected}, one for each picture of {folder}; restore them"
         )
-    return mask_events(frame.any(axis=2) for frame in PictureFrames(masks))
+    return mask_events(frame.max(axis=2) for frame in PictureFrames(masks))
 
 
 def _folders(root: Path) -> list[Path]:
