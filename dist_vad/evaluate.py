@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
+from dist_vad.clips import with_clips
 from dist_vad.config import Settings
 from dist_vad.curriculum import open_set, shard_store
+from dist_vad.manifest import MANIFEST
 from dist_vad.merge import Merged, merge
 from dist_vad.parts import BOX, Parts
 from dist_vad.progress import progress_bar
@@ -40,6 +42,8 @@ class Subject:
     """What a frame without objects gets, by score."""
     weights: dict[str, float]
     """Task -> its weight in `fused`."""
+    clips: "Subject | None" = None
+    """The same of whole frames, where there are clips."""
 
     @property
     def columns(self) -> list[str]:
@@ -65,6 +69,10 @@ class Evaluation:
         self.sets = ShardSets(
             *(open_set(settings, shard_store(root, "cube", split)) for split in ("train", "val", "test"))
         )
+        kinds = [shard_store(root, "clip", split) for split in ("train", "val", "test")]
+        there = all(store.size(MANIFEST) is not None for store in kinds)
+        self.clips = ShardSets(*(open_set(settings, store) for store in kinds)) if there else None
+        """Whole frames of the same videos, where `data.clip_stride` had them cut."""
         self.store = open_store(settings.evaluate.parts or Path(settings.run) / "scores")
 
     def score(self, state: State) -> list[Subject]:
@@ -80,8 +88,14 @@ class Evaluation:
 
     def merge(self, subject: Subject) -> Merged:
         """Frame scores of a subject, and what else its parts tell. Raises InputError where a part is not whole."""
+        merged = self._merge(subject, self.sets)
+        if self.clips is None or subject.clips is None:
+            return merged
+        return with_clips(merged, self._merge(subject.clips, self.clips).frames)
+
+    def _merge(self, subject: Subject, sets: ShardSets) -> Merged:
         floors = {score: subject.floors[score] for score in subject.scores}
-        return merge(self._parts(subject), self.sets.test.manifest, floors)
+        return merge(self._parts(subject), sets.test.manifest, floors)
 
     def objects(self, subject: Subject, ids: list[int]) -> list[dict[str, Any]]:
         """All that the parts say of some samples of the test set."""
@@ -123,20 +137,40 @@ class Evaluation:
             calibration.weights,
         )
         self._make_parts(subject, lambda number: self._score_shard(scorer, calibration, number))
-        return subject
+        return replace(subject, clips=self._score_clips(name, scorer, self.clips)) if self.clips else subject
 
     def _score_shard(self, scorer: Scorer, calibration: Calibration, number: int) -> dict[str, np.ndarray]:
         ids = np.arange(self.sets.test.starts[number], self.sets.test.starts[number + 1])
         scene = str(self.sets.test.scenes(ids[:1])[0])
         return calibration.scores(scorer.measure(self.sets.test, ids), scene, self.settings.score.neighbours)
 
-    def _make_parts(self, subject: Subject, make: Callable[[int], dict[str, np.ndarray]]) -> None:
-        """Write this rank's share of the parts that are not there yet.
+    def _score_clips(self, name: str, scorer: Scorer, sets: ShardSets) -> Subject:
+        """Score whole frames as cubes are scored, among normal training clips."""
+        calibration, tasks = calibrate(scorer, sets.train, sets.val), [*scorer.tasks]
+        how = [dataclasses.asdict(self.settings.score), dataclasses.asdict(self.settings.task)]
+        normal = [sets.train.manifest.content_digest, sets.val.manifest.content_digest]
+        key = [SCORING_VERSION, scorer.digest, tasks, how, *normal]
+        subject = Subject(name, (*tasks, "fused"), key, calibration.floors, calibration.weights)
+
+        def score(number: int) -> dict[str, np.ndarray]:
+            ids = np.arange(sets.test.starts[number], sets.test.starts[number + 1])
+            scene = str(sets.test.scenes(ids[:1])[0])
+            return calibration.scores(scorer.measure(sets.test, ids), scene, self.settings.score.neighbours)
+
+        self._make_parts(subject, score, sets.test)
+        return subject
+
+    def _make_parts(
+        self, subject: Subject, make: Callable[[int], dict[str, np.ndarray]], test: ShardSet | None = None
+    ) -> None:
+        """Write this rank's share of the parts of a test set, that of the cubes unless another is given, that are not
+        there yet; `make` scores a shard by its number.
 
         What is missing is shared out anew at every start, so a run that was killed is made up for by all ranks; the
         first rank looks for all, since others would already see parts that it has made meanwhile.
         """
-        shards, parts = self.sets.test.manifest.shards, self._parts(subject)
+        test = test or self.sets.test
+        shards, parts = test.manifest.shards, self._parts(subject)
         missing = [parts.missing(shards) if self.accelerator.is_main_process else []]
         broadcast_object_list(missing)
         mine = missing[0][self.accelerator.process_index :: self.accelerator.num_processes]
@@ -144,7 +178,7 @@ class Evaluation:
             mine, desc=f"score {subject.name}", unit=" shards", disable=not self.accelerator.is_main_process
         )
         for number in bar:
-            parts.write(shards[number], self.sets.test.index(number), make(number))
+            parts.write(shards[number], test.index(number), make(number))
 
 
 def lineage(settings: Settings, state: State) -> Iterator[tuple[str, Tensors, list[str]]]:

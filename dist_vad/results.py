@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from dist_vad import metrics
-from dist_vad.config_evaluate import EvaluateSettings
+from dist_vad.config import Settings
 from dist_vad.evaluate import UNTRAINED, Evaluation, Subject
-from dist_vad.manifest import VideoInfo, interval_labels
-from dist_vad.merge import Merged
+from dist_vad.manifest import Manifest, VideoInfo, interval_labels
+from dist_vad.merge import Merged, video_regions
 from dist_vad.report import LEARNED, NO_LEARNING, Finding, Report, Row, VideoCurve, format_table, write_report
 from dist_vad.scoring import rarity_name
 from dist_vad.storage import write_json
+from dist_vad.tasks import TASKS
 
 HEADLINE = "fused"
 """Scorer of the headline figure, chosen before any test score was seen; its smoothing is `evaluate.smoothing`."""
@@ -37,10 +38,12 @@ def write_results(
         row
         for ground_truth in manifest.ground_truths() or [""]
         for subject in subjects
-        for row in _rows(subject, merged[subject.name], manifest.videos, ground_truth, how)
+        for row in _rows(subject, merged[subject.name], manifest.videos, ground_truth, evaluation.settings)
     ]
     headline = next(r for r in rows if (r.phase, r.scorer, r.smoothing) == (final.name, HEADLINE, how.smoothing))
     print(format_table([row for row in rows if row.smoothing == how.smoothing or row.phase == final.name]))
+    for line in _remarks(headline, rows, manifest):
+        print(line)
     weights = {subject.name: subject.weights for subject in subjects if subject.weights}
     for name, some in weights.items():
         print(f"weights of the heads in fused, {name}: {', '.join(f'{task} {w:.2f}' for task, w in some.items())}")
@@ -62,9 +65,10 @@ def write_results(
 
 
 def _rows(
-    subject: Subject, merged: Merged, videos: list[VideoInfo], ground_truth: str, how: EvaluateSettings
+    subject: Subject, merged: Merged, videos: list[VideoInfo], ground_truth: str, settings: Settings
 ) -> list[Row]:
     """One row for each scorer and smoothing, raw scores first."""
+    how = settings.evaluate
     labelled = [_Labelled(video, ground_truth) for video in videos]
     smoothings = dict.fromkeys(["none", how.smoothing])
     if how.whole_test_video_minmax:
@@ -80,11 +84,29 @@ def _rows(
                     scorer=scorer,
                     smoothing=smoothing,
                     ground_truth=ground_truth,
+                    note=(TASKS[scorer](settings.task).note() or "") if scorer in TASKS else "",
                     **merged.regions[scorer]._asdict(),
                     **metrics.summarise(labelled, smoothed, resamples=how.resamples),
                 )
             )
     return rows
+
+
+def _remarks(headline: Row, rows: list[Row], manifest: Manifest) -> list[str]:
+    """What the table has no room for: how sure the headline is, and the notes of rows."""
+    lines = []
+    low, high = headline.micro_auc_interval
+    if np.isfinite(low):
+        name = f"{headline.phase} {headline.scorer} {headline.smoothing}"
+        lines.append(
+            f"micro AUC of {name}: {headline.micro_auc:.3f}, 95 % interval {low:.3f} to {high:.3f} (bootstrap over "
+            f"{len(manifest.videos)} videos)"
+        )
+    if np.isfinite(headline.rbdc):
+        found = video_regions(manifest)
+        lines.append(f"RBDC and TBDC are of {len(found)} of {len(manifest.videos)} videos: regions are annotated there")
+    notes = dict.fromkeys((row.scorer, row.note) for row in rows if row.note)
+    return [*lines, *(f"note on {scorer}: {note}" for scorer, note in notes)]
 
 
 class _Labelled:

@@ -39,7 +39,7 @@ def with_tracks(samples: Iterable[Sample], stride: int) -> Iterator[Sample]:
         found = list(group)
         # A frame without objects has no samples: gaps are counted by frame numbers.
         live = [track for track in live if frame - track.frame <= stride * (MOST_MISSED + 1)]
-        pairs = _pairs(np.stack([sample.box for sample in found]), [track.box for track in live])
+        pairs = pairs_by_overlap(np.stack([sample.box for sample in found]), [track.box for track in live])
         for row, sample in enumerate(found):
             track = live[pairs[row]] if row in pairs else None
             if track is None:
@@ -50,8 +50,8 @@ def with_tracks(samples: Iterable[Sample], stride: int) -> Iterator[Sample]:
             yield dataclasses.replace(sample, track=track.number)
 
 
-def _pairs(boxes: np.ndarray, tracks: list[np.ndarray]) -> dict[int, int]:
-    """Box -> track, for boxes [n, 4] and the last boxes of tracks, m of [4]."""
+def pairs_by_overlap(boxes: np.ndarray, tracks: list[np.ndarray]) -> dict[int, int]:
+    """Box -> track, for boxes [n, 4] and the last boxes of tracks, m of [4], whose overlaps add up to the most."""
     if not tracks:
         return {}
     overlaps = _overlaps(boxes, np.stack(tracks))

@@ -3,18 +3,19 @@
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from miniature import frame, settings_of, through_the_producer, write_pictures, write_video
+from miniature import HEIGHT, WIDTH, frame, settings_of, through_the_producer, write_pictures, write_video
 from scipy.io import savemat
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import interval_labels
 from shards.datasets import open_dataset
-from shards.datasets.files import inclusive, intervals_of
+from shards.datasets.files import inclusive, intervals_of, union
 from shards.datasets.ucsd import read_m_file, read_mat_file
 
 
@@ -88,6 +89,39 @@ def test_unpadded_names_keep_their_order(tmp_path):
     assert all(np.array_equal(found, frame(t, tint=11)) for t, found in enumerate(video.open()))
 
 
+def write_masks(folder: Path, count: int) -> None:
+    """From frame 2 to 8 a piece that moves down by a pixel a frame, and from frame 4 on another that stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(count):
+        mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+        if 2 <= number < 9:
+            mask[10 + number : 20 + number, 5:12] = 255
+        if number >= 4:
+            mask[50:60, 40:48] = 255
+        assert cv2.imwrite(str(folder / f"{number:03d}.png"), mask)
+
+
+@pytest.mark.parametrize("place", ["UCSDped2/Test/Test002_gt", "repack/testing/pixel_masks/02"])
+def test_masks_give_a_clip_the_regions_of_its_anomalies(tmp_path, place):
+    publish(tmp_path / "UCSDped2", ["[3:5]", "[3:12]"])
+    repack(tmp_path / "repack", [[[3, 5]], [[3, 12]]])
+    settings = ucsd_at(tmp_path / place.partition("/")[0])
+    before = {video.name: video for video in open_dataset(settings)}
+    write_masks(tmp_path / place, 12)
+    after = {video.name: video for video in open_dataset(settings)}
+    assert {name for name in after if after[name].identity != before[name].identity} == {list(after)[-1]}
+    moving, still = list(after.values())[-1].events
+    assert (moving.start, moving.end, moving.boxes[0], moving.boxes[-1]) == (2, 9, [5, 12, 12, 22], [5, 18, 12, 28])
+    assert (still.start, still.end, still.boxes) == (4, 12, [[40, 50, 48, 60]] * 8)
+
+
+def test_a_mask_that_is_missing_is_told(tmp_path):
+    root = publish(tmp_path / "UCSDped2", ["[3:5]", "[3:12]"])
+    write_masks(root / "Test/Test002_gt", 11)
+    with pytest.raises(InputError, match="holds 11 masks, expected 12"):
+        open_dataset(ucsd_at(root))
+
+
 def test_fewer_clips_than_labels_are_refused_or_matched_by_number(tmp_path):
     root = publish(tmp_path / "UCSDped2", ["[1:2]", "[3:4]", "[5:6]"])
     (root / "Test/Test002").rename(tmp_path / "elsewhere")
@@ -144,6 +178,14 @@ def test_the_real_ped2_has_its_clips_and_frames(shared):
     assert sum(video.split == "train" for video in videos) == 16
     assert sum(lengths[video.name] for video in videos if video.split == "train") == 2550
     assert [lengths[f"test_{n:02d}"] for n in range(1, 7)] == [180, 180, 150, 180, 150, 180]
+
+
+def test_the_real_masks_of_ped2_are_anomalous_just_where_its_labels_are(shared):
+    videos = [v for v in open_dataset(ucsd_at(shared / "data/ped2", labels_mismatch="clip")) if v.split == "test"]
+    assert [len(video.events) for video in videos] == [1, 1, 2, 2, 1, 2]
+    for video in videos:
+        assert union([[event.start, event.end] for event in video.events]) == video.labels["frames"]
+        assert all(len(event.boxes) == event.end - event.start for event in video.events)
 
 
 @given(first=st.integers(0, 10**6), length=st.integers(1, 10**6), base=st.sampled_from([0, 1]))

@@ -1,12 +1,15 @@
 """Promise 5: every object is scored once, and ranks, order and restarts change no bit of a score."""
 
 import json
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow.parquet as pq
 import pytest
-from launching import run, succeed
+from launching import ROOT, command, run, succeed
 
 from dist_vad.config import ScoreSettings, TaskSettings
 from dist_vad.planted import plants
@@ -39,10 +42,23 @@ def parts(folder: Path) -> dict[str, dict[str, list]]:
     }
 
 
-def test_two_ranks_give_the_bits_of_one_in_every_score_and_metric(trained, tiny_config, tmp_path):
+def test_two_ranks_one_of_them_killed_and_both_restarted_give_the_bits_of_one(trained, tiny_config, tmp_path):
     _link_states(trained, tmp_path)
     arguments = ["--config", str(tiny_config), "--run", str(tmp_path), "--train.cpu_threads", "1"]
+    _kill_a_rank_when_parts_are_there(command("launch/evaluate.py", *arguments, ranks=2), tmp_path)
+    left = {path: path.stat().st_mtime_ns for path in (tmp_path / "scores").rglob("*.parquet")}
+    assert 0 < len(left) < len(parts(trained)) and not (tmp_path / "metrics.json").exists()
     succeed("launch/evaluate.py", *arguments, ranks=2)
+    assert {path: path.stat().st_mtime_ns for path in left} == left
+    assert parts(tmp_path) == parts(trained)
+    assert numbers(tmp_path) == numbers(trained)
+
+
+@pytest.mark.slow
+def test_four_ranks_give_the_bits_of_one_in_every_score_and_metric(trained, tiny_config, tmp_path):
+    _link_states(trained, tmp_path)
+    arguments = ["--config", str(tiny_config), "--run", str(tmp_path), "--train.cpu_threads", "1"]
+    succeed("launch/evaluate.py", *arguments, ranks=4)
     assert parts(tmp_path) == parts(trained)
     assert numbers(tmp_path) == numbers(trained)
 
@@ -70,6 +86,17 @@ def test_the_results_hold_every_phase_beside_what_learns_nothing(trained):
         assert {("perception", "prediction", smoothing), ("inference", "fused", smoothing)} <= phases
         assert {("untrained", "fused", smoothing), ("no learning", "box_width", smoothing)} <= phases
     assert "<html" in (trained / "report.html").read_text()
+
+
+def test_every_row_has_its_interval_and_the_criteria_of_its_objects_whatever_the_smoothing(trained):
+    """plaza annotates a box in every frame of an anomaly."""
+    by_scorer: dict[tuple[str, str], set] = {}
+    for row in json.loads((trained / "metrics.json").read_text())["rows"]:
+        low, high = row["micro_auc_interval"]
+        assert low <= row["micro_auc"] <= high and len(row["classes"]) >= 2
+        by_scorer.setdefault((row["phase"], row["scorer"]), set()).add((row["rbdc"], row["tbdc"]))
+    assert all(len(found) == 1 for found in by_scorer.values())
+    assert all(0 <= value <= 1 for found in by_scorer.values() for pair in found for value in pair)
 
 
 def test_a_part_that_is_not_whole_is_named(trained, tiny_config):
@@ -125,6 +152,17 @@ def _scorer(shards: ShardSet) -> Scorer:
     network = build_network(tasks, width=4, embedding=16, scene_size=shards.manifest.scene_size, seed=0)
     settings = ScoreSettings(batch=16, calibration=64)
     return Scorer(network, list(TASKS), "digest", settings, TaskSettings(), torch.device("cpu"))
+
+
+def _kill_a_rank_when_parts_are_there(arguments: list[str], folder: Path) -> None:
+    """Start an evaluation, kill -9 its last rank once some parts are there, and see the launch fail for it."""
+    process = psutil.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while len(list((folder / "scores").rglob("*.parquet"))) < 3:
+        assert process.poll() is None and time.monotonic() < deadline, "it ended before a rank could be killed"
+        time.sleep(0.01)
+    max(process.children(recursive=True), key=lambda child: child.pid).kill()
+    assert process.wait(timeout=100) != 0
 
 
 def _link_states(source: Path, run_folder: Path) -> None:

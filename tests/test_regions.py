@@ -27,7 +27,7 @@ def iou(a, b) -> float:
     return common / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - common)
 
 
-def by_definition(videos, stride: int, margin: int) -> tuple[float, float]:
+def by_definition(videos, stride: int, margin: int) -> tuple[float, ...]:
     """The curve point by point, as the paper says it."""
     source = held_from(LENGTH, stride=stride, margin=margin)
     thresholds = sorted({score for _, objects in videos for _, _, score in objects}, reverse=True)
@@ -54,7 +54,7 @@ def by_definition(videos, stride: int, margin: int) -> tuple[float, float]:
     return by_region, by_track
 
 
-def measured(videos, stride: int, margin: int, batch: int = 7) -> list[tuple[float, float]]:
+def measured(videos, stride: int, margin: int, batch: int = 7) -> list[tuple[float, ...]]:
     """By the score, and by the negative of its negative in a second column."""
     scores = RegionScores(LENGTH * len(videos), 2)
     for events, objects in videos:

@@ -86,6 +86,8 @@ class Row:
     """Name of event, such as `Robbery` -> micro AUC."""
     scenes: Mapping[str, float] = field(default_factory=dict)
     """Scene -> micro AUC of its own frames; empty where there is one scene."""
+    note: str = ""
+    """What must be said beside the figures; nothing for most."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,11 @@ METRICS = {
     "macro_auc_padded": ("Macro, padded", "Mean over all videos, each padded with one frame of either class"),
     "average_precision": ("AP", "Average precision, anomalous frames being the ones to find"),
     "equal_error_rate": ("EER", "Equal error rate: as many false alarms as misses; lower is better"),
+    "rbdc": ("RBDC", "Region-based detection: area under detected regions against false ones per frame; unsmoothed"),
+    "tbdc": ("TBDC", "Track-based detection: area under detected tracks against false regions per frame; unsmoothed"),
 }
+OPTIONAL = ("macro_auc_padded", "rbdc", "tbdc")
+"""Shown where some row has them."""
 NO_LABELS = (
     '<p class="nolabels"><strong>No labels.</strong> The test videos come without ground truth, so there is no AUC: '
     "this page shows the scores, and the objects that score highest.</p>"
@@ -91,8 +95,8 @@ def _truths(report: Report) -> bool:
 
 
 def _columns(report: Report) -> list[str]:
-    padded = any(math.isfinite(row.macro_auc_padded) for row in report.rows)
-    return [name for name in METRICS if padded or name != "macro_auc_padded"] + report.kinds()
+    known = {name for name in OPTIONAL if any(math.isfinite(metric(row, name)) for row in report.rows)}
+    return [name for name in METRICS if name not in OPTIONAL or name in known] + report.kinds()
 
 
 def _body(report: Report, rows: Sequence[Row], label: str, columns: list[str], best: dict) -> str:

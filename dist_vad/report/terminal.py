@@ -8,12 +8,15 @@ from dist_vad.report.content import LEARNED, NO_LEARNING, Row, best_values, metr
 WIDTH = 110
 GAP = "  "
 METRICS = ("micro_auc", "macro_auc", "average_precision", "equal_error_rate")
+REGIONS = ("rbdc", "tbdc")
 NAMES = ("phase", "scorer", "smoothing")
 HEADS = {
     "micro_auc": ("micro", "AUC"),
     "macro_auc": ("macro", "AUC"),
     "average_precision": ("", "AP"),
     "equal_error_rate": ("", "EER"),
+    "rbdc": ("", "RBDC"),
+    "tbdc": ("", "TBDC"),
     "scene_independent": ("scene", "indep."),
     "scene_dependent": ("scene", "dep."),
 }
@@ -29,8 +32,9 @@ def format_table(rows: Sequence[Row]) -> str:
     or has no labels. Kinds of event that do not fit are left out and counted below.
     """
     kinds = list(dict.fromkeys(kind for row in rows for kind in row.kinds))
+    where_annotated = [name for name in REGIONS if any(math.isfinite(metric(row, name)) for row in rows)]
     texts = [_text_width(rows, name) for name in NAMES]
-    columns, left_out = _fitting([*METRICS, *kinds], sum(texts) + len(GAP) * (len(texts) - 1))
+    columns, left_out = _fitting([*METRICS, *where_annotated, *kinds], sum(texts) + len(GAP) * (len(texts) - 1))
     best = best_values(rows, columns)
     lines = _heading(columns, texts)
     rule = "-" * len(lines[-1])

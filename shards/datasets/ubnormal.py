@@ -122,7 +122,7 @@ def _video(path: Path, split: str, source_split: str) -> Video:
         identity=file_identity(path, tracks),
         open=lambda: FileFrames(path),
         labels={} if split == "train" else {truth: intervals},
-        events=[Event(start=start, end=end, name=f"object {track}", kind="") for track, (start, end) in tracks],
+        events=[Event(start=start, end=end, name="", kind="") for _, (start, end) in tracks],
         source_name=path.stem,
         source_split=source_split,
     )

@@ -1,10 +1,12 @@
 """UCSD Ped1 and Ped2, as published (`UCSDped2/Train/Train001/001.tif`) or as the common repack of them.
 
 Published: http layout of 2013 with ground truth in `Test/UCSDped2.m`. Repack: `training/frames/01/000.jpg` with ground
-truth in `ped2.mat`. Both count frames from 1 and name first and last anomalous frame, both inclusive.
+truth in `ped2.mat`. Both count frames from 1 and name first and last anomalous frame, both inclusive. Masks of
+anomalous pixels, where a clip has them, lie in `Test/Test001_gt` or `testing/pixel_masks/01`; they give its regions.
 """
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,11 @@ from scipy.io import loadmat
 
 from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
+from dist_vad.manifest import Event
 from shards.datasets.base import Published, Video
 from shards.datasets.files import file_identity, inclusive, only_one, root_of
-from shards.video import PictureFrames, is_junk, natural_key
+from shards.datasets.masks import mask_events
+from shards.video import PictureFrames, is_junk, natural_key, picture_files
 
 TRUTH = "frames"
 FPS = 10.0
@@ -123,16 +127,32 @@ def _labels(
 
 
 def _video(folder: Path, scene: str, split: str, name: str, source_split: str, intervals: Intervals | None) -> Video:
+    events = _events(folder) if split == "test" else []
     return Video(
         name=name,
         split=split,
         scene=scene,
-        identity=file_identity(folder, intervals),
+        identity=file_identity(folder, [intervals, [asdict(event) for event in events]] if events else intervals),
         open=lambda: PictureFrames(folder, FPS),
         labels={TRUTH: intervals} if split == "test" and intervals is not None else {},
+        events=events,
         source_name=folder.name,
         source_split=source_split,
     )
+
+
+def _events(folder: Path) -> list[Event]:
+    """The anomalies of a test clip with their regions, where it has masks. Raises InputError for too few or many."""
+    places = (folder.with_name(f"{folder.name}_gt"), folder.parents[1] / "pixel_masks" / folder.name)
+    masks = next((place for place in places if place.is_dir() and picture_files(place)), None)
+    if masks is None:
+        return []
+    found, expected = len(picture_files(masks)), len(picture_files(folder))
+    if found != expected:
+        raise InputError(
+            f"{masks} holds {found} masks, expected {expected}, one for each picture of {folder}; restore them"
+        )
+    return mask_events(frame.max(axis=2) for frame in PictureFrames(masks))
 
 
 def _folders(root: Path) -> list[Path]:
