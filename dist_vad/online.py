@@ -1,7 +1,6 @@
 """Scores as the frames come: what looks only back, and how long it takes."""
 
 from collections import deque
-from collections.abc import Iterable
 
 import numpy as np
 
@@ -9,7 +8,7 @@ from dist_vad.metrics import MEDIAN_WIDTH
 
 
 class CausalMedian:
-    """The median of the last MEDIAN_WIDTH scores; before there are so many, the first one is repeated."""
+    """The smoothing `median17_causal`, score by score: before there are so many, the first one is repeated."""
 
     def __init__(self) -> None:
         self._last: deque[float] = deque(maxlen=MEDIAN_WIDTH)
@@ -20,12 +19,6 @@ class CausalMedian:
             self._last.extend([score] * (MEDIAN_WIDTH - 1))
         self._last.append(score)
         return float(np.median(self._last))
-
-
-def causal_median(scores: Iterable[float]) -> np.ndarray:
-    """Frame scores [T] of one video, each the median of itself and the ones before it: float64 [T]."""
-    median = CausalMedian()
-    return np.array([median(float(score)) for score in scores], np.float64)
 
 
 class Latency:

@@ -21,7 +21,6 @@ from dist_vad.deployed import DeployedState, open_deployed
 from dist_vad.errors import InputError, entry_point
 from dist_vad.events import AlarmLevel, find_events
 from dist_vad.mp4 import FrameWriter, mp4_writer
-from dist_vad.online import causal_median
 from dist_vad.overlay import Overlay, Shown
 from dist_vad.progress import progress_bar
 from dist_vad.scored import Objects, ScoredVideo
@@ -64,13 +63,13 @@ def main() -> None:
 
 def event_level(deployed: DeployedState, settings: VideoSettings, online: bool) -> AlarmLevel:
     """The level of events, from held-out normal video smoothed as the video will be."""
-    normal = [smoothed(raw, online) for raw in deployed.normal[settings.scorer]]
+    normal = [metrics.smooth(raw, smoothing(online)) for raw in deployed.normal[settings.scorer]]
     return AlarmLevel.of(normal, settings.events)
 
 
-def smoothed(raw: np.ndarray, online: bool) -> np.ndarray:
-    """Frame scores [T] of a whole video under the median of width 17, centred or causal."""
-    return causal_median(raw) if online else metrics.smooth(raw, "median17")
+def smoothing(online: bool) -> str:
+    """How frame scores are smoothed."""
+    return "median17_causal" if online else "median17"
 
 
 def score_offline(
@@ -79,9 +78,8 @@ def score_offline(
     """Score a video that is there as a whole, then read it once more to draw it."""
     assert not isinstance(frames, LiveFrames), "a stream is scored online"
     objects, raw, scene = scorer.offline(place, frames)
-    video = ScoredVideo(
-        place, frames.fps, objects, raw, smoothed(raw, False), level, facts(scorer, level, scene, False)
-    )
+    smoothed = metrics.smooth(raw, smoothing(False))
+    video = ScoredVideo(place, frames.fps, objects, raw, smoothed, level, facts(scorer, level, scene, False))
     if scorer.settings.mp4:
         overlay = Overlay(frames.width, frames.height, frames.fps, level.level)
         drawn = Drawing(overlay, objects, level, scorer.stride)
@@ -155,14 +153,14 @@ def facts(scorer: VideoScorer, level: AlarmLevel, scene: Place | None, online: b
     """What `events.json` says of how a video was scored."""
     deployed, settings = scorer.deployed, scorer.settings
     judged = {"judged_by": scene.name or "all", "nearest": scene.nearest, "cosine": scene.likeness} if scene else {}
-    normal = [smoothed(raw, online) for raw in deployed.normal[settings.scorer]]
+    normal = [metrics.smooth(raw, smoothing(online)) for raw in deployed.normal[settings.scorer]]
     joined = max(1, round(settings.events.join * 25))
     alarms = sum(len(find_events(some, level.rarity(some), level.level, joined)) for some in normal)
     return {
         "state": deployed.state.folder.name,
         "digest": deployed.state.digest,
         "scorer": settings.scorer,
-        "smoothing": "causal median17" if online else "median17",
+        "smoothing": smoothing(online),
         "stride": scorer.stride,
         "scene": judged,
         "note": scene.note if scene else "the video ended before the background was known: nothing was scored",

@@ -16,7 +16,7 @@ from miniature import write_pictures, write_video
 from dist_vad.config_video import VideoSettings
 from dist_vad.deployed import CALIBRATION, DeployedState, open_deployed
 from dist_vad.errors import InputError
-from dist_vad.online import causal_median
+from dist_vad.metrics import smooth
 from dist_vad.state import State, read_state
 from launch.scoring import VideoScorer
 from shards.background import CausalBackground
@@ -130,7 +130,9 @@ def test_online_scores_are_those_of_the_whole_video_smoothed_causally(deployed, 
     known = [n for n, frame in enumerate(scores) if np.isfinite(frame.raw)]
     begin = known[0]
     np.testing.assert_allclose([f.raw for f in scores[begin:]], raw[begin:], rtol=1e-3, atol=1e-3)
-    np.testing.assert_allclose([f.smoothed for f in scores[begin:]], causal_median(raw[begin:]), rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        [f.smoothed for f in scores[begin:]], smooth(raw[begin:], "median17_causal"), rtol=1e-3, atol=1e-3
+    )
     # Known with frame 9: then the objects of frame 5 can be cut, of which stride 2 leaves frame 6 for the first.
     assert begin == 6 and online.latency.facts()["frames"] == len(range(6, 56, 2))
 

@@ -12,7 +12,10 @@ METRICS = {
     "macro_auc_padded": ("Macro, padded", "Mean over all videos, each padded with one frame of either class"),
     "average_precision": ("AP", "Average precision, anomalous frames being the ones to find"),
     "equal_error_rate": ("EER", "Equal error rate: as many false alarms as misses; lower is better"),
+    "rbdc": ("RBDC", "Region-based detection criterion, of object scores"),
+    "tbdc": ("TBDC", "Track-based detection criterion, of object scores"),
 }
+INTERVALS = {"micro_auc": "micro_auc_interval", "macro_auc": "macro_auc_interval"}
 NO_LABELS = (
     '<p class="nolabels"><strong>No labels.</strong> The test videos come without ground truth, so there is no AUC: '
     "this page shows the scores, and the objects that score highest.</p>"
@@ -53,11 +56,11 @@ def headline(report: Report) -> str:
         return NO_LABELS
     row = report.headline
     tiles = [
-        _tile("Macro AUC", row.macro_auc),
+        _tile("Macro AUC", row.macro_auc, interval(row, "macro_auc")),
         _tile("Average precision", row.average_precision),
         _tile("Equal error rate", row.equal_error_rate),
     ]
-    main = f'<div class="main"><dt>Micro AUC</dt><dd>{number(row.micro_auc)}</dd></div>'
+    main = f'<div class="main"><dt>Micro AUC</dt><dd>{number(row.micro_auc)}{interval(row, "micro_auc")}</dd></div>'
     return f'<dl class="tiles">{main}{"".join(tiles)}</dl>'
 
 
@@ -81,8 +84,8 @@ def meaning(report: Report) -> str:
     return f"<p>{says}</p>"
 
 
-def _tile(label: str, value: float) -> str:
-    return f"<div><dt>{label}</dt><dd>{number(value)}</dd></div>"
+def _tile(label: str, value: float, within: str = "") -> str:
+    return f"<div><dt>{label}</dt><dd>{number(value)}{within}</dd></div>"
 
 
 def _truths(report: Report) -> bool:
@@ -91,8 +94,9 @@ def _truths(report: Report) -> bool:
 
 
 def _columns(report: Report) -> list[str]:
-    padded = any(math.isfinite(row.macro_auc_padded) for row in report.rows)
-    return [name for name in METRICS if padded or name != "macro_auc_padded"] + report.kinds()
+    optional = ("macro_auc_padded", "rbdc", "tbdc")
+    there = [name for name in optional if any(math.isfinite(getattr(row, name)) for row in report.rows)]
+    return [name for name in METRICS if name not in optional or name in there] + report.kinds()
 
 
 def _body(report: Report, rows: Sequence[Row], label: str, columns: list[str], best: dict) -> str:
@@ -121,10 +125,18 @@ def _row(report: Report, row: Row, columns: list[str], best: dict) -> str:
 
 
 def _cell(row: Row, column: str, best: dict[tuple[str, str, str], float]) -> str:
-    value = metric(row, column)
+    value, within = metric(row, column), interval(row, column)
     if best.get((row.ground_truth, row.smoothing, column)) == value:
-        return f'<td class="num best">{number(value)}<span class="unseen"> best</span></td>'
-    return f'<td class="num">{number(value)}</td>'
+        return f'<td class="num best">{number(value)}<span class="unseen"> best</span>{within}</td>'
+    return f'<td class="num">{number(value)}{within}</td>'
+
+
+def interval(row: Row, column: str) -> str:
+    """The 95 % interval of a metric as a small line of its own; nothing where there is none."""
+    low, high = getattr(row, INTERVALS[column]) if column in INTERVALS else (math.nan, math.nan)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f'<span class="interval">{number(low)}–{number(high)}</span>'
 
 
 def _filter(rows: Sequence[Row], field: str, label: str, chosen: str) -> str:
