@@ -129,7 +129,7 @@ function drawKinds() {
   byId("kinds-figure").hidden = data.bars.length === 0;
   if (data.bars.length === 0) return;
   const traces = data.bars.map((bar) => ({
-    type: "bar", x: data.kinds.map((kind) => plain(kind.label)), y: bar.values, name: plain(bar.label),
+    type: "bar", x: data.kinds.map((kind) => plain(kind.label).replace(/ /g, "<br>")), y: bar.values, name: plain(bar.label),
     marker: { color: bar.tone === null ? colour("accent") : baselineColour(bar.tone) },
     hovertemplate: "%{x}: <b>%{y:.3f}</b>",
   }));
@@ -137,7 +137,7 @@ function drawKinds() {
   const chance = { type: "line", xref: "paper", x0: 0, x1: 1, y0: 0.5, y1: 0.5, line: dots };
   draw("kinds", traces, layout({
     height: 420, shapes: [chance], barmode: "group", bargap: 0.22, bargroupgap: 0.06,
-    xaxis: axis("", { showgrid: false }), yaxis: axis("AUC", { range: [0, 1.05] }),
+    xaxis: axis("", { showgrid: false, tickangle: 0 }), yaxis: axis("AUC", { range: [0, 1.05] }),
   }));
 }
 

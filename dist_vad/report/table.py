@@ -20,6 +20,8 @@ NO_LABELS = (
     '<p class="nolabels"><strong>No labels.</strong> The test videos come without ground truth, so there is no AUC: '
     "this page shows the scores, and the objects that score highest.</p>"
 )
+NO_INTERVAL = '<span class="interval">&nbsp;</span>'
+"""Keeps the numbers of one line on one height."""
 GROUPS = {LEARNED: "Learned", NO_LEARNING: "Without learning"}
 
 
@@ -85,7 +87,7 @@ def meaning(report: Report) -> str:
 
 
 def _tile(label: str, value: float, within: str = "") -> str:
-    return f"<div><dt>{label}</dt><dd>{number(value)}{within}</dd></div>"
+    return f"<div><dt>{label}</dt><dd>{number(value)}{within or NO_INTERVAL}</dd></div>"
 
 
 def _truths(report: Report) -> bool:
