@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, TypeVar
 
-from jsonargparse import ArgumentParser, Namespace, set_parsing_settings
+from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
 from dist_vad.errors import InputError
 
@@ -22,14 +22,16 @@ class Option:
     type: Any
     default: Any
     help: str
+    positional: bool = False
+    """Given without its name, any number of times."""
 
 
 def parse(
-    settings: type[T], description: str, default_config: Path, options: tuple[Option, ...] = ()
+    settings: type[T], description: str, default_config: Path | None, options: tuple[Option, ...] = ()
 ) -> tuple[T, Namespace]:
     """Read sys.argv into `settings` and a namespace of the further options.
 
-    Without `--config` the file `default_config` is taken, and that is said. A wrong key, type or value ends the
+    Without `--config` the file `default_config` is taken, if there is one. A wrong key, type or value ends the
     process with one message and exit status 2.
     """
     set_parsing_settings(docstring_parse_attribute_docstrings=True)
@@ -37,9 +39,10 @@ def parse(
     parser.add_argument("--config", action="config", help="YAML file with settings; options after it override it")
     parser.add_class_arguments(settings, sub_configs=True)
     for option in options:
-        parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
+        name, many = (option.name, {"nargs": "*"}) if option.positional else (f"--{option.name}", {})
+        parser.add_argument(name, type=option.type, default=option.default, help=option.help, **many)
     arguments = sys.argv[1:]
-    if not any(a.split("=")[0] in ("--config", "--help", "-h") for a in arguments):
+    if default_config and not any(a.split("=")[0] in ("--config", "--help", "-h") for a in arguments):
         arguments = ["--config", str(default_config), *arguments]
     given = parser.parse_args(arguments)
     try:
@@ -49,3 +52,17 @@ def parse(
     except ValueError as error:
         raise InputError(f"{error}") from error
     return chosen, Namespace(**{option.name: values[option.name] for option in options})
+
+
+def settings_of(kind: type[T], values: dict[str, Any], where: object) -> T:
+    """Settings from the nested dictionaries that `dataclasses.asdict` made of them and a file kept.
+
+    Raises InputError, naming `where` they stood, for keys and values that these settings do not have.
+    """
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, "kept")
+    try:
+        return kind(**vars(parser.instantiate(parser.parse_object({"kept": values})).kept))
+    except (ArgumentError, ValueError, TypeError) as error:
+        first = " ".join(str(error).split())[:300]
+        raise InputError(f"the settings in {where} are of another version of dist_vad: {first}") from error

@@ -78,3 +78,8 @@ class DetectorSettings:
         if self.min_confidence is not None:
             return self.min_confidence
         return 0.25 if self.name in NETWORKS else 0.0
+
+    @property
+    def needs_background(self) -> bool:
+        """Whether objects are found by what differs from the background."""
+        return self.name == "motion" or self.motion_union

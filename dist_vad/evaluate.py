@@ -109,6 +109,20 @@ class Evaluation:
             for sample, number in zip(ids, numbers)
         ]
 
+    def data(self) -> dict[str, dict[str, Any]]:
+        """What identifies the data: fingerprint and digest of each shard set, and how much it holds."""
+        sets = {"train": self.sets.train, "val": self.sets.val, "test": self.sets.test}
+        return {
+            name: {
+                "data set": shards.manifest.dataset,
+                "videos": len(shards.manifest.videos),
+                "samples": shards.manifest.samples,
+                "fingerprint": shards.manifest.fingerprint,
+                "content digest": shards.manifest.content_digest,
+            }
+            for name, shards in sets.items()
+        }
+
     def _parts(self, subject: Subject) -> Parts:
         return Parts(self.store, subject.name, subject.key)
 

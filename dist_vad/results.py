@@ -1,7 +1,6 @@
 """From frame scores to what people look at: the table, metrics.json, and the contents of the report."""
 
 import dataclasses
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,25 +9,19 @@ import numpy as np
 from dist_vad import metrics
 from dist_vad.config import Settings
 from dist_vad.evaluate import UNTRAINED, Evaluation, Subject
+from dist_vad.highlights import FrameReader, highlights
 from dist_vad.manifest import Manifest, VideoInfo, interval_labels
 from dist_vad.merge import Merged, video_regions
-from dist_vad.report import LEARNED, NO_LEARNING, Finding, Report, Row, VideoCurve, format_table, write_report
-from dist_vad.scoring import rarity_name
+from dist_vad.report import LEARNED, NO_LEARNING, Report, Row, VideoCurve, format_table, write_report
 from dist_vad.storage import write_json
 from dist_vad.tasks import TASKS
 
 HEADLINE = "fused"
 """Scorer of the headline figure, chosen before any test score was seen; its smoothing is `evaluate.smoothing`."""
-FINDINGS, FALSE_ALARMS = 12, 6
-"""Most objects that the report shows: the highest-scoring ones, and beside them the highest at normal frames."""
-APART = 12
-"""Frames between two of them in one video."""
-FrameReader = Callable[[str, int], np.ndarray | None]
-"""(video, frame) -> the whole frame, uint8 RGB [H, W, 3], or None where the video is not at hand."""
 
 
 def write_results(
-    run: Path, evaluation: Evaluation, subjects: list[Subject], provenance: dict[str, Any], read_frame: FrameReader
+    run: Path, evaluation: Evaluation, subjects: list[Subject], provenance: dict[str, Any], read_frames: FrameReader
 ) -> Path:
     """Print the table, write `metrics.json` and `report.html` under `run`; returns the report's path."""
     how, manifest = evaluation.settings.evaluate, evaluation.sets.test.manifest
@@ -51,13 +44,16 @@ def write_results(
     numbers = {"final": dataclasses.asdict(headline), "rows": [dataclasses.asdict(row) for row in rows]}
     write_json(run / "metrics.json", _without_nan({**numbers, "provenance": provenance}))
     labelled = {video.name: _Labelled(video, headline.ground_truth) for video in manifest.videos}
+    curves = [_curve(video, merged, final, how.smoothing) for video in labelled.values()]
+    shown = highlights(evaluation, final, merged[final.name], HEADLINE, curves, read_frames)
     report = Report(
         title=f"{manifest.dataset}: {final.name}",
         dataset=manifest.dataset,
         headline=headline,
         rows=rows,
-        videos=[_curve(video, merged, final, how.smoothing) for video in labelled.values()],
-        findings=_findings(evaluation, final, merged[final.name], labelled, read_frame),
+        videos=shown.videos,
+        findings=shown.findings,
+        misses=shown.misses,
         provenance=provenance,
     )
     write_report(run / "report.html", report)
@@ -125,69 +121,6 @@ def _curve(video: _Labelled, merged: dict[str, Merged], final: Subject, smoothin
     raw[UNTRAINED] = merged[UNTRAINED].frames[HEADLINE]
     scores = {name: metrics.smooth(values[video.name], smoothing) for name, values in raw.items()}
     return VideoCurve(name=video.name, scene=video.scene, labels=video.labels, events=video.events, scores=scores)
-
-
-def _findings(
-    evaluation: Evaluation,
-    final: Subject,
-    merged: Merged,
-    labelled: dict[str, _Labelled],
-    read_frame: FrameReader,
-) -> list[Finding]:
-    """The highest-scoring objects and the worst false alarms, one for each stretch of half a second of a video."""
-    found: list[tuple[float, str, int]] = []  # score, video, frame
-    for video, peaks in merged.peaks.items():
-        scores = np.where(peaks >= 0, merged.frames[HEADLINE][video], -np.inf)
-        for frame in _apart(scores):
-            found.append((float(scores[frame]), video, frame))
-    found.sort(key=lambda entry: (-entry[0], entry[1], entry[2]))
-
-    def is_normal(video: str, frame: int) -> bool:
-        label = labelled[video].labels
-        return label is not None and label[frame] == 0
-
-    alarms = [entry for entry in found if is_normal(*entry[1:])]
-    chosen = list(dict.fromkeys([*found[:FINDINGS], *alarms[:FALSE_ALARMS]]))
-    ids = [int(merged.peaks[video][frame]) for _, video, frame in chosen]
-    facts = evaluation.objects(final, ids)
-    return [
-        _finding(evaluation, final, labelled[video], sample, some, read_frame)
-        for (_, video, _), sample, some in zip(chosen, ids, facts)
-    ]
-
-
-def _apart(scores: np.ndarray) -> list[int]:
-    """The frames of the highest finite scores [T], the highest first, none within APART of a higher one."""
-    taken, chosen = ~np.isfinite(scores), []
-    for frame in np.argsort(-scores, kind="stable").tolist():
-        if not taken[frame]:
-            chosen.append(frame)
-            taken[max(0, frame - APART) : frame + APART + 1] = True
-            if len(chosen) == FINDINGS + FALSE_ALARMS:
-                break
-    return chosen
-
-
-def _finding(
-    evaluation: Evaluation,
-    final: Subject,
-    video: _Labelled,
-    sample: int,
-    facts: dict[str, Any],
-    read_frame: FrameReader,
-) -> Finding:
-    frame = facts["frame"]
-    return Finding(
-        video=video.name,
-        frame=frame,
-        box=(facts["x1"], facts["y1"], facts["x2"], facts["y2"]),
-        score=facts[HEADLINE],
-        heads={task: facts[rarity_name(task)] for task in final.weights},
-        strip=evaluation.sets.test.read(np.array([sample])).clips[0].numpy(),
-        image=read_frame(video.name, frame),
-        anomalous=None if video.labels is None else bool(video.labels[frame]),
-        event=", ".join(event.name for event in video.events if event.start <= frame < event.end),
-    )
 
 
 def _without_nan(value: Any) -> Any:

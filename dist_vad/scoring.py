@@ -41,7 +41,6 @@ class Scorer:
         self.tasks = make_tasks(tasks, task)
         self.digest, self.settings, self.device = digest, settings, device
 
-    @torch.no_grad()
     def measure(
         self, shards: ShardSet, ids: np.ndarray, plant: Callable[[Batch], Batch] | None = None
     ) -> dict[str, Measured]:
@@ -52,18 +51,45 @@ class Scorer:
         """
         size = self.settings.batch
         padded = np.concatenate([ids, np.repeat(ids[-1:], -len(ids) % size)])
-        values: dict[str, list[np.ndarray]] = {name: [] for name in self.tasks}
-        scenes = []
+        parts: list[dict[str, Measured]] = []
         for some in padded.reshape(-1, size):
             batch = shards.read(some, positions=some)
-            batch = plant(batch) if plant else batch
-            scenes.append(batch.scenes.numpy())
-            inputs = Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
-            for name, task in self.tasks.items():
-                value = task.measure(self.network.backbone, self.network.heads[task.phase], inputs)
-                values[name].append(value.float().cpu().numpy())
-        places = np.concatenate(scenes)[: len(ids)]
-        return {name: Measured(np.concatenate(some)[: len(ids)], places) for name, some in values.items()}
+            parts.append(self._measure_batch(plant(batch) if plant else batch))
+        return _joined(parts, len(ids))
+
+    def measure_clips(self, clips: np.ndarray, scene: np.ndarray) -> dict[str, Measured]:
+        """Measurements by task of cubes that lie in no shard, in batches of the same size as those of `measure`.
+
+        Args:
+            clips: uint8 [N, T, S, S, 3], RGB; N is at least 1.
+            scene: f_scene of all of them, float32 [D_B].
+        """
+        size, parts = self.settings.batch, []
+        for start in range(0, len(clips), size):
+            some = clips[start : start + size]
+            some = np.concatenate([some, np.repeat(some[-1:], size - len(some), axis=0)])
+            scenes = torch.from_numpy(np.tile(scene, (size, 1)))
+            labels = torch.full((size,), -1)
+            parts.append(self._measure_batch(Batch(torch.from_numpy(some), scenes, labels, np.arange(size))))
+        return _joined(parts, len(clips))
+
+    @torch.no_grad()
+    def _measure_batch(self, batch: Batch) -> dict[str, Measured]:
+        inputs = Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
+        values = {
+            name: task.measure(self.network.backbone, self.network.heads[task.phase], inputs)
+            for name, task in self.tasks.items()
+        }
+        places = batch.scenes.numpy()
+        return {name: Measured(value.float().cpu().numpy(), places) for name, value in values.items()}
+
+
+def _joined(parts: list[dict[str, Measured]], count: int) -> dict[str, Measured]:
+    """The first `count` measurements of some batches laid end to end."""
+    return {
+        name: Measured(*(np.concatenate(some)[:count] for some in zip(*(part[name] for part in parts))))
+        for name in parts[0]
+    }
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ accelerate launch launch/evaluate.py [--config FILE] [--state DIR] [--dotted.ove
 """
 
 import itertools
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,8 @@ from dist_vad.config import DataSettings, Settings
 from dist_vad.curriculum import plan
 from dist_vad.errors import InputError, entry_point
 from dist_vad.evaluate import Evaluation
-from dist_vad.results import FrameReader, write_results
+from dist_vad.highlights import FrameReader
+from dist_vad.results import write_results
 from dist_vad.state import State, read_state
 from launch.session import DEFAULT_CONFIG, finished_state, open_run, provenance, training_needs
 from shards.datasets import open_dataset
@@ -41,7 +43,13 @@ def evaluate_state(settings: Settings, state: State, accelerator: Accelerator) -
     evaluation = Evaluation(settings, accelerator)
     subjects = evaluation.score(state)
     if accelerator.is_main_process:
-        facts = {**provenance(settings), "state": str(state.folder), "lineage": state.lineage, "digest": state.digest}
+        facts = {
+            **provenance(settings),
+            "state": str(state.folder),
+            "lineage": [*state.lineage, state.folder.name],
+            "digest": state.digest,
+            "data": evaluation.data(),
+        }
         write_results(run, evaluation, subjects, facts, frame_reader(settings.data))
     accelerator.wait_for_everyone()
     return run / "report.html"
@@ -54,9 +62,12 @@ def frame_reader(data: DataSettings) -> FrameReader:
     except InputError:
         videos = {}
 
-    def read(name: str, number: int) -> np.ndarray | None:
-        frames = videos[name].open() if name in videos else []
-        return next(itertools.islice(frames, number, None), None)
+    def read(name: str, wanted: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
+        last = max(wanted, default=-1)
+        frames = videos[name].open() if name in videos and wanted else []
+        for number, frame in enumerate(itertools.islice(frames, last + 1)):
+            if number in wanted:
+                yield number, frame
 
     return read
 

@@ -40,10 +40,16 @@ def cut_cubes(
     the batch before are cut; no more frames are held than lie around those of two batches and two more.
     """
     for middle, window, boxes in ahead(_detected(_windows(frames, length), detector, stride, batch), batch):
-        for number, (box, category) in enumerate(zip(boxes.values, boxes.categories)):
-            x1, y1, x2, y2 = _widened(box[:4], context, frames.width, frames.height)
-            clip = np.stack([_resized(frame[y1:y2, x1:x2], size) for frame in window])
-            yield Sample(middle, number, clip, box[:4], float(box[4]), category)
+        yield from cut_window(window, boxes, middle, size=size, context=context)
+
+
+def cut_window(window: list[np.ndarray], boxes: Boxes, middle: int, *, size: int, context: float) -> Iterator[Sample]:
+    """The cubes of one frame's objects, cut from the frames around it; `middle` is its number in the video."""
+    height, width = window[0].shape[:2]
+    for number, (box, category) in enumerate(zip(boxes.values, boxes.categories)):
+        x1, y1, x2, y2 = _widened(box[:4], context, width, height)
+        clip = np.stack([_resized(frame[y1:y2, x1:x2], size) for frame in window])
+        yield Sample(middle, number, clip, box[:4], float(box[4]), category)
 
 
 def _detected(

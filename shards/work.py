@@ -70,7 +70,7 @@ def open_work(plan: Plan, video: Video, length: int | None = None) -> Work:
 def cut_video(plan: Plan, work: Work, folder: Path, bar: tqdm) -> list[ShardInfo]:
     """Write the shards of one video into a local folder; `bar` moves by a step a frame."""
     settings, video, frames = plan.settings, work.video, work.frames
-    counted = _Counted(frames, bar)
+    counted = Counted(frames, bar)
     scene, detector = b"", None
     if plan.kind == "cube":
         background = median_background(frames)
@@ -98,7 +98,7 @@ def cut_video(plan: Plan, work: Work, folder: Path, bar: tqdm) -> list[ShardInfo
     return shards
 
 
-class _Counted:
+class Counted:
     """Frames that move a progress bar as they are read."""
 
     def __init__(self, frames: Frames, bar: tqdm) -> None:

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from launching import succeed
 from miniature import QUIET
 from s3_fixtures import environment, prefix, proxy, server, small_dataset, small_sets, url, written
 from tiny_clip import make_tiny_clip
@@ -61,6 +62,14 @@ def tiny_config(tiny_shards) -> Path:
     path = tiny_shards.parent / "tiny.yaml"
     path.write_text(json.dumps(settings))  # JSON is YAML
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_config, tmp_path_factory) -> Path:
+    """The folder of a run that has trained all three stages of it."""
+    folder = tmp_path_factory.mktemp("tiny_run") / "run"
+    succeed("launch/progressive.py", "--config", str(tiny_config), "--run", str(folder))
+    return folder
 
 
 @pytest.fixture

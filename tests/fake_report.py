@@ -5,7 +5,8 @@ import numpy as np
 
 from dist_vad.manifest import Event
 from dist_vad.metrics import smooth, summarise
-from dist_vad.report import LEARNED, NO_LEARNING, Finding, Report, Row, VideoCurve
+from dist_vad.report import LEARNED, NO_LEARNING, Finding, Miss, Report, Row, Stills, VideoCurve
+from dist_vad.report.images import still
 
 KINDS = ("scene_independent", "scene_dependent", "unseen")
 NAMES = {"scene_independent": "smoke", "scene_dependent": "cyclist on lawn", "unseen": "kite"}
@@ -43,9 +44,16 @@ def fake_videos(count: int = 12, frames: int = 120, labelled: bool = True, seed:
                 labels=labels if labelled else None,
                 events=events if labelled else [],
                 scores=scores,
+                stills=None if number % 3 == 2 else fake_stills(frames, step=10),
             )
         )
     return videos
+
+
+def fake_stills(frames: int, step: int) -> Stills:
+    """Pictures that grow lighter, so that one frame can be told from another."""
+    images = [still(np.full((60, 90, 3), 20 + 200 * frame // frames, np.uint8)) for frame in range(0, frames, step)]
+    return Stills(step=step, images=images)
 
 
 def fake_report(count: int = 12, frames: int = 120, labelled: bool = True) -> Report:
@@ -61,6 +69,7 @@ def fake_report(count: int = 12, frames: int = 120, labelled: bool = True) -> Re
         rows=rows,
         videos=videos,
         findings=[_finding(draw, videos[number % count], number, labelled) for number in range(9)],
+        misses=[_miss(draw, videos[number % count], number) for number in range(3)] if labelled else [],
         provenance={
             "command": "python launch/progressive.py --config configs/model_base.yaml --seed 7",
             "git commit": "0" * 40,
@@ -82,13 +91,25 @@ def _rows(videos: list[VideoCurve]) -> list[Row]:
             for scorer in ("prediction", "fused"):
                 values = {v.name: _again(v.scores[scorer], share, smoothing, draw) for v in videos}
                 rows.append(
-                    Row(group=LEARNED, phase=phase, scorer=scorer, smoothing=smoothing, **summarise(videos, values))
+                    Row(
+                        group=LEARNED,
+                        phase=phase,
+                        scorer=scorer,
+                        smoothing=smoothing,
+                        **summarise(videos, values, resamples=20),
+                    )
                 )
         for scorer in ("untrained", "box_width", "box_area", "frame_difference", "random"):
             values = {v.name: _again(v.scores[scorer], 1.0, smoothing, draw) for v in videos}
             phase, name = ("untrained", "fused") if scorer == "untrained" else ("", scorer)
             rows.append(
-                Row(group=NO_LEARNING, phase=phase, scorer=name, smoothing=smoothing, **summarise(videos, values))
+                Row(
+                    group=NO_LEARNING,
+                    phase=phase,
+                    scorer=name,
+                    smoothing=smoothing,
+                    **summarise(videos, values, resamples=20),
+                )
             )
     return rows
 
@@ -134,4 +155,13 @@ def _finding(draw: np.random.Generator, video: VideoCurve, number: int, labelled
         image=image if number != 4 else None,
         anomalous=anomalous,
         event="cyclist on lawn" if anomalous else "",
+    )
+
+
+def _miss(draw: np.random.Generator, video: VideoCurve, number: int) -> Miss:
+    """A stretch with an object, one without an object, and one of a video that is not at hand."""
+    best = _finding(draw, video, 3 * number, True) if number == 0 else None
+    image = np.full((240, 360, 3), (176, 184, 178), np.uint8) if number == 1 else None
+    return Miss(
+        video=video.name, start=12, end=36, name="smoke", peak=0.4 + number, passed=0.31, best=best, image=image
     )

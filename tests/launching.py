@@ -28,3 +28,13 @@ def succeed(script: str, *arguments: str, ranks: int = 1) -> str:
     done = run(script, *arguments, ranks=ranks)
     assert done.returncode == 0, f"{script} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
+
+
+def plainly(script: str, *arguments: str) -> str:
+    """Run a script that needs no launcher, expect success, return what it printed."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / script), *arguments],
+        capture_output=True, text=True, timeout=300, cwd=ROOT, env=os.environ,
+    )  # fmt: skip
+    assert done.returncode == 0, f"{script} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout

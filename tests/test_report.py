@@ -112,7 +112,12 @@ def test_a_hostile_video_name_is_text_and_nothing_else(page):
 def test_hostile_names_everywhere_leave_the_page_whole():
     bad = '"><img src=x onerror=alert(1)></script>$title'
     base = fake_report(count=2)
-    rows = [dataclasses.replace(row, phase=bad, scorer=bad, ground_truth=bad, kinds={bad: 0.5}) for row in base.rows]
+    rows = [
+        dataclasses.replace(
+            row, phase=bad, scorer=bad, ground_truth=bad, kinds={bad: 0.5}, scenes={bad: 0.5}, classes={bad: 0.5}
+        )
+        for row in base.rows
+    ]
     event = Event(start=0, end=9, name=bad, kind=bad)
     hostile = dataclasses.replace(
         base,
@@ -122,6 +127,7 @@ def test_hostile_names_everywhere_leave_the_page_whole():
         rows=rows,
         videos=[VideoCurve(name=bad, scene=bad, labels=np.ones(9), events=[event], scores={bad: np.arange(9.0)})],
         findings=[dataclasses.replace(f, video=bad, event=bad, heads={bad: 1.0}) for f in base.findings],
+        misses=[dataclasses.replace(miss, video=bad, name=bad) for miss in base.misses],
         provenance={bad: [{bad: bad}]},
     )
     page = Page(render(hostile))
@@ -138,8 +144,9 @@ def test_the_page_holds_every_video_and_every_row(page, report):
 
 
 def test_every_picture_says_what_it_shows(page, report):
-    pictures = page.of("img")
-    assert len(pictures) == 2 * len(report.findings) - 1  # one frame is not at hand
+    pictures = [picture for picture in page.of("img") if picture.get("id") != "still"]  # the script says what that is
+    # One frame is not at hand; of the misses one has an object, with a frame and a strip, and one only a frame.
+    assert len(pictures) == 2 * len(report.findings) - 1 + 3
     assert all(picture["alt"] for picture in pictures)
 
 
@@ -165,6 +172,45 @@ def test_a_report_of_a_headline_alone_is_a_page():
     row = Row(group=LEARNED, phase="perception", scorer="prediction", smoothing="none")
     page = Page(render(Report(title="t", dataset="d", headline=row, rows=[row])))
     assert page.problems == []
+
+
+def test_the_tables_by_scene_and_class_hold_every_one_with_the_final_scorers_auc(page, report, source):
+    rows = {**report.headline.scenes, **report.headline.classes}
+    assert len(report.headline.scenes) == 3 and set(report.headline.classes) == {"smoke", "cyclist on lawn", "kite"}
+    for name, auc in rows.items():
+        line = re.search(rf'<tr><th scope="row">{name}</th>(.*?)</tr>', source)
+        assert line and f"{auc:.3f}" in line.group(1)
+
+
+def test_an_interval_stands_below_its_auc(report, source):
+    low, high = report.headline.micro_auc_interval
+    assert f'<span class="interval">{low:.3f}–{high:.3f}</span>' in source
+    plain = dataclasses.replace(report.headline, micro_auc_interval=(math.nan, math.nan))
+    bare = dataclasses.replace(plain, macro_auc_interval=(math.nan, math.nan))
+    source = render(dataclasses.replace(report, headline=bare, rows=[bare]))
+    assert not re.search(r'<span class="interval">\d', source)
+
+
+def test_a_miss_says_how_many_normal_frames_score_as_high_and_what_was_seen(source):
+    section = source[source.index('<section id="misses"') : source.index('<section id="provenance"')]
+    assert section.count("31.0 % of normal frames score as high") == 3
+    assert section.count("No object was found in it") == 2 and section.count('class="strip"') == 1
+
+
+def test_every_still_of_a_video_is_in_the_page_and_none_where_it_is_not_at_hand(report, source):
+    data = _data(source)
+    for video, drawn in zip(report.videos, data["videos"]):
+        if video.stills is None:
+            assert drawn["stills"] is None
+        else:
+            assert [base64.b64decode(image) for image in drawn["stills"]["images"]] == list(video.stills.images)
+
+
+def test_the_area_of_the_drawn_precision_recall_curve_is_the_average_precision(report, source):
+    curve = next(curve for curve in _data(source)["pr"] if curve["name"] == report.headline.scorer)
+    recall, precision = np.array([0, *curve["x"]]), np.array([0, *curve["y"]])
+    assert curve["area"] == pytest.approx(report.headline.average_precision, abs=0.1)
+    assert np.sum(np.diff(recall) * precision[1:]) == pytest.approx(curve["area"], abs=2e-3)
 
 
 def test_a_score_that_is_not_finite_is_refused_by_name(report):

@@ -15,6 +15,7 @@ from dist_vad.metrics.ranking import (
     macro_auc,
     macro_auc_padded,
     micro_auc,
+    precision_recall_points,
     roc_points,
 )
 from dist_vad.metrics.regions import RegionRates, Regions, RegionScores, annotated_regions
@@ -43,6 +44,7 @@ __all__ = [
     "macro_auc",
     "macro_auc_padded",
     "micro_auc",
+    "precision_recall_points",
     "roc_points",
     "smooth",
     "summarise",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import average_precision_score, roc_curve
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
 from dist_vad.errors import InputError
 from dist_vad.manifest import Event
@@ -70,6 +70,25 @@ def roc_points(
     along = false_positive + true_positive
     keep = np.unique(np.searchsorted(along, np.linspace(0, along[-1], limit)))
     return false_positive[keep], true_positive[keep]
+
+
+def precision_recall_points(
+    labels: Sequence[np.ndarray], scores: Sequence[np.ndarray], limit: int = 300
+) -> tuple[np.ndarray, np.ndarray]:
+    """(recall, precision) over all frames, recall rising, each float64 [<= limit].
+
+    For drawing, as a step curve: a point holds back to the recall before it, as average precision sums it. Points are
+    left out evenly along the recall. Empty with one class only.
+    """
+    label, score = _joined(labels, scores)
+    if not _both_classes(label):
+        return np.zeros(0), np.zeros(0)
+    precision, recall, _ = precision_recall_curve(label, score)
+    precision, recall = precision[::-1], recall[::-1]
+    if len(recall) > limit:
+        keep = np.unique(np.searchsorted(recall, np.linspace(0, recall[-1], limit)))
+        precision, recall = precision[keep], recall[keep]
+    return recall, precision
 
 
 def kind_auc(

@@ -2,7 +2,7 @@
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ FEWEST_POINTS = 300
 ALL_POINTS = 2_000_000
 """Points in all curves together, about 5 MB, so that hundreds of long videos still make a page that opens at once."""
 LEVELS = 65535
+Labels = Sequence[np.ndarray]
+Scores = Sequence[np.ndarray]
 LABEL_GAP = 0.062
 """Least distance between two labels at the edge of the chart of phases, as a share of its height."""
 
@@ -31,7 +33,9 @@ def chart_data(report: Report) -> dict[str, Any]:
         "scores": {name: {"label": words(name), "low": low, "high": high} for name, (low, high) in ranges.items()},
         "videos": [_video(video, ranges, report) for video in report.videos],
         "phases": _phases(report),
-        "roc": _roc(report),
+        "roc": _curves(report, metrics.roc_points, metrics.micro_auc),
+        "pr": _curves(report, metrics.precision_recall_points, metrics.average_precision),
+        "anomalous": _anomalous_share(report),
         "bars": _bars(report),
     }
 
@@ -86,6 +90,11 @@ def _video(video: VideoCurve, ranges: dict[str, tuple[float, float]], report: Re
         "step": max((step for _, step in curves.values()), default=1),
         "spans": [vars(span) for span in spans(video)],
         "curves": {name: packed(values, *ranges[name]) for name, (values, _) in curves.items()},
+        "stills": video.stills
+        and {
+            "step": video.stills.step,
+            "images": [base64.b64encode(image).decode() for image in video.stills.images],
+        },
     }
 
 
@@ -133,8 +142,12 @@ def _apart(values: Sequence[float], gap: float) -> list[float]:
     return [place - surplus for place in places]
 
 
-def _roc(report: Report) -> list[dict[str, Any]]:
-    """ROC curves of every score that all labelled videos have, the final one first."""
+def _curves(
+    report: Report,
+    points: Callable[[Labels, Scores], tuple[np.ndarray, np.ndarray]],
+    area: Callable[[Labels, Scores], float],
+) -> list[dict[str, Any]]:
+    """ROC or precision-recall curves of every score that all labelled videos have, the final one first."""
     labelled = [video for video in report.videos if video.labels is not None]
     labels = [video.labels for video in labelled if video.labels is not None]
     common = [name for name in (labelled[0].scores if labelled else ()) if all(name in v.scores for v in labelled)]
@@ -142,15 +155,20 @@ def _roc(report: Report) -> list[dict[str, Any]]:
     tones, curves = _tones(report), []
     for name in sorted(common, key=lambda name: (name != report.headline.scorer, name not in learned)):
         scores = [video.scores[name] for video in labelled]
-        across, up = metrics.roc_points(labels, scores)
+        across, up = points(labels, scores)
         if len(across):
-            points = {"x": np.round(across, 4).tolist(), "y": np.round(up, 4).tolist()}
-            auc = metrics.micro_auc(labels, scores)
+            drawn = {"x": np.round(across, 4).tolist(), "y": np.round(up, 4).tolist()}
             # An untrained network's curve may be called `untrained` alone; its row says of which scorer.
             row = next((row for row in tones if row.startswith(words(name))), words(name))
-            facts = {"name": name, "label": words(name), "learned": name in learned, "auc": auc}
-            curves.append({**facts, "tone": tones.setdefault(row, len(tones)), **points})
+            facts = {"name": name, "label": words(name), "learned": name in learned, "area": area(labels, scores)}
+            curves.append({**facts, "tone": tones.setdefault(row, len(tones)), **drawn})
     return curves
+
+
+def _anomalous_share(report: Report) -> float | None:
+    """Share of the labelled frames that are anomalous: the precision of chance."""
+    labels = [video.labels for video in report.videos if video.labels is not None]
+    return float(np.mean(np.concatenate(labels) != 0)) if labels else None
 
 
 def _tones(report: Report) -> dict[str, int]:

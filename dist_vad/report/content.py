@@ -15,6 +15,16 @@ NO_LEARNING = "no learning"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Stills:
+    """Small pictures of a video, to see what a score was given to."""
+
+    step: int
+    """Every step-th frame, from frame 0 on."""
+    images: Sequence[bytes]
+    """JPEG."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class VideoCurve:
     """One test video: its ground truth and its frame scores."""
 
@@ -27,6 +37,8 @@ class VideoCurve:
     scores: Mapping[str, np.ndarray]
     """Name of the score -> frame scores [T], smoothed as in the headline row: `fused`, `prediction`, and the baselines
     under the name of their scorer, so that their ROC curves can be drawn."""
+    stills: Stills | None = None
+    """None where the video is not at hand, or where there are too many videos for all to have some."""
 
     @property
     def frames(self) -> int:
@@ -54,6 +66,25 @@ class Finding:
     """Whether the ground truth calls the frame anomalous; None without labels."""
     event: str = ""
     """Name of the event at that frame, or nothing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Miss:
+    """A labelled stretch [start, end) of a video whose highest score is low."""
+
+    video: str
+    start: int
+    end: int
+    name: str
+    """What it is, as far as the labels tell."""
+    peak: float
+    """Its highest score by the headline's scorer, smoothed."""
+    passed: float
+    """Share of all normal frames that score as high or higher, 0 to 1."""
+    best: Finding | None
+    """The object that scores highest in it; None where no object was found in it."""
+    image: np.ndarray | None
+    """A frame of it, RGB uint8 [H, W, 3], for want of an object; or None."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +133,8 @@ class Report:
     """All results, phases in the order in which they were learned."""
     videos: Sequence[VideoCurve] = ()
     findings: Sequence[Finding] = ()
+    misses: Sequence[Miss] = ()
+    """The lowest peak first."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Nested and JSON-able: command, configuration, versions, git commit, seed, lineage, data fingerprint, time."""
 

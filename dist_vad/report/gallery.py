@@ -1,15 +1,19 @@
-"""The highest-scoring objects: where they are, what the network saw, which head said so, and whether it was right."""
+"""Objects as cards: where they are, what the network saw, which head said so, and whether it was right."""
 
 import math
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from dist_vad.report.content import Finding, words
-from dist_vad.report.images import boxed, data_uri, film_strip
+import numpy as np
+
+from dist_vad.report.content import Finding, Miss, words
+from dist_vad.report.images import boxed, data_uri, film_strip, shrunk
 from dist_vad.report.markup import text
 
 BAR_LIMIT = 0.1
 """Least length of the scale of head scores, so that a row of zeros does not fill it."""
+
+MISSING = '<div class="missing">frame not at hand</div>'
 
 
 def gallery(findings: Sequence[Finding]) -> str:
@@ -33,6 +37,38 @@ def gallery(findings: Sequence[Finding]) -> str:
     )
 
 
+def misses(missed: Sequence[Miss]) -> str:
+    """The labelled stretches with the lowest peaks as cards, the lowest first."""
+    heads = [entry.best.heads for entry in missed if entry.best]
+    scale = max([BAR_LIMIT, *(v for some in heads for v in some.values() if math.isfinite(v))])
+    return '<ul class="cards">' + "".join(_missed(entry, scale) for entry in missed) + "</ul>" if missed else ""
+
+
+def _missed(entry: Miss, scale: float) -> str:
+    frames = f"{entry.video}, frames {entry.start} to {entry.end - 1}"
+    best, passed = entry.best, f"{100 * entry.passed:.1f} % of normal frames score as high"
+    link = video_link(entry.video, best.frame if best else (entry.start + entry.end) // 2)
+    seen = _heads(best, scale) if best else "<p>No object was found in it: there was nothing to score.</p>"
+    return (
+        f'<li class="card">{_picture(best, frames) if best else _plain(entry.image, frames)}'
+        f'{_strip(best.strip) if best else ""}<div class="facts">'
+        f'<p class="verdict"><span class="chip right">{text(words(entry.name))}</span></p>'
+        f'<p class="where"><a href="{text(link)}">{text(frames)}</a></p>'
+        f'<p class="where"><span>{passed}</span><span>peak {entry.peak:.2f}</span></p>{seen}</div></li>'
+    )
+
+
+def _plain(image: np.ndarray | None, frames: str) -> str:
+    """A frame without any box."""
+    if image is None:
+        return MISSING
+    small = shrunk(image)
+    return (
+        f'<img class="frame" src="{data_uri(small)}" width="{small.shape[1]}" height="{small.shape[0]}" '
+        f'loading="lazy" alt="{text(frames)}: no object was found">'
+    )
+
+
 def video_link(name: str, frame: int | None = None) -> str:
     """The fragment of the page that shows a video, and marks a frame of it."""
     return f"#video={quote(name, safe='')}" + (f"&frame={frame}" if frame is not None else "")
@@ -41,10 +77,7 @@ def video_link(name: str, frame: int | None = None) -> str:
 def _card(finding: Finding, rank: int, count: int, scale: float) -> str:
     where = f"{finding.video}, frame {finding.frame}"
     return (
-        f'<li class="card">{_picture(finding, where)}'
-        f'<img class="strip" src="{data_uri(film_strip(finding.strip))}" loading="lazy" '
-        f'width="{finding.strip.shape[0] * finding.strip.shape[2]}" height="{finding.strip.shape[1]}" '
-        f'alt="The object&#39;s {len(finding.strip)} crops around that frame, in order of time">'
+        f'<li class="card">{_picture(finding, where)}{_strip(finding.strip)}'
         f'<div class="facts"><p class="verdict">{_verdict(finding)}'
         f'<span class="rank">{rank} of {count} shown</span></p>'
         f'<p class="where"><a href="{text(video_link(finding.video, finding.frame))}">{text(where)}</a>'
@@ -52,9 +85,18 @@ def _card(finding: Finding, rank: int, count: int, scale: float) -> str:
     )
 
 
+def _strip(cube: np.ndarray) -> str:
+    """What the network saw, uint8 [T, H, W, 3], side by side."""
+    return (
+        f'<img class="strip" src="{data_uri(film_strip(cube))}" loading="lazy" '
+        f'width="{cube.shape[0] * cube.shape[2]}" height="{cube.shape[1]}" '
+        f'alt="The object&#39;s {len(cube)} crops around that frame, in order of time">'
+    )
+
+
 def _picture(finding: Finding, where: str) -> str:
     if finding.image is None:
-        return '<div class="missing">frame not at hand</div>'
+        return MISSING
     image = boxed(finding.image, finding.box)
     x1, y1, x2, y2 = (round(value) for value in finding.box)
     alt = f"{where}: the object is boxed at x {x1} to {x2}, y {y1} to {y2}"

@@ -8,7 +8,8 @@ from plotly.offline import get_plotlyjs
 
 from dist_vad.report.charts import chart_data, score_ranges, video_auc
 from dist_vad.report.content import Report, VideoCurve, words
-from dist_vad.report.gallery import gallery, video_link
+from dist_vad.report.gallery import gallery, misses, video_link
+from dist_vad.report.groups import class_table, scene_table
 from dist_vad.report.markup import number, script_json, text, tree
 from dist_vad.report.spans import spans
 from dist_vad.report.sparkline import kind_class, sparkline
@@ -16,6 +17,7 @@ from dist_vad.report.table import filters, headline, meaning, table
 from dist_vad.storage import write_bytes
 
 TEMPLATES = Path(__file__).parent
+SCRIPTS = ("charts.js", "videos.js", "page.js")
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -47,12 +49,25 @@ def render(report: Report) -> str:
         sparklines=_sparklines(report),
         gallery=gallery(report.findings),
         no_findings="" if report.findings else "hidden",
+        misses=misses(report.misses),
+        no_misses="" if report.misses else "hidden",
+        scene_table=scene_table(report),
+        class_table=class_table(report),
+        no_groups="" if any(row.scenes or row.classes for row in report.rows) else "hidden",
+        intervals=_intervals(report),
         provenance=tree(report.provenance),
         data=script_json(chart_data(report)),
         # A library is no data, but the same rule holds: nothing inside may end the element.
         plotly=get_plotlyjs().replace("</script", "<\\/script"),
-        script=(TEMPLATES / "page.js").read_text(),
+        script="".join((TEMPLATES / name).read_text() for name in SCRIPTS),
     )
+
+
+def _intervals(report: Report) -> str:
+    """What the small lines under AUCs are; nothing where there are none."""
+    if not any(math.isfinite(row.micro_auc_interval[0]) for row in report.rows):
+        return ""
+    return "Below an AUC stands its 95 % interval over videos drawn again with replacement (bootstrap)."
 
 
 def _kind_keys(report: Report) -> str:

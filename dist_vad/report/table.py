@@ -17,10 +17,13 @@ METRICS = {
 }
 OPTIONAL = ("macro_auc_padded", "rbdc", "tbdc")
 """Shown where some row has them."""
+INTERVALS = {"micro_auc": "micro_auc_interval", "macro_auc": "macro_auc_interval"}
 NO_LABELS = (
     '<p class="nolabels"><strong>No labels.</strong> The test videos come without ground truth, so there is no AUC: '
     "this page shows the scores, and the objects that score highest.</p>"
 )
+NO_INTERVAL = '<span class="interval">&nbsp;</span>'
+"""Keeps the numbers of one line on one height."""
 GROUPS = {LEARNED: "Learned", NO_LEARNING: "Without learning"}
 
 
@@ -57,11 +60,11 @@ def headline(report: Report) -> str:
         return NO_LABELS
     row = report.headline
     tiles = [
-        _tile("Macro AUC", row.macro_auc),
+        _tile("Macro AUC", row.macro_auc, interval(row, "macro_auc")),
         _tile("Average precision", row.average_precision),
         _tile("Equal error rate", row.equal_error_rate),
     ]
-    main = f'<div class="main"><dt>Micro AUC</dt><dd>{number(row.micro_auc)}</dd></div>'
+    main = f'<div class="main"><dt>Micro AUC</dt><dd>{number(row.micro_auc)}{interval(row, "micro_auc")}</dd></div>'
     return f'<dl class="tiles">{main}{"".join(tiles)}</dl>'
 
 
@@ -85,8 +88,8 @@ def meaning(report: Report) -> str:
     return f"<p>{says}</p>"
 
 
-def _tile(label: str, value: float) -> str:
-    return f"<div><dt>{label}</dt><dd>{number(value)}</dd></div>"
+def _tile(label: str, value: float, within: str = "") -> str:
+    return f"<div><dt>{label}</dt><dd>{number(value)}{within or NO_INTERVAL}</dd></div>"
 
 
 def _truths(report: Report) -> bool:
@@ -125,10 +128,18 @@ def _row(report: Report, row: Row, columns: list[str], best: dict) -> str:
 
 
 def _cell(row: Row, column: str, best: dict[tuple[str, str, str], float]) -> str:
-    value = metric(row, column)
+    value, within = metric(row, column), interval(row, column)
     if best.get((row.ground_truth, row.smoothing, column)) == value:
-        return f'<td class="num best">{number(value)}<span class="unseen"> best</span></td>'
-    return f'<td class="num">{number(value)}</td>'
+        return f'<td class="num best">{number(value)}<span class="unseen"> best</span>{within}</td>'
+    return f'<td class="num">{number(value)}{within}</td>'
+
+
+def interval(row: Row, column: str) -> str:
+    """The 95 % interval of a metric as a small line of its own; nothing where there is none."""
+    low, high = getattr(row, INTERVALS[column]) if column in INTERVALS else (math.nan, math.nan)
+    if not (math.isfinite(low) and math.isfinite(high)):
+        return ""
+    return f'<span class="interval">{number(low)}–{number(high)}</span>'
 
 
 def _filter(rows: Sequence[Row], field: str, label: str, chosen: str) -> str:

@@ -1,0 +1,114 @@
+"""A frame with what is known of it drawn in: boxes coloured by rarity, a strip with the curve of scores, a banner."""
+
+from collections import deque
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+WIDTH = 640
+"""Smaller frames are enlarged by a whole number to about this width, so that text can be read."""
+STRIP = 96
+"""Height of the strip below the frame, pixels."""
+SECONDS = 12.0
+"""Time that the strip shows."""
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+INK, SOFT, GROUND, RED = (235, 235, 230), (150, 156, 162), (24, 27, 31), (235, 64, 52)
+COLOURS = np.array([(110, 180, 240), (240, 196, 60), (235, 64, 52)], np.float64)
+"""Of rarity 0, of the level of events, and of one above it (a tenth as common)."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is drawn of one frame."""
+
+    number: int
+    boxes: np.ndarray
+    """float [n, 4]: x1, y1, x2, y2 in pixels of the frame."""
+    rarities: np.ndarray
+    """float [n]: of each box's object, on the scale of frame rarities."""
+    rarity: float
+    """Of the frame, smoothed; nan where it has no score."""
+    event: bool
+
+
+class Overlay:
+    """Draws the frames of one video, in order."""
+
+    def __init__(self, width: int, height: int, fps: float, level: float) -> None:
+        """`level`: the rarity from which on a frame is part of an event."""
+        self._scale = max(1, round(WIDTH / width))
+        self._level, self._fps = level, fps
+        self.width = width * self._scale // 2 * 2
+        self._height = height * self._scale
+        self.height = (self._height + STRIP) // 2 * 2
+        self._past: deque[tuple[float, bool]] = deque(maxlen=max(2, round(SECONDS * fps)))
+
+    def draw(self, frame: np.ndarray, shown: Shown) -> np.ndarray:
+        """RGB, uint8 [height, width, 3], from the frame, RGB, uint8 [H, W, 3]."""
+        self._past.append((shown.rarity, shown.event))
+        size = (frame.shape[1] * self._scale, self._height)
+        picture = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR) if self._scale > 1 else frame.copy()
+        for box, rarity in sorted(zip(shown.boxes, shown.rarities), key=lambda pair: pair[1]):
+            self._box(picture, box, float(rarity))
+        if shown.event:
+            _banner(picture)
+        canvas = np.full((self.height, self.width, 3), GROUND, np.uint8)
+        canvas[: self._height] = picture[:, : self.width]
+        self._strip(canvas[self._height :], shown)
+        return canvas
+
+    def _box(self, picture: np.ndarray, box: np.ndarray, rarity: float) -> None:
+        x1, y1, x2, y2 = (round(float(value) * self._scale) for value in box)
+        colour = rarity_colour(rarity, self._level)
+        high = rarity >= self._level
+        cv2.rectangle(picture, (x1, y1), (x2, y2), (0, 0, 0), 4 if high else 3, cv2.LINE_AA)
+        cv2.rectangle(picture, (x1, y1), (x2, y2), colour, 2 if high else 1, cv2.LINE_AA)
+        if high:
+            _label(picture, f"{rarity:.1f}", (x1, y1 - 5 if y1 > 18 else y2 + 14), colour)
+
+    def _strip(self, strip: np.ndarray, shown: Shown) -> None:
+        """The curve of the last seconds, newest at the right, over the dashed level."""
+        high, wide = strip.shape[:2]
+        left, top, bottom = 10, 30, high - 10
+        right, steps = wide - 10, (self._past.maxlen or 2) - 1
+        most = max(2 * self._level, self._level + 1, *(some for some, _ in self._past if np.isfinite(some)), 0.0)
+
+        def place(age: int, rarity: float) -> tuple[int, int]:
+            return round(right - age * (right - left) / steps), round(bottom - (bottom - top) * rarity / most)
+
+        past = list(self._past)
+        for age, (_, event) in enumerate(reversed(past)):
+            if event:
+                x = place(age, 0)[0]
+                cv2.rectangle(strip, (x - max(1, (right - left) // steps), top), (x, bottom), (96, 32, 30), -1)
+        y = place(0, self._level)[1]
+        for x in range(left, right, 8):
+            cv2.line(strip, (x, y), (x + 3, y), SOFT, 1)
+        points = [place(age, rarity) for age, (rarity, _) in enumerate(reversed(past)) if np.isfinite(rarity)]
+        if len(points) > 1:
+            cv2.polylines(strip, [np.array(points, np.int32)], False, INK, 1, cv2.LINE_AA)
+        if np.isfinite(shown.rarity):
+            cv2.circle(strip, place(0, shown.rarity), 3, rarity_colour(shown.rarity, self._level), -1, cv2.LINE_AA)
+        time = f"{shown.number / self._fps:7.2f} s   frame {shown.number}"
+        cv2.putText(strip, time, (left, 20), FONT, 0.45, INK, 1, cv2.LINE_AA)
+        says = f"rarity {shown.rarity:.2f}, level {self._level:.2f}" if np.isfinite(shown.rarity) else "no score yet"
+        (length, _), _ = cv2.getTextSize(says, FONT, 0.45, 1)
+        cv2.putText(strip, says, (right - length, 20), FONT, 0.45, INK, 1, cv2.LINE_AA)
+
+
+def rarity_colour(rarity: float, level: float) -> tuple[int, int, int]:
+    """RGB: from blue at 0 over amber at the level to red at one above it."""
+    at = np.interp(rarity, [0, level, level + 1], [0, 1, 2])
+    mixed = [np.interp(at, [0, 1, 2], COLOURS[:, channel]) for channel in range(3)]
+    return round(mixed[0]), round(mixed[1]), round(mixed[2])
+
+
+def _label(picture: np.ndarray, says: str, where: tuple[int, int], colour: tuple[int, int, int]) -> None:
+    cv2.putText(picture, says, where, FONT, 0.5, (0, 0, 0), 3, cv2.LINE_AA)
+    cv2.putText(picture, says, where, FONT, 0.5, colour, 1, cv2.LINE_AA)
+
+
+def _banner(picture: np.ndarray) -> None:
+    picture[:26] = (picture[:26] * 0.25 + np.array(RED) * 0.75).astype(np.uint8)
+    cv2.putText(picture, "EVENT", (10, 19), FONT, 0.6, (255, 255, 255), 2, cv2.LINE_AA)
