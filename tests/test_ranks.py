@@ -10,6 +10,7 @@ import pytest
 from launching import ROOT, command, succeed
 
 from dist_vad.state import read_state, relative_difference
+from dist_vad.tasks import TASKS
 
 
 def states(run: Path) -> dict[str, Path]:
@@ -49,6 +50,23 @@ def test_two_ranks_learn_what_one_learns_by_accumulating(tiny_config, tmp_path):
         where = ["--config", str(tiny_config), "--run", run, "--train.cpu_threads", "1"]
         succeed("launch/phase.py", *where, *steps, ranks=ranks)
         weights.append(read_state(states(Path(run))["perception"]).load())
+    assert relative_difference(*weights) <= 1e-5
+
+
+@pytest.mark.slow
+def test_two_ranks_learn_of_all_tasks_together_what_one_learns(tiny_config, task_settings, tmp_path):
+    """Every proxy task at the same time, each with its own draws; micro-batches of 4."""
+    stage = {"tasks": dict.fromkeys(TASKS, 1.0), "steps": 6, "global_batch": 8, "validate_every": 0}
+    values = json.loads(tiny_config.read_text())
+    clip = {"clip_model": task_settings.clip_model, "clip_weights": task_settings.clip_weights}
+    config = tmp_path / "all.yaml"
+    config.write_text(json.dumps({**values, "curriculum": {"all": stage}, "task": clip}))
+    weights = []
+    for ranks in (1, 2):
+        run = str(tmp_path / str(ranks))
+        arguments = ["--config", str(config), "--run", run, "--train.micro_batch", "4", "--train.cpu_threads", "1"]
+        succeed("launch/phase.py", "--phase", "all", *arguments, ranks=ranks)
+        weights.append(read_state(states(Path(run))["all"]).load())
     assert relative_difference(*weights) <= 1e-5
 
 

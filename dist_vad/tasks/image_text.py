@@ -1,13 +1,11 @@
 """What a CLIP of open_clip says of pictures: which of some prompts describes them. Weights come from a file."""
 
 import functools
-import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from torch.nn import functional
 
 from dist_vad.errors import InputError
@@ -75,7 +73,7 @@ def load_image_text(model: str, weights: str, prompts: Sequence[str]) -> ImageTe
         made = open_clip.create_model(
             name, pretrained=str(Path(weights).absolute()), pretrained_image=False, pretrained_text=False
         )
-    except (RuntimeError, KeyError, ValueError, EOFError, pickle.UnpicklingError, SafetensorError) as error:
+    except Exception as error:  # it raises whatever it met: KeyError, IndexError, RuntimeError, UnpicklingError
         first = " ".join(str(error).split())[:300]
         raise InputError(f"{weights} does not hold the weights of {model} of open_clip: {first} ...") from error
     return ImageText(made, open_clip.get_tokenizer(name)(list(prompts)))
