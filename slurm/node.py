@@ -3,11 +3,11 @@ that says how the ranks ended.
 
 srun python slurm/node.py ACCELERATE_OPTIONS... SCRIPT [ARGUMENTS ...]
 
-Why not `srun accelerate launch`: it dies of SIGUSR1 or SIGUSR2; at SIGTERM it leaves its ranks 30 seconds; whatever they
-end with, it ends with 1. And who gets a signal for a step depends on the cluster: under proctrack/cgroup the task alone,
-under proctrack/linuxproc all its descendants. To a rank a second signal means to stop at once, so each must get
-one, exactly. Therefore SIGUSR2 and SIGTERM are blocked here, and with that in the ranks, which inherit it; a thread waits
-for them and sends SIGUSR1 to each rank: make a checkpoint and end, in your own time.
+Why not `srun accelerate launch`: it dies of SIGUSR1 or SIGUSR2, at SIGTERM it kills its ranks after 30 seconds, and
+whatever they end with, it ends with 1. And who gets a signal to a step depends on the cluster: under proctrack/cgroup
+the task alone, under proctrack/linuxproc all its descendants too. To a rank a second signal means to end at once, so it
+must get exactly one. Therefore SIGUSR2 and SIGTERM are blocked here and in the ranks, which inherit that; a thread
+waits for them, and sends SIGUSR1 to each rank: make a checkpoint and end, in your own time.
 """
 
 import os
