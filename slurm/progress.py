@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from dist_vad.errors import entry_point
-from dist_vad.state import CHECKPOINT, STATE
 from dist_vad.store import open_store
+
+STATE, CHECKPOINT = "state.json", "checkpoint.json"
+"""Markers of dist_vad.state and dist_vad.checkpoint, which take seconds to import."""
 
 
 def position(run: Path, stage: str = "", shards: str = "") -> list[str]:
@@ -25,15 +27,25 @@ def position(run: Path, stage: str = "", shards: str = "") -> list[str]:
         shards: folder or s3://bucket/prefix of shard sets to look at as well.
     """
     lines = [f"state {path.parent.name}" for path in sorted(run.glob(f"states/{stage or '*'}/{STATE}"))]
-    for folder in sorted(run.glob(f"training/{stage or '*'}")):
-        steps = sorted(path.parent.name for path in folder.glob(f"step-*/{CHECKPOINT}"))
-        lines += [f"checkpoint {folder.name} {steps[-1]}"] if steps else []
+    newest: dict[str, str] = {}
+    for name in open_store(_checkpoints(run)).sizes():
+        folder, _, rest = name.partition("/")
+        if stage in ("", folder) and rest.endswith(f"/{CHECKPOINT}"):
+            newest[folder] = max(newest.get(folder, ""), rest.removesuffix(f"/{CHECKPOINT}"))
+    lines += [f"checkpoint {folder} {step}" for folder, step in sorted(newest.items())]
     if not stage:
         lines.append(f"scored parts {sum(1 for _ in run.glob('scores/*.parquet'))}")
     if shards:
         names = open_store(shards).sizes()
         lines.append(f"shards {sum(name.endswith('.tar') for name in names)}")
     return lines
+
+
+def _checkpoints(run: Path) -> str:
+    """The folder or s3://bucket/prefix of a run's checkpoints."""
+    path = run / "run.json"
+    settings = json.loads(path.read_text())["settings"] if path.is_file() else {}
+    return settings.get("train", {}).get("checkpoints") or str(run / "training")
 
 
 def status(run: Path, now: float) -> list[str]:
