@@ -1,11 +1,12 @@
-"""What the batch scripts must know of a run's settings, told in the shell's language.
+"""What the batch scripts must know of the settings of a run, or of a table of runs (CONFIGURES=table).
 
-python slurm/settings.py [--config FILE] [--dotted.overrides ...]          RUN=... SHARDS=...
+python slurm/settings.py place [--config FILE] [--dotted.overrides ...]    RUN=... SHARDS=..., for the shell
 python slurm/settings.py data [--config FILE] [--dotted.overrides ...]     the settings of the producer, as JSON
 """
 
 import dataclasses
 import json
+import os
 import shlex
 import sys
 
@@ -13,16 +14,26 @@ from dist_vad.commandline import CONFIGS, Option, parse
 from dist_vad.config import Settings
 from dist_vad.errors import entry_point
 
-OPTIONS = tuple(Option(name, str | None, None, f"--{name} of an entry point") for name in ("state", "phase"))
+OPTIONS = tuple(
+    Option(name, str | None, None, f"--{name} of an entry point")
+    for name in ("state", "phase", "stage", "seeds", "only")
+)
+
+
+def read() -> Settings:
+    """The settings that the command line gives: those of a run, or those that the runs of a table have in common."""
+    if os.environ.get("CONFIGURES") != "table":
+        return parse(Settings, "Settings of a run.", CONFIGS / "default.yaml", OPTIONS)[0]
+    from dist_vad.config_ablation import AblationSettings
+
+    return parse(AblationSettings, "Settings of a table.", CONFIGS / "ablation/table3.yaml", OPTIONS)[0].base
 
 
 @entry_point
 def main() -> None:
-    data = sys.argv[1:2] == ["data"]
-    if data:
-        del sys.argv[1]
-    settings, _ = parse(Settings, "The run's folder and shards.", CONFIGS / "default.yaml", OPTIONS)
-    if data:
+    what = sys.argv.pop(1)
+    settings = read()
+    if what == "data":
         print(json.dumps(dataclasses.asdict(settings.data), indent=1))
     else:
         print(f"RUN={shlex.quote(settings.run)} SHARDS={shlex.quote(settings.shards)}")

@@ -44,8 +44,7 @@ def calm(config, tmp_path_factory) -> Path:
     """The folder of a run without Slurm, without a break, on one rank."""
     run = tmp_path_factory.mktemp("calm")
     arguments = ["--config", str(config), "--run", str(run), *SAME_BITS]
-    succeed("launch/progressive.py", *arguments)
-    succeed("launch/evaluate.py", *arguments)
+    succeed("launch/demo.py", *arguments)  # training and evaluation in one process
     return run
 
 
