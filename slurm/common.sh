@@ -102,6 +102,8 @@ prepare_launch() {
     # The flag is about more than one process, on GPUs or not; without it there would be one, without a word.
     if ((ranks > 1)); then how+=(--multi_gpu); fi
     if [[ ${ACCELERATE_CONFIG:-} ]]; then how=(--config_file "$ACCELERATE_CONFIG"); fi
+    # Slurm starts DeepSpeed on each node too; by default it would do so itself, over ssh.
+    how+=(--deepspeed_multinode_launcher standard)
     # A task gets one core unless it asks for more, and all ranks of the node would share it. The first node that
     # fails ends the others: they would wait for it.
     STEP=(srun --nodes="$NODES" --ntasks="$NODES" --ntasks-per-node=1 --kill-on-bad-exit=1

@@ -33,6 +33,8 @@ def position(run: Path, stage: str = "", shards: str = "") -> list[str]:
         if stage in ("", folder) and rest.endswith(f"/{CHECKPOINT}"):
             newest[folder] = max(newest.get(folder, ""), rest.removesuffix(f"/{CHECKPOINT}"))
     lines += [f"checkpoint {folder} {step}" for folder, step in sorted(newest.items())]
+    measured = sum(1 for _ in run.glob(f"ablation/measured/{stage}*.json"))
+    lines += [f"measured {measured}"] if measured else []
     if not stage:
         lines.append(f"scored parts {sum(1 for _ in run.glob('scores/*.parquet'))}")
     if shards:

@@ -14,19 +14,20 @@ from dist_vad.commandline import CONFIGS, Option, parse
 from dist_vad.config import Settings
 from dist_vad.errors import entry_point
 
-OPTIONS = tuple(
-    Option(name, str | None, None, f"--{name} of an entry point")
-    for name in ("state", "phase", "stage", "seeds", "only")
-)
-
 
 def read() -> Settings:
     """The settings that the command line gives: those of a run, or those that the runs of a table have in common."""
     if os.environ.get("CONFIGURES") != "table":
-        return parse(Settings, "Settings of a run.", CONFIGS / "default.yaml", OPTIONS)[0]
+        return parse(Settings, "Settings of a run.", CONFIGS / "default.yaml", options("state", "phase"))[0]
     from dist_vad.config_ablation import AblationSettings
 
-    return parse(AblationSettings, "Settings of a table.", CONFIGS / "ablation/table3.yaml", OPTIONS)[0].base
+    further = options("stage", "seeds", "only")
+    return parse(AblationSettings, "Settings of a table.", CONFIGS / "ablation/table3.yaml", further)[0].base
+
+
+def options(*names: str) -> tuple[Option, ...]:
+    """Those of the entry points, of which nothing is needed here."""
+    return tuple(Option(name, str | None, None, f"--{name} of the entry point") for name in names)
 
 
 @entry_point

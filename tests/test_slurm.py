@@ -10,7 +10,7 @@ from launching import succeed
 from slurm_cluster import CannotStartError, Cluster
 
 from dist_vad.manifest import Manifest
-from dist_vad.state import read_state
+from dist_vad.state import read_state, relative_difference
 from dist_vad.storage import write_json
 
 SAME_BITS = ("--train.micro_batch", "4", "--train.cpu_threads", "1")
@@ -169,6 +169,22 @@ def test_a_time_limit_is_met_with_a_checkpoint_and_a_requeue(cluster, config, tm
     assert "start 0 ended with 75, after USR1" in cluster.log(job)
     cluster.run("scancel", str(job))
     assert cluster.wait(job) == "CANCELLED"
+
+
+@pytest.mark.slow
+def test_deepspeed_trains_over_two_nodes_in_the_same_way(cluster, config, calm, tmp_path):
+    cluster.environment["ACCELERATE_CONFIG"] = "configs/accelerate/zero2.yaml"
+    try:
+        job = submit(
+            cluster, "progressive.sh", config, tmp_path, options=("--nodes=2", "--export=ALL,DS_ACCELERATOR=cpu")
+        )
+    finally:
+        del cluster.environment["ACCELERATE_CONFIG"]
+    assert cluster.wait(job) == "COMPLETED", cluster.log(job)
+    assert digests(tmp_path).keys() == digests(calm).keys()
+    for name in digests(calm):
+        made, expected = (read_state(run / "states" / name).load() for run in (tmp_path, calm))
+        assert relative_difference(made, expected) < 1e-4
 
 
 @pytest.mark.slow

@@ -54,7 +54,7 @@ def test_each_node_gets_one_launcher_and_as_many_ranks_as_gpus(tmp_path):
 def test_deepspeed_is_one_variable(tmp_path):
     config = "configs/accelerate/zero2.yaml"
     done = call("progressive", "--dry-run", "--run", str(tmp_path), ACCELERATE_CONFIG=config)
-    assert f"slurm/node.py --config_file {config} --num_machines" in done.stdout
+    assert f"slurm/node.py --config_file {config} --deepspeed_multinode_launcher standard" in done.stdout
 
 
 @pytest.mark.parametrize("script", JOBS)
