@@ -8,7 +8,7 @@ import sys
 import pytest
 from launching import ROOT
 
-JOBS = ("shards", "progressive", "evaluate", "ablation", "pipeline")
+JOBS = ("shards", "progressive", "evaluate", "pipeline")
 SCRIPTS = sorted((ROOT / "slurm").glob("*.sh"))
 
 
