@@ -13,7 +13,7 @@ from seaweed import free_ports
 from test_slurm import digests
 from two_hosts import ADDRESSES, CannotStartError, TwoHosts
 
-PATIENCE = 180
+PATIENCE = 400
 """Seconds that a test waits at most, on a busy machine."""
 
 
