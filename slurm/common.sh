@@ -21,8 +21,6 @@ export PYTHONPATH=$ROOT${PYTHONPATH:+:$PYTHONPATH}
 # ---- how a script is called -------------------------------------------------------------------------------------
 
 DRY_RUN='' ARGUMENTS=()
-# What the arguments configure: a `run`, or a `table` of runs. The jobs that a script submits inherit it.
-export CONFIGURES=${CONFIGURES:-run}
 
 # read_arguments "$@": sorts out --help and --dry-run; ARGUMENTS is what is left for the Python program. Settings that
 # are wrong are refused here, before anything waits in a queue. RUN is the run's folder, SHARDS where its shard sets

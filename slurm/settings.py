@@ -1,4 +1,4 @@
-"""What the batch scripts must know of the settings of a run, or of a table of runs (CONFIGURES=table).
+"""What the batch scripts must know of the settings of a run.
 
 python slurm/settings.py place [--config FILE] [--dotted.overrides ...]    RUN=... SHARDS=..., for the shell
 python slurm/settings.py data [--config FILE] [--dotted.overrides ...]     the settings of the producer, as JSON
@@ -6,7 +6,6 @@ python slurm/settings.py data [--config FILE] [--dotted.overrides ...]     the s
 
 import dataclasses
 import json
-import os
 import shlex
 import sys
 
@@ -16,13 +15,8 @@ from dist_vad.errors import entry_point
 
 
 def read() -> Settings:
-    """The settings that the command line gives: those of a run, or those that the runs of a table have in common."""
-    if os.environ.get("CONFIGURES") != "table":
-        return parse(Settings, "Settings of a run.", CONFIGS / "default.yaml", options("state", "phase"))[0]
-    from dist_vad.config_ablation import AblationSettings
-
-    further = options("stage", "seeds", "only")
-    return parse(AblationSettings, "Settings of a table.", CONFIGS / "ablation/table3.yaml", further)[0].base
+    """The settings that the command line gives."""
+    return parse(Settings, "Settings of a run.", CONFIGS / "default.yaml", options("state", "phase"))[0]
 
 
 def options(*names: str) -> tuple[Option, ...]:
