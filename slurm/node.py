@@ -10,11 +10,13 @@ must get exactly one. Therefore SIGUSR2 and SIGTERM are blocked here and in the 
 waits for them, and sends SIGUSR1 to each rank: make a checkpoint and end, in your own time.
 """
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import psutil
@@ -26,10 +28,16 @@ ASKED = {signal.SIGUSR2, signal.SIGTERM}
 
 
 def pass_on() -> None:
-    """Wait for a signal of Slurm, and tell the ranks, which are the children of this process."""
+    """Wait for a signal of Slurm, then tell the ranks, which are the children of this process: each of them once, and
+    those too that start only now. A rank that does not listen yet dies of it, and has nothing to save."""
     signal.sigwait(ASKED)
-    for rank in psutil.Process().children():
-        rank.send_signal(signal.SIGUSR1)
+    told: set[psutil.Process] = set()
+    while True:
+        for rank in set(psutil.Process().children()) - told:
+            told.add(rank)
+            with contextlib.suppress(psutil.NoSuchProcess):
+                rank.send_signal(signal.SIGUSR1)
+        time.sleep(0.5)
 
 
 def launch(arguments: list[str]) -> int:
