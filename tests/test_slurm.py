@@ -161,7 +161,7 @@ def test_a_job_that_someone_cancels_stays_cancelled(cluster, config, tmp_path):
 
 @pytest.mark.slow
 def test_a_time_limit_is_met_with_a_checkpoint_and_a_requeue(cluster, config, tmp_path):
-    """The true clock: a limit of three minutes, a signal one minute before it, or up to two: Slurm counts in minutes."""
+    """The true clock: a limit of three minutes, a signal one to two minutes before it, as Slurm sees fit."""
     options = ("--nodes=2", "--time=3", "--signal=B:USR1@60")
     more = ("--curriculum.perception.steps", "40000")
     job = submit(cluster, "progressive.sh", config, tmp_path, *more, options=options)
