@@ -21,6 +21,8 @@ test-all: .venv/ready  ## everything
 
 check: .venv/ready  ## style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+	@if command -v shellcheck >/dev/null; then shellcheck slurm/*.sh .ci/run; \
+	else echo "shellcheck is not installed: the batch scripts are not checked"; fi
 
 clean:  ## all that was made, but for the environment
 	rm -rf runs build .pytest_cache .ruff_cache .hypothesis
