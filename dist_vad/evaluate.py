@@ -2,17 +2,20 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from dist_vad.clips import with_clips
 from dist_vad.config import Settings
 from dist_vad.curriculum import open_set, shard_store
+from dist_vad.geometry import Geometry, features_of
 from dist_vad.manifest import MANIFEST
 from dist_vad.merge import Merged, merge
 from dist_vad.parts import BOX, Parts
@@ -25,7 +28,7 @@ from dist_vad.tasks import make_tasks
 from dist_vad.tasks.network import build_network, load_weights
 
 UNTRAINED = "untrained"
-BASELINES = ("box_width", "box_area", "frame_difference")
+BASELINES = ("box_width", "box_area", "frame_difference", "geometry")
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,10 @@ class Subject:
     """What a frame without objects gets, by score."""
     weights: dict[str, float]
     """Task -> its weight in `fused`."""
+    geometry_share: float = 0.0
+    """Share of `geometry` in `fused_geometry`."""
+    trial: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Score -> kind of planted anomaly -> frame-level AUC on held-out normal video."""
     clips: "Subject | None" = None
     """The same of whole frames, where there are clips."""
 
@@ -128,35 +135,59 @@ class Evaluation:
 
     def _score_baselines(self) -> Subject:
         subject = Subject(
-            "no learning", BASELINES, [SCORING_VERSION, "baselines", *BASELINES], dict.fromkeys(BASELINES, 0.0), {}
+            "no learning",
+            BASELINES,
+            [SCORING_VERSION, "baselines", *BASELINES, *self._normal],
+            dict.fromkeys(BASELINES, 0.0),
+            {},
         )
-        self._make_parts(subject, lambda number: baseline_scores(self.sets.test, number))
+        self._make_parts(subject, self._score_without_learning)
         return subject
 
+    def _score_without_learning(self, number: int) -> dict[str, np.ndarray]:
+        scene, boxes = self._boxes(number)
+        return {**baseline_scores(self.sets.test, number), "geometry": self._geometry.scores(boxes, scene)}
+
     def _score_network(self, name: str, tensors: Tensors, tasks: list[str]) -> Subject:
-        facts = self.sets.train.manifest
-        made = make_tasks(tasks, self.settings.task).values()
-        sizes = dataclasses.asdict(self.settings.model)
-        network = build_network(made, **sizes, scene_size=facts.scene_size, seed=self.settings.seed)
-        load_weights(network, tensors, made if tensors else [])
-        digest = tensors_digest(network.state_dict())
-        scorer = Scorer(network, tasks, digest, self.settings.score, self.settings.task, self.accelerator.device)
-        calibration = calibrate(scorer, self.sets.train, self.sets.val)
+        scorer = make_scorer(self.settings, self.sets.train, tensors, tasks, self.accelerator.device)
+        calibration = calibrate(scorer, self.sets.train, self.sets.val, self._geometry)
         how = [dataclasses.asdict(self.settings.score), dataclasses.asdict(self.settings.task)]
         subject = Subject(
             name,
-            (*tasks, "fused"),
-            [SCORING_VERSION, digest, tasks, how, facts.content_digest, self.sets.val.manifest.content_digest],
-            calibration.floors,
+            (*tasks, "fused_geometry", "fused"),
+            [SCORING_VERSION, scorer.digest, tasks, how, *self._normal],
+            {**calibration.floors, "fused_geometry": (1 - calibration.geometry_share) * calibration.floors["fused"]},
             calibration.weights,
+            calibration.geometry_share,
+            calibration.trial,
         )
         self._make_parts(subject, lambda number: self._score_shard(scorer, calibration, number))
         return replace(subject, clips=self._score_clips(name, scorer, self.clips)) if self.clips else subject
 
     def _score_shard(self, scorer: Scorer, calibration: Calibration, number: int) -> dict[str, np.ndarray]:
         ids = np.arange(self.sets.test.starts[number], self.sets.test.starts[number + 1])
-        scene = str(self.sets.test.scenes(ids[:1])[0])
-        return calibration.scores(scorer.measure(self.sets.test, ids), scene, self.settings.score.neighbours)
+        scene, boxes = self._boxes(number)
+        scores = calibration.scores(scorer.measure(self.sets.test, ids), scene, self.settings.score.neighbours)
+        share, rare = calibration.geometry_share, self._geometry.rarity(self._geometry.scores(boxes, scene), scene)
+        return {**scores, "fused_geometry": (1 - share) * scores["fused"] + share * rare}
+
+    @property
+    def _normal(self) -> list[str]:
+        """What all that is learned of normal video depends on, beside a network."""
+        return [self.sets.train.manifest.content_digest, self.sets.val.manifest.content_digest]
+
+    @cached_property
+    def _geometry(self) -> Geometry:
+        return Geometry.of(self.sets.train)
+
+    @cached_property
+    def _test_boxes(self) -> np.ndarray:
+        return features_of(self.sets.test)
+
+    def _boxes(self, number: int) -> tuple[str, np.ndarray]:
+        """Scene of a shard of the test set, and the features of its boxes."""
+        start, stop = self.sets.test.starts[number : number + 2]
+        return str(self.sets.test.scenes(np.array([start]))[0]), self._test_boxes[start:stop]
 
     def _score_clips(self, name: str, scorer: Scorer, sets: ShardSets) -> Subject:
         """Score whole frames as cubes are scored, among normal training clips."""
@@ -193,6 +224,17 @@ class Evaluation:
         )
         for number in bar:
             parts.write(shards[number], test.index(number), make(number))
+
+
+def make_scorer(
+    settings: Settings, train: ShardSet, tensors: Tensors, tasks: list[str], device: torch.device
+) -> Scorer:
+    """A scorer of the weights of a state that was trained on some tasks; without weights, of the untrained network."""
+    made, sizes = make_tasks(tasks, settings.task).values(), dataclasses.asdict(settings.model)
+    network = build_network(made, **sizes, scene_size=train.manifest.scene_size, seed=settings.seed)
+    load_weights(network, tensors, made if tensors else [])
+    digest = tensors_digest(network.state_dict())
+    return Scorer(network, tasks, digest, settings.score, settings.task, device)
 
 
 def lineage(settings: Settings, state: State) -> Iterator[tuple[str, Tensors, list[str]]]:

@@ -40,7 +40,12 @@ def write_results(
     weights = {subject.name: subject.weights for subject in subjects if subject.weights}
     for name, some in weights.items():
         print(f"weights of the heads in fused, {name}: {', '.join(f'{task} {w:.2f}' for task, w in some.items())}")
-    provenance = {**provenance, "weights": weights}
+    print(f"share of geometry in fused_geometry, {final.name}: {final.geometry_share:.2f}")
+    trials = {subject.name: subject.trial for subject in subjects if subject.trial}
+    for name, trial in trials.items():
+        figures = ", ".join(f"{score} {np.mean([*kinds.values()]):.3f}" for score, kinds in trial.items())
+        print(f"AUC on anomalies planted on held-out normal frames, {name}: {figures}")
+    provenance = {**provenance, "weights": weights, "trials": trials}
     numbers = {"final": dataclasses.asdict(headline), "rows": [dataclasses.asdict(row) for row in rows]}
     write_json(run / "metrics.json", _without_nan({**numbers, "provenance": provenance}))
     labelled = {video.name: _Labelled(video, headline.ground_truth) for video in manifest.videos}

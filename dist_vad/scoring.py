@@ -1,22 +1,28 @@
 """From cubes to object scores, by way of calibration on normal video."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
+from torch import nn
 
 from dist_vad.config import ScoreSettings, TaskSettings
+from dist_vad.fusion import trust
+from dist_vad.geometry import Geometry, features_of
 from dist_vad.model import Network
-from dist_vad.planted import plants
+from dist_vad.planted import Plant, plants
 from dist_vad.rarity import Rarity
 from dist_vad.shardset import Batch, ShardSet, evenly_spaced
 from dist_vad.tasks import TASKS, Inputs, Measured, make_tasks
+from dist_vad.trial import frame_auc, held_out
 
-SCORING_VERSION = 3
+SCORING_VERSION = 4
 PLANTED = 512
-"""Held-out normal cubes on which anomalies are planted."""
+"""About so many held-out normal cubes have anomalies planted on them: all of the frames that are chosen."""
+
+NORMAL = "normal"
+"""What stands beside the kinds of planted anomalies: the objects as they are."""
 
 
 class Scorer:
@@ -76,9 +82,9 @@ class Scorer:
     @torch.no_grad()
     def _measure_batch(self, batch: Batch) -> dict[str, Measured]:
         inputs = Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
+        backbone = _Remembering(self.network.backbone)
         values = {
-            name: task.measure(self.network.backbone, self.network.heads[task.phase], inputs)
-            for name, task in self.tasks.items()
+            name: task.measure(backbone, self.network.heads[task.phase], inputs) for name, task in self.tasks.items()
         }
         places = batch.scenes.numpy()
         return {name: Measured(value.float().cpu().numpy(), places) for name, value in values.items()}
@@ -92,6 +98,20 @@ def _joined(parts: list[dict[str, Measured]], count: int) -> dict[str, Measured]
     }
 
 
+class _Remembering(nn.Module):
+    """A backbone that is asked by several tasks, one after another, for the features of the same clips: works once."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self._clip, self._features = torch.empty(0), torch.empty(0)
+
+    def forward(self, clip: torch.Tensor) -> torch.Tensor:
+        if clip is not self._clip:
+            self._clip, self._features = clip, self.backbone(clip)
+        return self._features
+
+
 @dataclass(frozen=True)
 class Calibration:
     """What is normal, and how far each head can be trusted: learned from normal video alone."""
@@ -100,18 +120,31 @@ class Calibration:
     """Task -> measurements of normal training cubes."""
     rarities: dict[str, Rarity]
     weights: dict[str, float]
-    """Task -> its weight in `fused`, from 0 to 1: how well it tells planted anomalies from the held-out normal cubes
-    that they were planted on."""
+    """Task -> its weight in `fused`; together 1. Learned from planted anomalies (dist_vad/fusion.py)."""
     floors: dict[str, float]
     """What a frame without objects gets, by score: 0 where the task's paper says so (eq. 9), else the smallest score
     of the normal training cubes."""
+    geometry_share: float = 0.0
+    """Share of `rarity_geometry` in `fused_geometry`, learned likewise; the rest is `fused`."""
+    trial: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Score -> kind of planted anomaly -> frame-level AUC on held-out normal video (dist_vad/trial.py): the figure to
+    choose a model by, since it needs no test video."""
 
     def scores(self, measured: dict[str, Measured], scene: str, neighbours: int) -> dict[str, np.ndarray]:
         """For cubes of one scene, float64 [B] each: the score by task, `rarity_TASK`, `fused` (their weighted sum)."""
-        raw = {name: TASKS[name].score(measured[name], self.memory[name], neighbours) for name in measured}
-        rare = {name: self.rarities[name](value, scene) for name, value in raw.items()}
-        fused = np.sum([self.weights[name] * value for name, value in rare.items()], axis=0)
-        return {**raw, **{rarity_name(name): value for name, value in rare.items()}, "fused": fused}
+        raw = {name: TASKS[name].score(some, self.memory[name], neighbours) for name, some in measured.items()}
+        evidence = self._evidence(measured, neighbours)
+        rare = {name: self.rarities[name](value, scene) for name, value in evidence.items()}
+        renamed = {rarity_name(name): value for name, value in rare.items()}
+        return {**raw, **renamed, "fused": fuse(self.weights, rare)}
+
+    def rare(self, measured: dict[str, Measured], scenes: np.ndarray, neighbours: int) -> dict[str, np.ndarray]:
+        """Rarities by task of cubes of several scenes, named one by one: float64 [B] each."""
+        evidence = self._evidence(measured, neighbours)
+        return {name: self.rarities[name].each(value, scenes) for name, value in evidence.items()}
+
+    def _evidence(self, measured: dict[str, Measured], neighbours: int) -> dict[str, np.ndarray]:
+        return {name: TASKS[name].evidence(some, self.memory[name], neighbours) for name, some in measured.items()}
 
 
 def rarity_name(task: str) -> str:
@@ -119,57 +152,83 @@ def rarity_name(task: str) -> str:
     return f"rarity_{task}"
 
 
-def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet) -> Calibration:
+def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet, geometry: Geometry | None = None) -> Calibration:
     """Calibrate a scorer on normal training cubes, weigh its heads on held-out normal ones; the same for every rank.
 
     All of them are the memory for scoring. For rarity each half of the videos is scored with the other half as memory,
     since a cube's own video would be its nearest neighbour.
+
+    Args:
+        geometry: what boxes of normal training video are like; without it, geometry has no share.
     """
     settings = scorer.settings
     ids = evenly_spaced(len(train), settings.calibration)
     memory, scenes, fold = scorer.measure(train, ids), train.scenes(ids), train.folds(ids)
-    raw = {name: _cross_scores(name, some, fold, settings.neighbours) for name, some in memory.items()}
+    raw = {name: _cross_evidence(name, some, fold, settings.neighbours) for name, some in memory.items()}
     rarities = {name: Rarity.of(value, scenes) for name, value in raw.items()}
     places = next(iter(memory.values())).scenes
     features = np.stack([places[scenes == name][0] for name in np.unique(scenes)])
-    weights = _weights(scorer, Calibration(memory, rarities, dict.fromkeys(raw, 1.0), {}), val, features)
-    fused = sum(weights[name] * rarities[name].each(raw[name], scenes) for name in raw)
+
+    chosen = held_out(val, PLANTED)
+    rare = _tried(scorer, Calibration(memory, rarities, {}, {}), val, chosen.ids, features, geometry)
+    weights, share = _weigh(rare, list(raw)), 0.0
+    for some in rare.values():
+        some["fused"] = fuse(weights, some)
+    if geometry:
+        share = _weigh(rare, ["fused", "geometry"])["geometry"]
+        for some in rare.values():
+            some["fused_geometry"] = (1 - share) * some["fused"] + share * some["geometry"]
+    normal = rare.pop(NORMAL)
+    trial = {
+        name: {kind: frame_auc(value, some[name], chosen.frames) for kind, some in rare.items()}
+        for name, value in normal.items()
+    }
+    fused = fuse(weights, {name: rarities[name].each(value, scenes) for name, value in raw.items()})
     empty = {name: TASKS[name].empty_score for name in raw}
     floors = {name: float(raw[name].min()) if value is None else value for name, value in empty.items()}
-    return Calibration(memory, rarities, weights, {**floors, "fused": float(np.min(fused))})
+    return Calibration(memory, rarities, weights, {**floors, "fused": float(fused.min())}, share, trial)
 
 
-def _weights(scorer: Scorer, calibration: Calibration, val: ShardSet, features: np.ndarray) -> dict[str, float]:
-    """2 AUC - 1 of each head on each kind of planted anomaly, averaged over the kinds; 0 where a head does no better
-    than chance, and 1 for all where none does. `features`: f_scene of every scene."""
-    ids = evenly_spaced(len(val), PLANTED)
-    scenes = val.scenes(ids)
-
-    def rare(plant: Callable[[Batch], Batch] | None) -> dict[str, np.ndarray]:
-        measured = scorer.measure(val, ids, plant)
-        raw = {
-            name: TASKS[name].score(some, calibration.memory[name], scorer.settings.neighbours)
-            for name, some in measured.items()
-        }
-        return {name: calibration.rarities[name].each(value, scenes) for name, value in raw.items()}
-
-    normal = rare(None)
-    gains: dict[str, list[float]] = {name: [] for name in normal}
-    for plant in plants(features).values():
-        planted = rare(lambda batch, plant=plant: plant(batch, features))
-        for name, gain in gains.items():
-            truth = np.repeat([0, 1], len(ids))
-            gain.append(2 * roc_auc_score(truth, np.concatenate([normal[name], planted[name]])) - 1)
-    weights = {name: float(max(0.0, np.mean(gain))) for name, gain in gains.items()}
-    return weights if any(weights.values()) else dict.fromkeys(weights, 1.0)
+def fuse(weights: dict[str, float], rarities: dict[str, np.ndarray]) -> np.ndarray:
+    """The weighted sum of the rarities of several tasks: float64 [B]."""
+    return np.sum([weight * rarities[name] for name, weight in weights.items()], axis=0)
 
 
-def _cross_scores(task: str, measured: Measured, fold: np.ndarray, neighbours: int) -> np.ndarray:
-    """Score of each cube with the cubes of the other fold as memory: float64 [N]."""
+def _tried(
+    scorer: Scorer,
+    calibration: Calibration,
+    val: ShardSet,
+    ids: np.ndarray,
+    features: np.ndarray,
+    geometry: Geometry | None,
+) -> dict[str, dict[str, np.ndarray]]:
+    """NORMAL and every kind of planted anomaly -> task, and `geometry` where there is one -> rarities [N] of held-out
+    objects. `features`: f_scene of every scene."""
+    scenes, boxes = val.scenes(ids), features_of(val)[ids] if geometry else np.zeros((0, 5))
+    kinds: dict[str, Plant | None] = {NORMAL: None, **plants(features)}
+    found = {}
+    for kind, plant in kinds.items():
+        changed = (lambda batch, plant=plant: plant.change(batch, features)) if plant else None
+        rare = calibration.rare(scorer.measure(val, ids, changed), scenes, scorer.settings.neighbours)
+        if geometry:
+            rare["geometry"] = geometry.rare(plant.boxes(boxes, ids) if plant else boxes, scenes)
+        found[kind] = rare
+    return found
+
+
+def _weigh(rare: dict[str, dict[str, np.ndarray]], names: list[str]) -> dict[str, float]:
+    """Weights of some scores in their sum, from rarities by kind of planted anomaly."""
+    columns = {kind: np.column_stack([some[name] for name in names]) for kind, some in rare.items()}
+    weights = trust(columns.pop(NORMAL), [*columns.values()])
+    return dict(zip(names, weights.tolist()))
+
+
+def _cross_evidence(task: str, measured: Measured, fold: np.ndarray, neighbours: int) -> np.ndarray:
+    """Evidence of each cube with the cubes of the other fold as memory: float64 [N]."""
     scores = np.zeros(len(fold))
     halves = [Measured(*(part[fold == number] for part in measured)) for number in (0, 1)]
     for number, half in enumerate(halves):
-        scores[fold == number] = TASKS[task].score(half, halves[1 - number], neighbours)
+        scores[fold == number] = TASKS[task].evidence(half, halves[1 - number], neighbours)
     return scores
 
 

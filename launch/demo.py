@@ -1,4 +1,4 @@
-"""From raw video to AUC on the generated data set, each of the four steps shown as it goes. `make demo` calls it.
+"""From raw video to AUC and report in one command, each of the four steps shown as it goes. `make demo` calls it.
 
 accelerate launch launch/demo.py [--config FILE] [--dotted.overrides ...]
 """
@@ -16,7 +16,7 @@ from launch.session import open_run, training_needs
 
 @entry_point
 def main() -> None:
-    settings, _ = parse(Settings, "Generated video to AUC and report in one command.", CONFIGS / "demo.yaml")
+    settings, _ = parse(Settings, "Raw video to AUC and report in one command.", CONFIGS / "demo.yaml")
     started = time.monotonic()
     print(f"\n[1/4] shards: cut object cubes and virtual clips from video into {settings.shards}", flush=True)
     accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])

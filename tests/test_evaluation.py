@@ -136,12 +136,12 @@ def test_planted_anomalies_change_what_they_say_and_nothing_else(tiny_shards):
     normal = shards.read(np.arange(12))
     scenes = np.eye(2, normal.scenes.shape[1], dtype=np.float32)
     for name, plant in plants(scenes).items():
-        changed = plant(normal, scenes)
+        changed = plant.change(normal, scenes)
         other_clip = (changed.clips != normal.clips).flatten(1).any(dim=1)
         other_scene = (changed.scenes != normal.scenes).any(dim=1)
         assert other_scene.all() == (name == "elsewhere") and other_scene.any() == (name == "elsewhere")
         assert other_clip.any() == (name != "elsewhere")
-    hasty = plants(scenes)["hasty"](normal, scenes)
+    hasty = plants(scenes)["hasty"].change(normal, scenes)
     assert np.array_equal(hasty.clips[:, 4].numpy(), normal.clips[:, 4].numpy()), "the middle frame stays"
 
 

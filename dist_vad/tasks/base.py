@@ -139,3 +139,11 @@ class Task:
             neighbours: for tasks that compare with their nearest normal measurements.
         """
         return measured.values[:, 0].astype(np.float64)
+
+    @classmethod
+    def evidence(cls, measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
+        """What the task contributes to `fused`, by its rarity among normal cubes: float64 [B]; by default its score.
+
+        A task whose score is fixed by a paper can say here what tells more; it then has an `empty_score`.
+        """
+        return cls.score(measured, normal, neighbours)

@@ -1,11 +1,12 @@
 """`reconstruction`: the middle frame from itself."""
 
+import numpy as np
 import torch
 from torch import nn
 
 from dist_vad.model.heads import FrameDecoder, PerceptionTrunk
-from dist_vad.tasks.base import Inputs, Task
-from dist_vad.tasks.prediction import gradient_difference, rms
+from dist_vad.tasks.base import Inputs, Measured, Task
+from dist_vad.tasks.prediction import gradient_difference, relative_error, rms
 
 
 class Reconstruction(Task):
@@ -15,6 +16,8 @@ class Reconstruction(Task):
     its motion; what is learned is colour and shape. Loss as for `prediction`, whose layers it shares: per sample
     RMS(X^ - X5) + mean |grad X^ - grad X5|. Score: the first term; what looks like nothing in normal video is rebuilt
     badly.
+
+    Evidence: both terms, each relative to what there is to rebuild (`relative_error`).
     """
 
     name = "reconstruction"
@@ -34,8 +37,13 @@ class Reconstruction(Task):
         return rms(rebuilt - middle) + gradient_difference(rebuilt, middle)
 
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
+        """Error and relative error: [B, 2]."""
         rebuilt, middle = self._rebuild(backbone, head, inputs.clip)
-        return rms(rebuilt - middle)[:, None]
+        return torch.stack([rms(rebuilt - middle), relative_error(rebuilt, middle)], dim=1)
+
+    @classmethod
+    def evidence(cls, measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
+        return measured.values[:, 1].astype(np.float64)
 
     def _rebuild(self, backbone: nn.Module, head: nn.Module, clip: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The rebuilt and the true middle frame, each [B, 3, H, W]."""

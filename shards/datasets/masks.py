@@ -5,8 +5,8 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from dist_vad.boxes import matches
 from dist_vad.manifest import Event
-from shards.tracks import pairs_by_overlap
 
 
 def mask_events(masks: Iterable[np.ndarray]) -> list[Event]:
@@ -20,7 +20,7 @@ def mask_events(masks: Iterable[np.ndarray]) -> list[Event]:
     live: list[tuple[int, list[list[float]]]] = []
     for number, mask in enumerate(masks):
         boxes = _boxes(mask)
-        pairs = pairs_by_overlap(np.array(boxes), [np.array(track[-1]) for _, track in live]) if boxes else {}
+        pairs = matches(np.array(boxes), np.array([track[-1] for _, track in live]))
         before, live = live, []
         for row, box in enumerate(boxes):
             if row in pairs:
