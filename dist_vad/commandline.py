@@ -39,8 +39,10 @@ def parse(
     parser.add_argument("--config", action="config", help="YAML file with settings; options after it override it")
     parser.add_class_arguments(settings, sub_configs=True)
     for option in options:
-        name, many = (option.name, {"nargs": "*"}) if option.positional else (f"--{option.name}", {})
-        parser.add_argument(name, type=option.type, default=option.default, help=option.help, **many)
+        if option.positional:
+            parser.add_argument(option.name, nargs="*", type=option.type, default=option.default, help=option.help)
+        else:
+            parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
     arguments = sys.argv[1:]
     if default_config and not any(a.split("=")[0] in ("--config", "--help", "-h") for a in arguments):
         arguments = ["--config", str(default_config), *arguments]

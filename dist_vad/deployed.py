@@ -21,7 +21,6 @@ from dist_vad.commandline import settings_of
 from dist_vad.config import DataSettings, ModelSettings, ScoreSettings, Settings, TaskSettings
 from dist_vad.curriculum import open_set, shard_store
 from dist_vad.errors import InputError
-from dist_vad.model import Network
 from dist_vad.progress import progress_bar
 from dist_vad.rarity import Rarity
 from dist_vad.scoring import SCORING_VERSION, Calibration, Scorer, calibrate
@@ -29,7 +28,8 @@ from dist_vad.shardset import ShardSet
 from dist_vad.state import State, tensors_digest
 from dist_vad.storage import write_bytes
 from dist_vad.store import open_store
-from dist_vad.tasks import Measured
+from dist_vad.tasks import Measured, make_tasks
+from dist_vad.tasks.network import build_network, load_weights
 
 CALIBRATION = "calibration.safetensors"
 RUN = "run.json"
@@ -179,9 +179,10 @@ def _scorer(
     seed: int,
     device: torch.device,
 ) -> Scorer:
-    """The network of a state as an evaluation builds it: heads that were never trained keep their first weights."""
-    network = Network(**dataclasses.asdict(model), scene_size=scene_size, seed=seed)
-    network.load_state_dict(state.load(), strict=False)
+    """The network of a state as an evaluation builds it."""
+    made = make_tasks(state.tasks, task).values()
+    network = build_network(made, **dataclasses.asdict(model), scene_size=scene_size, seed=seed)
+    load_weights(network, state.load(), made)
     return Scorer(network, state.tasks, tensors_digest(network.state_dict()), score, task, device)
 
 

@@ -36,9 +36,9 @@ def mp4_writer(path: Path, width: int, height: int, fps: float) -> Iterator[Fram
         writer = write_frames(
             str(partial),
             (width, height),
-            fps=fps,
+            fps=fps,  # pyright: ignore[reportArgumentType]
             codec="libx264",
-            quality=None,
+            quality=None,  # pyright: ignore[reportArgumentType]
             macro_block_size=2,
             output_params=options,
             ffmpeg_log_level="error",

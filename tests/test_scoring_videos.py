@@ -20,6 +20,7 @@ from dist_vad.metrics import smooth
 from dist_vad.state import State, read_state
 from launch.scoring import VideoScorer
 from shards.background import CausalBackground
+from shards.datasets.files import open_frames
 from shards.live import LiveFrames
 
 CPU = torch.device("cpu")
@@ -94,8 +95,7 @@ def test_every_frame_of_a_file_gets_a_row_and_the_events_their_boxes(deployed, v
 def test_a_folder_of_pictures_scores_like_the_same_video(deployed, tmp_path):
     write_pictures(tmp_path / "walk", 30)
     scorer = VideoScorer(deployed, VideoSettings())
-    frames = scorer.open(str(tmp_path / "walk"))
-    objects, raw, _ = scorer.offline(str(tmp_path / "walk"), frames)
+    objects, raw, _ = scorer.offline(str(tmp_path / "walk"), open_frames(tmp_path / "walk"))
     assert len(raw) == 30 and len(objects.frames) > 0
     assert set(objects.frames) <= set(range(4, 26))
 
@@ -126,7 +126,7 @@ def test_online_scores_are_those_of_the_whole_video_smoothed_causally(deployed, 
             break
     image = background.image
     monkeypatch.setattr("launch.scoring.median_background", lambda frames: image)
-    _, raw, _ = scorer.offline(str(video), scorer.open(str(video)))
+    _, raw, _ = scorer.offline(str(video), open_frames(video))
     known = [n for n, frame in enumerate(scores) if np.isfinite(frame.raw)]
     begin = known[0]
     np.testing.assert_allclose([f.raw for f in scores[begin:]], raw[begin:], rtol=1e-3, atol=1e-3)

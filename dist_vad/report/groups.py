@@ -42,7 +42,7 @@ def class_table(report: Report) -> str:
 
 def _scene(name: str, videos: Sequence[VideoCurve]) -> _Group:
     frames = sum(video.frames for video in videos)
-    anomalous = sum(int(np.count_nonzero(video.labels)) for video in videos)
+    anomalous = sum(int(np.count_nonzero(video.labels)) for video in videos if video.labels is not None)
     share = f"{100 * anomalous / frames:.0f} %" if frames else "–"
     return _Group(name, (str(len(videos)), str(frames), share))
 
