@@ -17,6 +17,7 @@ from seaweed import free_ports
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 CORES = 16
 """Cores that each node claims to have, so that jobs never wait for one another."""
+# Jobs are numbered from a free port, so that those of two clusters on one machine meet at ports of their own.
 CONFIG = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -46,6 +47,7 @@ InactiveLimit=0
 KillWait=5
 ReturnToService=2
 JobRequeue=1
+FirstJobId={ports[0]}
 PropagateResourceLimits=NONE
 SlurmdParameters=config_overrides
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cores} State=UNKNOWN
