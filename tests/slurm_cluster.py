@@ -17,6 +17,7 @@ from seaweed import free_ports
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol")
 CORES = 16
 """Cores that each node claims to have, so that jobs never wait for one another."""
+# Jobs are numbered from a free port, so that those of two clusters on one machine meet at ports of their own.
 CONFIG = """\
 ClusterName=test
 SlurmctldHost={host}(127.0.0.1)
@@ -46,6 +47,7 @@ InactiveLimit=0
 KillWait=5
 ReturnToService=2
 JobRequeue=1
+FirstJobId={ports[0]}
 PropagateResourceLimits=NONE
 SlurmdParameters=config_overrides
 NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs={cores} State=UNKNOWN
@@ -89,7 +91,7 @@ class Cluster:
         for path in [*self.folder.glob("slurmd.n?.pid"), self.folder / "slurmctld.pid", self.folder / "munge/pid"]:
             if path.is_file():
                 daemon = int(path.read_text())
-                os.kill(daemon, signal.SIGTERM)
+                os.kill(daemon, signal.SIGKILL)  # what they would save is of no use
                 _wait_for(lambda daemon=daemon: not psutil.pid_exists(daemon), 30, self._logs)
 
     def run(self, *command: str, check: bool = True) -> str:
@@ -131,7 +133,7 @@ class Cluster:
             waits = facts["JobState"] == "PENDING" and facts["Reason"] == "BeginTime"
             if waits and facts["Restarts"] not in hastened:
                 # Not at once: a node takes a start within the second of the kill for the job that was killed.
-                self.run("scontrol", "update", f"JobId={job}", "StartTime=now+5", check=False)
+                self.run("scontrol", "update", f"JobId={job}", "StartTime=now+3", check=False)
                 hastened.add(facts["Restarts"])
             ended = facts["JobState"] not in ("PENDING", "RUNNING", "COMPLETING", "CONFIGURING", "REQUEUED")
             if until and not until():

@@ -111,6 +111,7 @@ def test_a_failing_stage_cancels_the_rest_and_is_not_tried_again(cluster, config
     assert cluster.wait(evaluate) == "CANCELLED"
 
 
+@pytest.mark.slow
 def test_a_loop_of_requeues_that_leads_nowhere_stops_and_says_why(cluster, config, tmp_path):
     cluster.environment["ACCELERATE_CONFIG"] = str(tmp_path / "none.yaml")
     try:
