@@ -4,9 +4,9 @@ python benchmarks/trainer.py [--width W] [--steps N]
 
 On a CPU, one thread a rank: samples/s of the trainer, and of a bare PyTorch loop over the same network, task and
 optimizer with its data already in memory; of a run on two ranks, and of two runs of one rank at the same time; the
-seconds that a checkpoint stops training for, as a share of the time between two at default settings. With a GPU, besides: bf16,
-torch.compile and channels last against fp32 eager, the share of time waiting for data, MFU, and the largest
-micro-batch under a cap of 24 GB. The last line is JSON.
+seconds that a checkpoint stops training for, as a share of the time between two at default settings. With a GPU,
+besides: bf16, torch.compile and channels last against fp32 eager, the share of time waiting for data, MFU, and the
+largest micro-batch under a cap of 24 GB. The last line is JSON.
 """
 
 import argparse
