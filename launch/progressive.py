@@ -11,16 +11,14 @@ from dist_vad.curriculum import plan
 from dist_vad.errors import entry_point
 from dist_vad.state import State
 from dist_vad.trainer import train_stage
+from launch.plan import plan_lines
 from launch.session import DEFAULT_CONFIG, finished_state, open_run, training_needs
 
 
 def train_curriculum(settings: Settings, accelerator: Accelerator) -> State:
     """Train every stage that has no state yet, each from its parent; returns the last state."""
     stages = plan(settings)
-    for stage in stages:
-        tasks = " + ".join(f"{weight:g} {task}" for task, weight in stage.settings.tasks.items())
-        status = "done" if finished_state(settings, stage) else f"{stage.settings.steps} steps"
-        accelerator.print(f"  {stage.folder_name:32} {tasks:40} {status}")
+    accelerator.print("\n".join(plan_lines(settings, stages)), flush=True)
     parent = None
     for stage in stages:
         parent = finished_state(settings, stage) or train_stage(settings, stage, parent, accelerator)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from shards.job import write_shards
 
 DATA = "data.json"
 """In a run's folder: the digests of the shard sets that it read first."""
+VERSIONS = ("dist-vad", "torch", "accelerate", "deepspeed", "webdataset", "numpy")
 DEFAULT_CONFIG = CONFIGS / "default.yaml"
 
 
@@ -73,9 +75,10 @@ def provenance(settings: Settings) -> dict[str, Any]:
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
         "settings": dataclasses.asdict(settings),
-        "versions": {name: version(name) for name in ("dist-vad", "torch", "accelerate", "webdataset", "numpy")},
+        "versions": {name: version(name) for name in VERSIONS if find_spec(name.replace("-", "_"))},
         "python": platform.python_version(),
         "machine": _machine(),
+        "hardware": _hardware(),
         "ranks": int(os.environ.get("WORLD_SIZE", "1")),
     }
 
@@ -129,3 +132,26 @@ def _machine() -> str:
     if torch.cuda.is_available():
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
     return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads"
+
+
+def _hardware() -> dict[str, Any]:
+    """What the run was started on: this machine, and all of its GPUs."""
+    gpus = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    return {
+        "host": platform.node(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "gpus": [{"name": gpu.name, "memory_gb": round(gpu.total_memory / 1e9, 1)} for gpu in gpus],
+        "cuda": torch.version.cuda if gpus else None,
+    }
+
+
+def _cpu_name() -> str:
+    """As the system knows it; where it does not say, the kind of processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,4 +1,4 @@
-"""Start the project's commands as a user would, on one process or several."""
+"""Start the project's commands as a user would, on one or several processes."""
 
 import os
 import subprocess
@@ -9,23 +9,24 @@ ROOT = Path(__file__).resolve().parents[1]
 ACCELERATE = [str(Path(sys.executable).with_name("accelerate")), "launch"]
 
 
-def command(script: str, *arguments: str, ranks: int = 1) -> list[str]:
-    """The command line that launches a script of the repository on so many gloo ranks."""
-    config = ROOT / f"configs/accelerate/cpu{min(ranks, 2)}.yaml"
-    more = ["--num_processes", str(ranks)] if ranks > 2 else []
-    return [*ACCELERATE, "--config_file", str(config), *more, str(ROOT / script), *arguments]
+def command(script: str, *arguments: str, ranks: int = 1, zero: int = 0) -> list[str]:
+    """The command line that launches a script of the repository on so many gloo ranks; under ZeRO-`zero` if not 0."""
+    name = f"zero{zero}" if zero else f"cpu{min(ranks, 2)}"
+    config = ROOT / f"configs/accelerate/{name}.yaml"
+    number = ["--num_processes", str(ranks)] if zero or ranks > 2 else []
+    return [*ACCELERATE, "--config_file", str(config), *number, str(ROOT / script), *arguments]
 
 
-def run(script: str, *arguments: str, ranks: int = 1) -> subprocess.CompletedProcess[str]:
+def run(script: str, *arguments: str, ranks: int = 1, zero: int = 0) -> subprocess.CompletedProcess[str]:
     """Run it to its end; the output is kept for the message of a failing assertion."""
-    return subprocess.run(
-        command(script, *arguments, ranks=ranks), capture_output=True, text=True, timeout=300, cwd=ROOT, env=os.environ
-    )
+    surroundings = {**os.environ, "DS_ACCELERATOR": "cpu"} if zero else os.environ
+    launched = command(script, *arguments, ranks=ranks, zero=zero)
+    return subprocess.run(launched, capture_output=True, text=True, timeout=600, cwd=ROOT, env=surroundings)
 
 
-def succeed(script: str, *arguments: str, ranks: int = 1) -> str:
+def succeed(script: str, *arguments: str, ranks: int = 1, zero: int = 0) -> str:
     """Run it, expect success, return what it printed."""
-    done = run(script, *arguments, ranks=ranks)
+    done = run(script, *arguments, ranks=ranks, zero=zero)
     assert done.returncode == 0, f"{script} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
     return done.stdout
 

@@ -1,0 +1,208 @@
+"""What the trainer costs beside a bare loop, what a second rank gives, how long checkpoints stop training.
+
+python benchmarks/trainer.py [--width W] [--steps N]
+
+On a CPU, one thread a rank: samples/s of the trainer, and of a bare PyTorch loop over the same network, task and
+optimizer with its data already in memory; of a run on two ranks, and of two runs of one rank at the same time; the
+seconds that a checkpoint stops training for, as a share of the time between two at default settings. With a GPU,
+besides: bf16, torch.compile and channels last against fp32 eager, the share of time waiting for data, MFU, and the
+largest micro-batch under a cap of 24 GB. The last line is JSON.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dist_vad.accelerators import make_accelerator
+from dist_vad.config import (
+    DataSettings,
+    ModelSettings,
+    PlazaSettings,
+    Settings,
+    StageSettings,
+    StreamSettings,
+    TrainSettings,
+)
+from dist_vad.curriculum import plan
+from dist_vad.interruption import Interruption
+from dist_vad.loader import Loader
+from dist_vad.trainer import Training, learning_rate
+from shards.job import How, write_shards
+
+BATCH, WARM = 16, 3
+HERE = Path(__file__).resolve()
+
+
+def settings_for(shards: Path, run: Path, width: int, steps: int, **train: Any) -> Settings:
+    """A stage of `prediction`, at a width that is used, and otherwise as the defaults are."""
+    stage = StageSettings(tasks={"prediction": 1}, steps=steps, global_batch=BATCH, validate_every=0)
+    return Settings(
+        run=str(run),
+        shards=str(shards),
+        stream=StreamSettings(streams=BATCH),
+        model=ModelSettings(width=width),
+        curriculum={"perception": stage},
+        train=TrainSettings(**{"cpu_threads": 1, "tracker": "none", **train}),
+    )
+
+
+def open_training(settings: Settings) -> Training:
+    accelerator = make_accelerator(settings.train, Path(settings.run))
+    return Training(settings, plan(settings)[0], None, accelerator)
+
+
+class Clocked:
+    """The trainer's loop, timed from the end of the warm-up to its last step."""
+
+    def __init__(self, training: Training) -> None:
+        self.training, self.times = training, []
+        told = training.tracking.step
+        training.tracking.step = lambda losses: (told(losses), self.times.append(time.perf_counter()))  # pyright: ignore
+
+    def samples_per_second(self) -> float:
+        with Interruption() as interruption:
+            self.training.run(interruption)
+        return (len(self.times) - WARM) * BATCH / (self.times[-1] - self.times[WARM - 1])
+
+
+def bare(settings: Settings) -> float:
+    """Samples/s of a loop that only computes: no loader, no agreement, no guard, no tracker."""
+    training = open_training(settings)
+    stage, module, feeder = training.stage, training.engine.module, training.feeder
+    loader = Loader(training.loader.sources, 0, 1, 0, 1, 1)
+    optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
+    steps = stage.settings.steps
+    held = [loader.read(step)[0] for step in range(min(8, steps))]
+    began = 0.0
+    for step in range(steps):
+        if step == WARM:
+            began = time.perf_counter()
+        batches = held[step % len(held)]
+        losses = module(feeder.inputs(step, batches), feeder.draws(step, batches))
+        (losses["prediction"].sum() / BATCH).backward()
+        torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(stage.settings, step)
+        optimizer.step()
+        optimizer.zero_grad()
+    rate = (steps - WARM) * BATCH / (time.perf_counter() - began)
+    training.close()
+    return rate
+
+
+def checkpoint_seconds(settings: Settings) -> float:
+    """Seconds that one checkpoint keeps the loop from its next step."""
+    training = open_training(settings)
+    Clocked(training).samples_per_second()
+    began = time.perf_counter()
+    training._checkpoint(settings.curriculum["perception"].steps)  # pyright: ignore
+    stopped = time.perf_counter() - began
+    training.close()
+    return stopped
+
+
+def child(what: str, shards: Path, run: Path, width: int, steps: int) -> None:
+    """Measure in this process, and print the figure."""
+    settings = settings_for(shards, run, width, steps)
+    if what == "bare":
+        print(json.dumps(bare(settings)))
+    elif what == "checkpoint":
+        print(json.dumps(checkpoint_seconds(settings)))
+    else:
+        training = open_training(settings)
+        rate = Clocked(training).samples_per_second()
+        training.accelerator.print(json.dumps(rate))
+        training.close()
+
+
+def started(what: str, shards: Path, run: Path, width: int, steps: int, ranks: int = 1) -> subprocess.Popen[str]:
+    launch = [str(Path(sys.executable).with_name("accelerate")), "launch", "--config_file"]
+    config = HERE.parents[1] / f"configs/accelerate/cpu{ranks}.yaml"
+    surroundings = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parents[1])}
+    arguments = [str(HERE), "--child", what, str(shards), str(run), "--width", str(width), "--steps", str(steps)]
+    return subprocess.Popen(
+        [*launch, str(config), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=surroundings
+    )
+
+
+def figure(process: subprocess.Popen[str]) -> float:
+    """What a child printed last."""
+    out, errors = process.communicate()
+    if process.returncode:
+        raise SystemExit(f"a measurement failed:\n{errors}")
+    return float(json.loads(out.strip().splitlines()[-1]))
+
+
+def on_gpu(shards: Path, folder: Path, width: int, steps: int) -> dict[str, Any]:
+    """The figures that need a GPU; empty without one."""
+    if not torch.cuda.is_available():
+        print("no GPU is at hand: bf16, MFU and the largest micro-batch are not measured")
+        return {}
+    found: dict[str, Any] = {"device": torch.cuda.get_device_name()}
+    for name, more in (("fp32", {}), ("bf16", {"precision": "bf16", "compile": True})):
+        training = open_training(settings_for(shards, folder / name, width, steps, **more))
+        logged: list[dict[str, float]] = []
+        training.tracking.curves = lambda values, step, logged=logged: logged.append(values)  # pyright: ignore
+        found[name] = Clocked(training).samples_per_second()
+        found |= {f"{name}_{key}": logged[-1][key] for key in ("mfu", "waiting_for_data") if key in logged[-1]}
+        training.close()
+    found["bf16_to_fp32"] = found["bf16"] / found["fp32"]
+    capped = settings_for(shards, folder / "auto", width, 1, micro_batch="auto", memory_gb=24)
+    capped.curriculum["perception"].global_batch = 4096  # pyright: ignore
+    capped.stream.streams = 256
+    training = open_training(capped)
+    found["micro_batch_24_gb"] = 4096 // training.loader.parts
+    training.close()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.child:
+        child(given.child[0], Path(given.child[1]), Path(given.child[2]), given.width, given.steps)
+        return
+    with tempfile.TemporaryDirectory() as made:
+        folder = Path(made)
+        data = DataSettings(plaza=PlazaSettings(train_videos=6, test_videos=2, virtual_videos=2), train_stride=2)
+        write_shards(data, folder / "shards", How(progress=False))
+
+        def ask(what: str, name: str, ranks: int = 1) -> subprocess.Popen[str]:
+            return started(what, folder / "shards", folder / name, given.width, given.steps, ranks)
+
+        loops, trainers = [], []
+        for turn in range(2):  # in turns, so that what else the machine does falls on both
+            loops.append(figure(ask("bare", f"bare{turn}")))
+            trainers.append(figure(ask("train", f"train{turn}")))
+        both = figure(ask("train", "both", ranks=2))
+        alone = [ask("train", f"alone{number}") for number in range(2)]
+        together = sum(figure(one) for one in alone)
+        stopped = figure(ask("checkpoint", "checkpoint"))
+        print(f"bare loop {loops}, trainer {trainers}, two ranks {both:.1f}, two alone {together:.1f} samples/s")
+        print(f"a checkpoint stops training for {stopped:.3f} s")
+        gpu = on_gpu(folder / "shards", folder / "gpu", given.width, given.steps)
+    print(
+        json.dumps(
+            {
+                "vs_bare_loop": round(max(trainers) / max(loops), 3),
+                "two_ranks_vs_two_alone": round(both / together, 3),
+                "checkpoint_share": round(stopped / TrainSettings().checkpoint_seconds, 5),
+                **gpu,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

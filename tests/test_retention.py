@@ -1,0 +1,84 @@
+"""Retention: what earlier heads say moves less where a later stage holds on to it."""
+
+import pytest
+import torch
+
+from dist_vad.config import TaskSettings
+from dist_vad.curriculum import plan
+from dist_vad.model import Network
+from dist_vad.retention import RETAINED
+from dist_vad.stage_module import StageModule, freeze_unused
+from dist_vad.tasks import TASKS, Inputs
+
+
+def samples(count: int = 8) -> Inputs:
+    generator = torch.Generator().manual_seed(0)
+    clip = torch.rand(count, 3, 5, 16, 16, generator=generator)
+    return Inputs(clip, torch.rand(count, 6, generator=generator), torch.arange(count) % 2)
+
+
+def moved(retain: str) -> float:
+    """How far the prediction head's measurements move while `virtual` is learned for a few steps."""
+    network = Network(width=4, embedding=8, scene_size=6, seed=0)
+    prediction, inputs = TASKS["prediction"](TaskSettings()), samples()
+
+    def measured() -> torch.Tensor:
+        with torch.no_grad():
+            return prediction.measure(network.backbone, network.heads["perception"], inputs)
+
+    before = measured()
+    tasks = ["virtual", "prediction"] if retain == "replay" else ["virtual"]
+    module = StageModule(network, tasks, TaskSettings(), distill=retain == "distill")
+    optimizer = torch.optim.AdamW(module.parameters(), lr=3e-3)
+    draws = {"virtual": torch.rand(8, 5), "prediction": torch.zeros(8, 0)}
+    for _ in range(15):
+        losses = module({"virtual": inputs, "cube": inputs}, draws)
+        total = sum((10.0 if name == RETAINED else 1.0) * loss.mean() for name, loss in losses.items())
+        optimizer.zero_grad()
+        torch.as_tensor(total).backward()
+        optimizer.step()
+    if retain == "replay":  # its error may fall, and should not rise
+        return float((measured() - before).clamp(min=0).mean())
+    return float((measured() - before).abs().mean())
+
+
+@pytest.mark.parametrize("retain", ["distill", "replay"])
+def test_an_earlier_heads_measurements_move_less_with_retention_than_without(retain):
+    assert moved(retain) < 0.5 * moved("none")
+
+
+def test_the_teacher_is_neither_trained_nor_saved():
+    network = Network(width=4, embedding=8, scene_size=6, seed=0)
+    plain = StageModule(network, ["virtual"], TaskSettings())
+    module = StageModule(network, ["virtual"], TaskSettings(), distill=True)
+    assert module.state_dict().keys() == plain.state_dict().keys()
+    assert len(list(module.parameters())) == len(list(plain.parameters()))
+
+
+def test_parameters_that_no_loss_depends_on_are_frozen():
+    network = Network(width=4, embedding=8, scene_size=6, seed=0)
+    network.heads["inference"].spare = torch.nn.Linear(3, 3)
+    module = StageModule(network, ["virtual"], TaskSettings())
+    flops = freeze_unused(module, {"virtual": samples(1)}, {"virtual": torch.rand(1, 5)})
+    frozen = {name for name, p in module.named_parameters() if not p.requires_grad}
+    assert frozen == {"heads.inference.spare.weight", "heads.inference.spare.bias"}
+    assert flops > 0 and all(p.grad is None for p in module.parameters())
+
+
+def test_replay_adds_the_earlier_tasks_with_their_weight_and_data(tiny_settings):
+    tiny_settings.curriculum["inference"].retain = "replay"
+    tiny_settings.curriculum["inference"].retain_weight = 0.25
+    stage = plan(tiny_settings)[-1]
+    assert stage.weights == {"virtual": 1, "prediction": 0.25, "semantic_reconstruction": 0.25}
+    assert stage.kinds == ["cube", "virtual"]
+    assert stage.recipe["data"].keys() == {"cube", "virtual"}
+
+
+def test_settings_that_are_not_used_leave_the_names_of_states_as_they_were(tiny_settings):
+    before = [stage.key for stage in plan(tiny_settings)]
+    tiny_settings.curriculum["perception"].retain = "distill"  # the first stage has nothing to retain
+    assert [stage.key for stage in plan(tiny_settings)] == before
+    assert not {"retain", "retain_weight", "ema", "keep"} & plan(tiny_settings)[0].recipe["stage"].keys()
+    tiny_settings.curriculum["comprehension"].ema = 0.9
+    changed = [stage.key for stage in plan(tiny_settings)]
+    assert changed[0] == before[0] and changed[1] != before[1] and changed[2] != before[2]
