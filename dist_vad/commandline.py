@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One option of an entry point that is no setting of the run."""
+    """One option of an entry point that is no setting of the run; of type bool, it is a switch."""
 
     name: str
     type: Any
@@ -37,7 +37,10 @@ def parse(
     parser.add_argument("--config", action="config", help="YAML file with settings; options after it override it")
     parser.add_class_arguments(settings, sub_configs=True)
     for option in options:
-        parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
+        how: dict[str, Any] = (
+            {"action": "store_true"} if option.type is bool else {"type": option.type, "default": option.default}
+        )
+        parser.add_argument(f"--{option.name}", help=option.help, **how)
     arguments = sys.argv[1:]
     if not any(a.split("=")[0] in ("--config", "--help", "-h") for a in arguments):
         arguments = ["--config", str(default_config), *arguments]
@@ -48,4 +51,5 @@ def parse(
         chosen = settings(**{name: values[name] for name in names})
     except ValueError as error:
         raise InputError(f"{error}") from error
-    return chosen, Namespace(**{option.name: values[option.name] for option in options})
+    keys = [option.name.replace("-", "_") for option in options]
+    return chosen, Namespace(**{key: values[key] for key in keys})

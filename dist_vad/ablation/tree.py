@@ -82,6 +82,11 @@ class Tree:
         users = [b.row.name for b in self.branches if node in b.stages or node == b.simultaneous]
         return list(dict.fromkeys(users))
 
+    def depth_first(self, parent: str | None = None) -> list[str]:
+        """All ids, each parent right before its children, or those below a parent."""
+        below = [node.id for node in self.nodes.values() if node.parent == parent]
+        return [each for node in below for each in [node, *self.depth_first(node)]]
+
     def descent(self, node: str) -> list[str]:
         """The ids from the beginning to a stage."""
         parent = self.nodes[node].parent
