@@ -124,7 +124,9 @@ class Record:
     def _how(self, subject: list) -> str:
         """Digest of all that decides what is measured of a subject."""
         data = [manifest.content_digest for manifest in self._manifests]
-        settings = [dataclasses.asdict(part) for part in (self.settings.score, self.settings.task, self.settings.evaluate)]
+        settings = [
+            dataclasses.asdict(part) for part in (self.settings.score, self.settings.task, self.settings.evaluate)
+        ]
         return digest([SCORING_VERSION, subject, settings, data])[:12]
 
     @cached_property
