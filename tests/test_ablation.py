@@ -1,0 +1,147 @@
+"""The ablation as one job: it trains what is missing and nothing twice, and says what it does not know."""
+
+import json
+from pathlib import Path
+
+import pytest
+from launching import run, succeed
+
+from dist_vad.ablation.table import Figure, Line, Table, claims, summary
+from dist_vad.ablation.text import format_table
+from dist_vad.config import Settings
+from dist_vad.config_ablation import AblationSettings, RowSettings
+
+ROWS = [
+    {"curriculum": "pre > sr", "paper": {"Campus": [57.9, 66.2, 66.2]}, "paper_simultaneous": {"Campus": 60.0}},
+    {"curriculum": "pre > virtual", "name": "without sr"},
+]
+
+
+@pytest.fixture(scope="module")
+def table(tiny_config, tmp_path_factory) -> Path:
+    """A table of two rows on the tiny data set: three stages in the tree, and two simultaneous ones."""
+    folder = tmp_path_factory.mktemp("ablation")
+    base = json.loads(tiny_config.read_text())
+    base |= {"run": str(folder / "run"), "curriculum": "pre", "evaluate": {"resamples": 50}}
+    base["stage"] = {"steps": 4, "global_batch": 8, "learning_rate": 1e-3, "validate_every": 0}
+    base["train"] = {"cpu_threads": 1}
+    (folder / "base.yaml").write_text(json.dumps(base))
+    settings = {"table": "two", "base": "base.yaml", "simultaneous": True, "rows": ROWS}
+    (folder / "two.yaml").write_text(json.dumps(settings))
+    return folder / "two.yaml"
+
+
+def listed(table: Path) -> list[dict]:
+    """What the job says of its stages."""
+    return json.loads(succeed("launch/ablation.py", "--config", str(table), "--list", "json"))
+
+
+def times(folder: Path, pattern: str) -> dict[str, int]:
+    """File -> when it was written."""
+    return {str(path): path.stat().st_mtime_ns for path in folder.glob(pattern)}
+
+
+def test_each_stage_is_trained_once_and_the_table_is_filled(table):
+    folder = table.parent / "run"
+    stages = listed(table)
+    assert [stage["name"] for stage in stages] == [
+        "prediction",
+        "semantic_reconstruction",
+        "pre+sr",
+        "virtual",
+        "pre+virtual",
+    ]
+    assert [stage["parent"] for stage in stages] == [None, stages[0]["key"], None, stages[0]["key"], None]
+    assert not any(stage["done"] for stage in stages)
+    done = run("launch/ablation.py", "--config", str(table), "--stage", stages[1]["key"])
+    assert done.returncode != 0 and f"train it first with --stage {stages[0]['key']}" in done.stderr
+
+    # One stage by its key, one row by its name, and then the rest.
+    succeed("launch/ablation.py", "--config", str(table), "--stage", stages[0]["key"])
+    assert [stage["done"] for stage in listed(table)] == [True, False, False, False, False]
+    first = times(folder, "states/*/state.json")
+    succeed("launch/ablation.py", "--config", str(table), "--only", "without sr")
+    assert [stage["done"] for stage in listed(table)] == [True, False, False, True, True]
+    shown = succeed("launch/ablation.py", "--config", str(table))
+    assert "57.9 / 66.2 / 66.2  60.0" in shown
+    states, measured = times(folder, "states/*/state.json"), times(folder, "ablation/measured/*.json")
+    assert len(states) == 5 and first.items() <= states.items() and len(measured) == 5 + 1
+
+    results = json.loads((folder / "ablation/two.json").read_text())
+    for row in results["rows"]:
+        figures = [*(some for some in row["phases"] if some), row["final"], row["simultaneous"]]
+        assert all(0 <= some["low"] <= some["mean"] <= some["high"] <= 100 for some in figures)
+    assert results["without_learning"].keys() >= {"box_width", "untrained network, fused"}
+    assert "<html" in (folder / "ablation/two.html").read_text()
+
+    # Started again: nothing is trained, nothing is measured, and the dry run knows it.
+    assert "nothing is left to do" in succeed("launch/ablation.py", "--config", str(table), "--dry-run")
+    succeed("launch/ablation.py", "--config", str(table))
+    assert times(folder, "states/*/state.json") == states
+    assert times(folder, "ablation/measured/*.json") == measured
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--only", "pre > jig"], "allowed: pre > sr; without sr"),
+        (["--stage", "abc"], "--stage is 'abc'; allowed: "),
+        (["--seeds", "0,one"], "--seeds is '0,one'; allowed: whole numbers"),
+        (["--list", "xml"], "allowed: json"),
+    ],
+)
+def test_a_wrong_choice_is_refused(monkeypatch, capfd, table, arguments, message):
+    from launch import ablation
+
+    monkeypatch.setattr("sys.argv", ["ablation.py", "--config", str(table), *arguments])
+    with pytest.raises(SystemExit) as stopped:
+        ablation.main()
+    assert stopped.value.code == 2 and message in capfd.readouterr().err
+
+
+def test_a_row_that_lacks_something_is_left_out_with_the_reason(monkeypatch, capfd, table):
+    from dist_vad.ablation import record
+    from dist_vad.errors import InputError
+    from launch import ablation
+
+    def check(settings: Settings) -> None:
+        if "virtual" in settings.curriculum:
+            raise InputError("virtual needs a file that is not there")
+
+    monkeypatch.setattr(record, "check_tasks", check)
+    monkeypatch.setattr("sys.argv", ["ablation.py", "--config", str(table), "--dry-run"])
+    ablation.main()
+    said = capfd.readouterr().out
+    assert "2 rows: 3 of 4 stages" in said and "2 more for 2 simultaneous columns" in said
+    assert "not run: without sr: virtual needs a file that is not there" in said
+    assert said.count("left out") == 2, "its own stage, and its simultaneous column"
+
+
+def test_an_interval_over_seeds_is_students_and_a_missing_seed_is_no_figure():
+    rows = [{"micro_auc": auc, "micro_auc_interval": [0.5, 0.9]} for auc in (0.70, 0.74, 0.72)]
+    figure = summary([*rows])
+    assert figure is not None and figure.seeds == 3
+    assert figure.mean == pytest.approx(72) and figure.high == pytest.approx(72 + 4.303 * 2 / 3**0.5, abs=0.01)
+    assert summary([rows[0]]) == Figure(70.0, 50.0, 90.0, 1)
+    assert summary([*rows, None]) is None and summary([]) is None
+
+
+def test_the_table_says_where_the_papers_order_does_not_show():
+    def line(name: str, phases: list[float], beside: float, paper: list[float | None], sim: float) -> Line:
+        row = RowSettings(curriculum=name, paper={"Campus": paper}, paper_simultaneous={"Campus": sim})
+        figures = tuple(Figure(auc, auc - 1, auc + 1, 1) for auc in phases)
+        return Line(row, figures, figures[-1], Figure(beside, None, None, 1), None)
+
+    lines = [
+        line("pre > sr", [60, 70, 70], 65, [57.9, 66.2, 66.2], 60.0),
+        line("sr > pre", [60, 59, 59], 65, [65.4, 64.8, 66.1], 67.2),
+        line("virtual > sr", [50, 51, 52], 65, [None, 58.1, 64.3], 64.2),
+        line("rec > jig", [50, 51, 53], 40, [55.1, 71.2, 72.1], 68.0),
+    ]
+    settings = AblationSettings(rows=[some.row for some in lines], simultaneous=True)
+    said = claims(Table(settings, "plaza", [0], lines))
+    assert said[0] == "progressive learning ends above simultaneous in 2 of 4 rows; in the paper, on Campus, in 3 of 4"
+    assert said[1] == "the AUC never falls from phase to phase in 3 of 4 rows"
+    assert said[2].startswith("rank correlation of the rows' final AUCs with the paper's on Campus: -0.20")
+    shown = format_table(Table(settings, "plaza", [0], lines))
+    assert "- / 58.1 / 64.3  64.2" in shown and all(sentence in shown for sentence in said)
