@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
-from launching import run, succeed
+import torch
 
+from dist_vad.ablation import record
 from dist_vad.ablation.table import Figure, Line, Table, claims, summary
 from dist_vad.ablation.text import format_table
 from dist_vad.config import Settings
 from dist_vad.config_ablation import AblationSettings, RowSettings
+from dist_vad.errors import InputError
+from launch import ablation
 
 ROWS = [
     {"curriculum": "pre > sr", "paper": {"Campus": [57.9, 66.2, 66.2]}, "paper_simultaneous": {"Campus": 60.0}},
@@ -31,9 +34,19 @@ def table(tiny_config, tmp_path_factory) -> Path:
     return folder / "two.yaml"
 
 
-def listed(table: Path) -> list[dict]:
-    """What the job says of its stages."""
-    return json.loads(succeed("launch/ablation.py", "--config", str(table), "--list", "json"))
+@pytest.fixture
+def job(monkeypatch, capfd, table):
+    """The job as a command on that table, in this process: its arguments in, what it printed out."""
+    threads = torch.get_num_threads()
+
+    def started(*arguments: str) -> str:
+        monkeypatch.setattr("sys.argv", ["ablation.py", "--config", str(table), *arguments])
+        capfd.readouterr()
+        ablation.main()
+        return capfd.readouterr().out
+
+    yield started
+    torch.set_num_threads(threads)
 
 
 def times(folder: Path, pattern: str) -> dict[str, int]:
@@ -41,9 +54,13 @@ def times(folder: Path, pattern: str) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.glob(pattern)}
 
 
-def test_each_stage_is_trained_once_and_the_table_is_filled(table):
+def test_each_stage_is_trained_once_and_the_table_is_filled(table, job, capfd):
     folder = table.parent / "run"
-    stages = listed(table)
+
+    def listed() -> list[dict]:
+        return json.loads(job("--list", "json"))
+
+    stages = listed()
     assert [stage["name"] for stage in stages] == [
         "prediction",
         "semantic_reconstruction",
@@ -53,16 +70,17 @@ def test_each_stage_is_trained_once_and_the_table_is_filled(table):
     ]
     assert [stage["parent"] for stage in stages] == [None, stages[0]["key"], None, stages[0]["key"], None]
     assert not any(stage["done"] for stage in stages)
-    done = run("launch/ablation.py", "--config", str(table), "--stage", stages[1]["key"])
-    assert done.returncode != 0 and f"train it first with --stage {stages[0]['key']}" in done.stderr
+    with pytest.raises(SystemExit):
+        job("--stage", stages[1]["key"])
+    assert f"train it first with --stage {stages[0]['key']}" in capfd.readouterr().err
 
     # One stage by its key, one row by its name, and then the rest.
-    succeed("launch/ablation.py", "--config", str(table), "--stage", stages[0]["key"])
-    assert [stage["done"] for stage in listed(table)] == [True, False, False, False, False]
+    job("--stage", stages[0]["key"])
+    assert [stage["done"] for stage in listed()] == [True, False, False, False, False]
     first = times(folder, "states/*/state.json")
-    succeed("launch/ablation.py", "--config", str(table), "--only", "without sr")
-    assert [stage["done"] for stage in listed(table)] == [True, False, False, True, True]
-    shown = succeed("launch/ablation.py", "--config", str(table))
+    job("--only", "without sr")
+    assert [stage["done"] for stage in listed()] == [True, False, False, True, True]
+    shown = job()
     assert "57.9 / 66.2 / 66.2  60.0" in shown
     states, measured = times(folder, "states/*/state.json"), times(folder, "ablation/measured/*.json")
     assert len(states) == 5 and first.items() <= states.items() and len(measured) == 5 + 1
@@ -75,8 +93,8 @@ def test_each_stage_is_trained_once_and_the_table_is_filled(table):
     assert "<html" in (folder / "ablation/two.html").read_text()
 
     # Started again: nothing is trained, nothing is measured, and the dry run knows it.
-    assert "nothing is left to do" in succeed("launch/ablation.py", "--config", str(table), "--dry-run")
-    succeed("launch/ablation.py", "--config", str(table))
+    assert "nothing is left to do" in job("--dry-run")
+    job()
     assert times(folder, "states/*/state.json") == states
     assert times(folder, "ablation/measured/*.json") == measured
 
@@ -90,28 +108,19 @@ def test_each_stage_is_trained_once_and_the_table_is_filled(table):
         (["--list", "xml"], "allowed: json"),
     ],
 )
-def test_a_wrong_choice_is_refused(monkeypatch, capfd, table, arguments, message):
-    from launch import ablation
-
-    monkeypatch.setattr("sys.argv", ["ablation.py", "--config", str(table), *arguments])
+def test_a_wrong_choice_is_refused(job, capfd, arguments, message):
     with pytest.raises(SystemExit) as stopped:
-        ablation.main()
+        job(*arguments)
     assert stopped.value.code == 2 and message in capfd.readouterr().err
 
 
-def test_a_row_that_lacks_something_is_left_out_with_the_reason(monkeypatch, capfd, table):
-    from dist_vad.ablation import record
-    from dist_vad.errors import InputError
-    from launch import ablation
-
+def test_a_row_that_lacks_something_is_left_out_with_the_reason(monkeypatch, job):
     def check(settings: Settings) -> None:
         if "virtual" in settings.curriculum:
             raise InputError("virtual needs a file that is not there")
 
     monkeypatch.setattr(record, "check_tasks", check)
-    monkeypatch.setattr("sys.argv", ["ablation.py", "--config", str(table), "--dry-run"])
-    ablation.main()
-    said = capfd.readouterr().out
+    said = job("--dry-run")
     assert "2 rows: 3 of 4 stages" in said and "2 more for 2 simultaneous columns" in said
     assert "not run: without sr: virtual needs a file that is not there" in said
     assert said.count("left out") == 2, "its own stage, and its simultaneous column"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from dist_vad.config import LearningSettings, Settings, StageSettings
 from dist_vad.config_ablation import AblationSettings, RowSettings
 from dist_vad.config_curriculum import write_line
+from dist_vad.curriculum import loss_weights
 from dist_vad.model import PHASES
 from dist_vad.stages import short, stage_name, stages_of
 from dist_vad.storage import digest
@@ -37,7 +38,9 @@ class Node:
     @property
     def samples(self) -> int:
         """Samples that pass through a loss: each counts once for every task that learns from it."""
-        return self.stage.steps * self.stage.global_batch * len(self.stage.tasks)
+        curriculum = self.settings.curriculum
+        assert isinstance(curriculum, dict), "nodes hold their stages in full"
+        return samples_of(list(curriculum.values()))[-1]
 
 
 @dataclass(frozen=True)
@@ -118,9 +121,17 @@ def simultaneous(stages: dict[str, StageSettings], how: LearningSettings, budget
     if budget == "steps":
         steps = sum(stage.steps for stage in some)
     else:
-        samples = sum(stage.steps * stage.global_batch * len(stage.tasks) for stage in some)
-        steps = max(1, round(samples / (how.global_batch * len(tasks))))
+        steps = max(1, round(sum(samples_of(some)) / (how.global_batch * len(tasks))))
     return StageSettings(**{**dataclasses.asdict(how), "tasks": tasks, "steps": steps})
+
+
+def samples_of(stages: list[StageSettings]) -> list[int]:
+    """Of each stage of a curriculum, the samples that pass through the losses of its tasks, replayed ones too."""
+    found, earlier = [], ()
+    for stage in stages:
+        found.append(stage.steps * stage.global_batch * len(loss_weights(stage, earlier)))
+        earlier = (*earlier, *stage.tasks)
+    return found
 
 
 def by_phase(stages: list[StageSettings]) -> tuple[int | None, ...]:
