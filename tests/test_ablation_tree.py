@@ -105,6 +105,14 @@ def test_figures_by_phase_stand_where_the_paper_has_them(tasks, columns):
     assert by_phase([StageSettings(tasks={names[task]: 1}) for task in tasks.split()]) == columns
 
 
+def test_every_stage_has_a_label_of_its_own():
+    for number in (2, 3, 4, 5):
+        table = paper_table(number)
+        nodes = grow(table, table.rows, [0, 1]).nodes.values()
+        labels = {node.label for node in nodes}
+        assert len(labels) == len(nodes) and not any(set(label) & set(" >*/") for label in labels)
+
+
 def test_rows_of_the_same_name_are_refused():
     with pytest.raises(ValueError, match="rows is"):
         AblationSettings(rows=[RowSettings(curriculum="pre"), RowSettings(curriculum="pre")])

@@ -7,7 +7,7 @@ from typing import Any
 from plotly.offline import get_plotlyjs
 
 from dist_vad import report
-from dist_vad.ablation.table import SMOOTHING, Figure, Line, Table, claims
+from dist_vad.ablation.table import Figure, Line, Table, claims
 from dist_vad.report.markup import NOTHING, script_json, text, tree
 from dist_vad.storage import write_bytes
 
@@ -22,7 +22,7 @@ def write_page(path: Path, table: Table, provenance: dict[str, Any]) -> None:
 
 def render(table: Table, provenance: dict[str, Any]) -> str:
     """The whole page as HTML."""
-    shown = f"scorer <em>{text(table.settings.scorer)}</em>, smoothing {SMOOTHING}"
+    shown = f"scorer <em>{text(table.settings.scorer)}</em>, smoothing {text(table.smoothing)}"
     return Template(TEMPLATE.read_text()).substitute(
         style=STYLE.read_text(),
         title=text(table.settings.title or table.settings.table),
@@ -31,7 +31,7 @@ def render(table: Table, provenance: dict[str, Any]) -> str:
         claims="".join(f"<li>{text(claim)}</li>" for claim in claims(table)),
         table=_table(table),
         notes="".join(
-            f"<li>Not run: {text(line.row.name)}: {text(line.left_out)}</li>" for line in table.lines if line.left_out
+            f"<li>Not run: {text('; '.join(rows))}: {text(why)}</li>" for why, rows in table.left_out.items()
         ),
         baselines=text(", ".join(f"{name} {auc:.1f}" for name, auc in table.without_learning.items()) or NOTHING),
         no_chart="" if table.settings.simultaneous else "hidden",

@@ -50,7 +50,8 @@ class Record:
     def stage(self, node: str) -> Stage:
         """The stage with its key, which depends on the shards. Raises InputError where they are missing."""
         if node not in self._stages:
-            self._stages[node] = plan(self.tree.nodes[node].settings)[-1]
+            made = plan(self.tree.nodes[node].settings)[-1]
+            self._stages[node] = dataclasses.replace(made, name=self.tree.nodes[node].label)
         return self._stages[node]
 
     def state(self, node: str) -> State | None:

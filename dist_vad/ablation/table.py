@@ -15,8 +15,6 @@ from dist_vad.ablation.tree import Branch
 from dist_vad.config_ablation import AblationSettings, RowSettings
 from dist_vad.model import PHASES
 
-SMOOTHING = "median17"
-
 
 @dataclass(frozen=True)
 class Figure:
@@ -55,9 +53,23 @@ class Table:
     """Baseline -> micro AUC in percent."""
 
     @property
+    def smoothing(self) -> str:
+        """Of frame scores over time."""
+        return self.settings.base.evaluate.smoothing
+
+    @property
     def paper(self) -> list[str]:
         """Data sets of which the paper has figures."""
         return list(dict.fromkeys(name for line in self.lines for name in line.row.paper))
+
+    @property
+    def left_out(self) -> dict[str, list[str]]:
+        """Why rows cannot be run -> their names."""
+        reasons: dict[str, list[str]] = {}
+        for line in self.lines:
+            if line.left_out:
+                reasons.setdefault(line.left_out, []).append(line.row.name)
+        return reasons
 
 
 def fill(settings: AblationSettings, record: Record) -> Table:
@@ -69,7 +81,7 @@ def fill(settings: AblationSettings, record: Record) -> Table:
 
     def figure(some: list[Branch], node_of: Callable[[Branch], str | None]) -> Figure | None:
         nodes = [node_of(branch) for branch in some]
-        return summary([row_of(known.get(node or ""), settings.scorer) for node in nodes])
+        return summary([row_of(known.get(node or ""), settings) for node in nodes])
 
     def column(number: int) -> Callable[[Branch], str | None]:
         return lambda branch: None if (stage := branch.columns[number]) is None else branch.stages[stage]
@@ -84,14 +96,15 @@ def fill(settings: AblationSettings, record: Record) -> Table:
         )
         for name, some in branches.items()
     ]
-    baselines = _baselines(record.baselines() or [], settings.scorer)
+    baselines = _baselines(record.baselines() or [], settings)
     seeds = list(dict.fromkeys(branch.seed for branch in record.tree.branches))
     return Table(settings, record.dataset, seeds, lines, baselines)
 
 
-def row_of(rows: ROWS | None, scorer: str) -> dict[str, Any] | None:
+def row_of(rows: ROWS | None, settings: AblationSettings) -> dict[str, Any] | None:
     """The row that the table shows, under the first ground truth."""
-    chosen = [row for row in rows or [] if (row["scorer"], row["smoothing"]) == (scorer, SMOOTHING)]
+    shown = (settings.scorer, settings.base.evaluate.smoothing)
+    chosen = [row for row in rows or [] if (row["scorer"], row["smoothing"]) == shown]
     return chosen[0] if chosen and chosen[0]["micro_auc"] is not None else None
 
 
@@ -140,7 +153,7 @@ def table_json(table: Table) -> dict[str, Any]:
         "title": table.settings.title,
         "dataset": table.dataset,
         "scorer": table.settings.scorer,
-        "smoothing": SMOOTHING,
+        "smoothing": table.smoothing,
         "seeds": table.seeds,
         "rows": [dataclasses.asdict(line) for line in table.lines],
         "without_learning": table.without_learning,
@@ -154,11 +167,11 @@ def _paper_wins(table: Table, name: str) -> str:
     return f"; in the paper, on {name}, in {wins} of {len(rows)}" if rows else ""
 
 
-def _baselines(rows: ROWS, scorer: str) -> dict[str, float]:
+def _baselines(rows: ROWS, settings: AblationSettings) -> dict[str, float]:
     found: dict[str, float] = {}
     for row in rows:
         untrained = row["phase"] == "untrained"
-        auc = row["micro_auc"] if row["smoothing"] == SMOOTHING else None
-        if auc is not None and (not untrained or row["scorer"] == scorer):
-            found.setdefault(f"untrained network, {scorer}" if untrained else row["scorer"], 100 * auc)
+        auc = row["micro_auc"] if row["smoothing"] == settings.base.evaluate.smoothing else None
+        if auc is not None and (not untrained or row["scorer"] == settings.scorer):
+            found.setdefault(f"untrained network, {settings.scorer}" if untrained else row["scorer"], 100 * auc)
     return found

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dist_vad.ablation.record import Record
-from dist_vad.ablation.table import SMOOTHING, Figure, Line, Table, claims
+from dist_vad.ablation.table import Figure, Line, Table, claims
 from dist_vad.ablation.tree import Node
 
 NOTHING = "-"
@@ -91,7 +91,7 @@ def format_table(table: Table) -> str:
     seeds = ", ".join(map(str, table.seeds))
     lines = [
         f"{table.settings.table}: {table.settings.title}",
-        f"{table.dataset}, micro AUC in %, {table.settings.scorer}, {SMOOTHING}, seed {seeds}; right: the paper",
+        f"{table.dataset}, micro AUC in %, {table.settings.scorer}, {table.smoothing}, seed {seeds}; right: the paper",
         "  ".join(["curriculum".ljust(width), *heads]).rstrip(),
     ]
     rule = "-" * max(map(len, lines))
@@ -102,7 +102,7 @@ def format_table(table: Table) -> str:
         aucs = ", ".join(f"{name} {auc:.1f}" for name, auc in table.without_learning.items())
         lines.append(f"without learning: {aucs}")
     lines += claims(table)
-    lines += [f"not run: {line.row.name}: {line.left_out}" for line in table.lines if line.left_out]
+    lines += [f"not run: {'; '.join(rows)}: {why}" for why, rows in table.left_out.items()]
     return "\n".join(lines)
 
 

@@ -29,6 +29,12 @@ class Node:
     """A run whose curriculum ends with this stage."""
 
     @property
+    def label(self) -> str:
+        """What tells it from the other stages of the tree in names of folders and curves: pre.sr.virtual."""
+        line = self.line.replace(" > ", ".").replace(" ", "").replace("*", "x")
+        return line + (f".seed{self.settings.seed}" if self.settings.seed else "")
+
+    @property
     def stage(self) -> StageSettings:
         """The stage that is trained here."""
         curriculum = self.settings.curriculum
