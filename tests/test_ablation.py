@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from launching import ROOT
+from tiny_clip import make_tiny_clip
 
 from dist_vad.ablation import record
 from dist_vad.ablation.table import Figure, Line, Table, claims, summary
@@ -122,7 +124,7 @@ def test_a_row_that_lacks_something_is_left_out_with_the_reason(monkeypatch, job
     monkeypatch.setattr(record, "check_tasks", check)
     said = job("--dry-run")
     assert "2 rows: 3 of 4 stages" in said and "2 more for 2 simultaneous columns" in said
-    assert "not run: without sr: virtual needs a file that is not there" in said
+    assert "without sr: not run: virtual needs a file that is not there" in said
     assert said.count("left out") == 2, "its own stage, and its simultaneous column"
 
 
@@ -154,3 +156,26 @@ def test_the_table_says_where_the_papers_order_does_not_show():
     assert said[2].startswith("rank correlation of the rows' final AUCs with the paper's on Campus: +0.40")
     shown = format_table(Table(settings, "plaza", [0], lines))
     assert "- / 58.1 / 64.3  64.2" in shown and all(sentence in shown for sentence in said)
+
+
+@pytest.mark.slow
+def test_table_3_trains_31_stages_and_11_beside_them_and_then_none(tiny_config, monkeypatch, capfd, tmp_path):
+    """All thirteen rows, with a CLIP that is fit for the machinery alone."""
+    base = json.loads(tiny_config.read_text())
+    base |= {"run": str(tmp_path / "run"), "curriculum": "pre", "evaluate": {"resamples": 0}}
+    base |= {"task": make_tiny_clip(tmp_path), "train": {"cpu_threads": 1}, "score": {"batch": 16, "calibration": 32}}
+    base["stage"] = {"steps": 2, "global_batch": 8, "validate_every": 0}
+    (tmp_path / "base.yaml").write_text(json.dumps(base))
+    arguments = ["--config", str(ROOT / "configs/ablation/table3.yaml"), "--base", str(tmp_path / "base.yaml")]
+    monkeypatch.setattr("sys.argv", ["ablation.py", *arguments])
+    ablation.main()
+    assert "13 rows: 31 of 45 stages" in capfd.readouterr().out
+    made = times(tmp_path / "run", "states/*/state.json")
+    assert len(made) == 31 + 11
+    results = json.loads((tmp_path / "run/ablation/table3.json").read_text())
+    assert all(row["final"] and row["simultaneous"] and not row["left_out"] for row in results["rows"])
+    marked = [row["row"]["name"] for row in results["rows"] if row["notes"]]
+    assert marked == ["rec > jig > vl", "rec > completion > vl"], "the figures of a toy CLIP mean nothing, and say so"
+    ablation.main()
+    assert "nothing is left to do" in capfd.readouterr().out
+    assert times(tmp_path / "run", "states/*/state.json") == made

@@ -9,22 +9,7 @@ from launching import ROOT
 from dist_vad.ablation.tree import Tree, by_phase, grow
 from dist_vad.config import LearningSettings, Settings, StageSettings
 from dist_vad.config_ablation import AblationSettings, RowSettings
-from dist_vad.tasks import TASKS, Task
-
-PAPER = {
-    "perception": {"prediction": "pre", "reconstruction": "rec", "classification": "cls"},
-    "comprehension": {"semantic_reconstruction": "sr", "jigsaw": "jig", "completion": "completion"},
-    "inference": {"virtual": "virtual", "pseudo": "pseudo", "vision_language": "vl"},
-}
-
-
-@pytest.fixture(autouse=True)
-def all_tasks(monkeypatch):
-    """Every task of the paper by name and phase: a tree needs no more of them."""
-    for phase, tasks in PAPER.items():
-        for name, alias in tasks.items():
-            made = type(name, (Task,), {"name": name, "alias": alias, "phase": phase, "kind": "cube"})
-            monkeypatch.setitem(TASKS, name, TASKS.get(name, made))
+from dist_vad.tasks import TASKS
 
 
 def paper_table(number: int) -> AblationSettings:
@@ -101,7 +86,7 @@ def test_the_simultaneous_column_has_the_budget_of_its_row(budget):
     ],
 )
 def test_figures_by_phase_stand_where_the_paper_has_them(tasks, columns):
-    names = {alias: name for some in PAPER.values() for name, alias in some.items()}
+    names = {task.alias: name for name, task in TASKS.items()}
     assert by_phase([StageSettings(tasks={names[task]: 1}) for task in tasks.split()]) == columns
 
 

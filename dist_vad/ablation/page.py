@@ -30,9 +30,7 @@ def render(table: Table, provenance: dict[str, Any]) -> str:
         meaning=f"Micro AUC in percent, {shown}, seed {', '.join(map(str, table.seeds))}.",
         claims="".join(f"<li>{text(claim)}</li>" for claim in claims(table)),
         table=_table(table),
-        notes="".join(
-            f"<li>Not run: {text('; '.join(rows))}: {text(why)}</li>" for why, rows in table.left_out.items()
-        ),
+        notes="".join(f"<li>{text(remark)}</li>" for remark in table.remarks),
         baselines=text(", ".join(f"{name} {auc:.1f}" for name, auc in table.without_learning.items()) or NOTHING),
         no_chart="" if table.settings.simultaneous else "hidden",
         provenance=tree(provenance),

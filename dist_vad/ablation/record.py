@@ -15,7 +15,7 @@ from dist_vad.stages import stage_name
 from dist_vad.state import State
 from dist_vad.storage import digest, write_json
 from dist_vad.store import open_store
-from dist_vad.tasks import TASKS
+from dist_vad.tasks import TASKS, make_tasks
 
 ROWS = list[dict[str, Any]]
 """Rows of the table of results, as `dist_vad.report.Row` has them."""
@@ -70,6 +70,14 @@ class Record:
         branches = [branch for branch in self.tree.branches if branch.row.name == row]
         nodes = {node for branch in branches for node in (*branch.stages, branch.simultaneous) if node}
         return all(self.measured(node) is not None for node in nodes)
+
+    def notes(self, row: str) -> tuple[str, ...]:
+        """What must be said beside the figures of a row."""
+        nodes = [
+            self.tree.nodes[node] for branch in self.tree.branches if branch.row.name == row for node in branch.stages
+        ]
+        tasks = make_tasks(dict.fromkeys(task for node in nodes for task in node.stage.tasks), self.settings.task)
+        return tuple(note for task in tasks.values() if (note := task.note()))
 
     @property
     def dataset(self) -> str:

@@ -39,6 +39,8 @@ class Line:
     simultaneous: Figure | None
     left_out: str | None
     """Why the row cannot be run."""
+    notes: tuple[str, ...] = ()
+    """What must be said beside its figures."""
 
 
 @dataclass(frozen=True)
@@ -63,13 +65,14 @@ class Table:
         return list(dict.fromkeys(name for line in self.lines for name in line.row.paper))
 
     @property
-    def left_out(self) -> dict[str, list[str]]:
-        """Why rows cannot be run -> their names."""
-        reasons: dict[str, list[str]] = {}
+    def remarks(self) -> list[str]:
+        """Which rows were not run, and what must be said of those that were, with the reasons."""
+        found: dict[str, list[str]] = {}
         for line in self.lines:
-            if line.left_out:
-                reasons.setdefault(line.left_out, []).append(line.row.name)
-        return reasons
+            reasons = [f"not run: {line.left_out}"] if line.left_out else line.notes
+            for reason in reasons:
+                found.setdefault(reason, []).append(line.row.name)
+        return [f"{'; '.join(rows)}: {reason}" for reason, rows in found.items()]
 
 
 def fill(settings: AblationSettings, record: Record) -> Table:
@@ -93,6 +96,7 @@ def fill(settings: AblationSettings, record: Record) -> Table:
             figure(some, lambda branch: branch.stages[-1]),
             figure(some, lambda branch: branch.simultaneous),
             record.left_out.get(name),
+            record.notes(name),
         )
         for name, some in branches.items()
     ]

@@ -20,7 +20,7 @@ def outline(record: Record) -> str:
     first += f"; {len(tree.beside)} more for {columns} simultaneous columns" if columns else ""
     lines = [first]
     lines += [_branch(record, tree.nodes[node]) for node in tree.depth_first()]
-    lines += [f"not run: {row}: {why}" for row, why in record.left_out.items()]
+    lines += [f"{row}: not run: {why}" for row, why in record.left_out.items()]
     return "\n".join([*lines, _rest(record)])
 
 
@@ -102,7 +102,7 @@ def format_table(table: Table) -> str:
         aucs = ", ".join(f"{name} {auc:.1f}" for name, auc in table.without_learning.items())
         lines.append(f"without learning: {aucs}")
     lines += claims(table)
-    lines += [f"not run: {'; '.join(rows)}: {why}" for why, rows in table.left_out.items()]
+    lines += table.remarks
     return "\n".join(lines)
 
 
