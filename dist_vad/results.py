@@ -66,9 +66,9 @@ def write_results(
 
 def rows_of(evaluation: Evaluation, subject: Subject) -> list[dict[str, Any]]:
     """What the table of results says of one subject, as JSON-able rows; undefined metrics are None."""
-    manifest, how, merged = evaluation.sets.test.manifest, evaluation.settings.evaluate, evaluation.merge(subject)
+    manifest, merged = evaluation.sets.test.manifest, evaluation.merge(subject)
     truths = manifest.ground_truths() or [""]
-    rows = [row for truth in truths for row in _rows(subject, merged, manifest.videos, truth, how)]
+    rows = [row for truth in truths for row in _rows(subject, merged, manifest.videos, truth, evaluation.settings)]
     return _without_nan([dataclasses.asdict(row) for row in rows])
 
 

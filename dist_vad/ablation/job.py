@@ -41,6 +41,7 @@ class Job:
 
     def run(self, nodes: list[str]) -> None:
         """Train and measure some stages, parents before their children; the table is shown after each row."""
+        self._check_parents(nodes)
         if self.record.baselines() is None:
             subjects = self._evaluation(nodes[0]).score_without_learning(self.record.tasks)
             if self.accelerator.is_main_process:
@@ -55,15 +56,19 @@ class Job:
         if not shown:
             self._show()
 
+    def _check_parents(self, nodes: list[str]) -> None:
+        """Refuse a stage whose parent has no state and gets none now."""
+        for node in (self.record.tree.nodes[node] for node in nodes):
+            if node.parent and node.parent not in nodes and self.record.state(node.parent) is None:
+                raise InputError(
+                    f"{node.line} starts from the state of {self.record.tree.nodes[node.parent].line}, which is not "
+                    f"finished; train it first with --stage {node.parent}"
+                )
+
     def _train(self, node: str) -> State:
         stage, settings = self.record.stage(node), self.record.tree.nodes[node].settings
         parent = self.record.tree.nodes[node].parent
         before = (self.states.get(parent) or self.record.state(parent)) if parent else None
-        if parent and before is None:
-            raise InputError(
-                f"{self.record.tree.nodes[node].line} starts from the state of {self.record.tree.nodes[parent].line}, "
-                f"which is not finished; train it first with --stage {parent}"
-            )
         resumed = (Path(settings.run) / "training" / stage.folder_name).exists()
         started = time.monotonic()
         self.accelerator.print(f"\ntraining {self.record.tree.nodes[node].line} (seed {settings.seed})")
