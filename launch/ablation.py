@@ -61,11 +61,11 @@ def main() -> None:
     table, options = parse(AblationSettings, "Train and measure a table.", CONFIGS / "ablation/table3.yaml", OPTIONS)
     tree = grow(table, table.rows, read_seeds(options.seeds, table.base.seed))
     record = open_record(tree)
-    chosen_stages(record, options.only, options.stage)
+    chosen = chosen_stages(record, options.only, options.stage)
     if options.list is not None:
         if options.list != "json":
             raise InputError(f"--list is {options.list!r}; allowed: json")
-        print(json.dumps(stages_json(record), indent=1))
+        print(json.dumps(stages_json(record, chosen), indent=1))
         return
     if int(os.environ.get("RANK", "0")) == 0:
         print(outline(record), flush=True)
@@ -74,7 +74,7 @@ def main() -> None:
     accelerator = open_run(table.base, record.needs)
     record = open_record(tree)  # the shards are there now
     job = Job(table, record, accelerator, lambda: provenance(table.base))
-    job.run(chosen_stages(record, options.only, options.stage))
+    job.run(chosen)
     accelerator.print(f"table: {record.folder / table.table}.json and .html")
     accelerator.end_training()
 

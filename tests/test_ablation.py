@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from launching import ROOT
+from launching import ROOT, succeed
 from tiny_clip import make_tiny_clip
 
 from dist_vad.ablation import record
@@ -29,7 +29,7 @@ def table(tiny_config, tmp_path_factory) -> Path:
     base = json.loads(tiny_config.read_text())
     base |= {"run": str(folder / "run"), "curriculum": "pre", "evaluate": {"resamples": 50}}
     base["stage"] = {"steps": 4, "global_batch": 8, "learning_rate": 1e-3, "validate_every": 0}
-    base["train"] = {"cpu_threads": 1}
+    base["train"] = {"cpu_threads": 1, "micro_batch": 4}
     (folder / "base.yaml").write_text(json.dumps(base))
     settings = {"table": "two", "base": "base.yaml", "simultaneous": True, "rows": ROWS}
     (folder / "two.yaml").write_text(json.dumps(settings))
@@ -156,6 +156,15 @@ def test_the_table_says_where_the_papers_order_does_not_show():
     assert said[2].startswith("rank correlation of the rows' final AUCs with the paper's on Campus: +0.40")
     shown = format_table(Table(settings, "plaza", [0], lines))
     assert "- / 58.1 / 64.3  64.2" in shown and all(sentence in shown for sentence in said)
+
+
+@pytest.mark.slow
+def test_two_ranks_make_the_table_of_one(table, job, tmp_path):
+    job()
+    arguments = ["--config", str(table), "--base.run", str(tmp_path)]
+    succeed("launch/ablation.py", *arguments, ranks=2)
+    one, two = (json.loads((run / "ablation/two.json").read_text()) for run in (table.parent / "run", tmp_path))
+    assert one["rows"] == two["rows"] and one["without_learning"] == two["without_learning"]
 
 
 @pytest.mark.slow

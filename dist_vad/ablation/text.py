@@ -24,9 +24,9 @@ def outline(record: Record) -> str:
     return "\n".join([*lines, _rest(record)])
 
 
-def stages_json(record: Record) -> list[dict[str, Any]]:
-    """The stages that can be trained, parents before their children, for programs that launch them one by one."""
-    nodes = [record.tree.nodes[node] for node in record.wanted]
+def stages_json(record: Record, chosen: list[str]) -> list[dict[str, Any]]:
+    """Some stages, parents before their children, for programs that launch them one by one."""
+    nodes = [record.tree.nodes[node] for node in chosen]
     return [
         {
             "key": node.id,
