@@ -165,7 +165,7 @@ def on_gpu(shards: Path, folder: Path, width: int, steps: int) -> dict[str, Any]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="What the trainer costs beside a bare loop.")
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)

@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One option of an entry point that is no setting of the run."""
+    """One option of an entry point that is no setting of the run; of type bool, it is a switch."""
 
     name: str
     type: Any
@@ -41,6 +41,8 @@ def parse(
     for option in options:
         if option.positional:
             parser.add_argument(option.name, nargs="*", type=option.type, default=option.default, help=option.help)
+        elif option.type is bool:
+            parser.add_argument(f"--{option.name}", action="store_true", help=option.help)
         else:
             parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
     arguments = sys.argv[1:]
@@ -53,7 +55,8 @@ def parse(
         chosen = settings(**{name: values[name] for name in names})
     except ValueError as error:
         raise InputError(f"{error}") from error
-    return chosen, Namespace(**{option.name: values[option.name] for option in options})
+    keys = [option.name.replace("-", "_") for option in options]
+    return chosen, Namespace(**{key: values[key] for key in keys})
 
 
 def settings_of(kind: type[T], values: dict[str, Any], where: object) -> T:

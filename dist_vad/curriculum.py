@@ -11,6 +11,7 @@ from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
 from dist_vad.shardset import ShardSet
 from dist_vad.stages import stages_of
+from dist_vad.state import STATE, State, read_state
 from dist_vad.storage import digest
 from dist_vad.store import LocalStore, Store, open_store
 from dist_vad.tasks import TASKS, Task, make_tasks
@@ -110,6 +111,12 @@ def _recipe(stage: StageSettings, earlier: tuple[str, ...]) -> dict[str, Any]:
         if values[key] == unused:
             del values[key]
     return values
+
+
+def finished_state(settings: Settings, stage: Stage) -> State | None:
+    """The state that a stage has made, if it is finished; a stage of the same key may have borne another name."""
+    states = sorted((Path(settings.run) / "states").glob(f"*-{stage.key[:12]}/{STATE}"))
+    return read_state(states[0].parent) if states else None
 
 
 def shares(settings: Settings, global_batch: int, kind: str) -> list[tuple[Store, int]]:

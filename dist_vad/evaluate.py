@@ -93,6 +93,18 @@ class Evaluation:
         self.accelerator.wait_for_everyone()
         return subjects
 
+    def score_alone(self, state: State) -> Subject:
+        """Score the test set by one state, without its ancestors."""
+        return self._alone(self._score_network(state.stage, state.load(), state.tasks))
+
+    def score_without_learning(self, tasks: list[str]) -> list[Subject]:
+        """Score the test set by the baselines, and by the untrained network with the heads of some tasks."""
+        return [self._score_baselines(), self._alone(self._score_network(UNTRAINED, {}, tasks))]
+
+    def _alone(self, subject: Subject) -> Subject:
+        self.accelerator.wait_for_everyone()  # each rank has made its parts, of which any rank may read all
+        return subject
+
     def merge(self, subject: Subject) -> Merged:
         """Frame scores of a subject, and what else its parts tell. Raises InputError where a part is not whole."""
         merged = self._merge(subject, self.sets)

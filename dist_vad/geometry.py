@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from dist_vad.boxes import matches
 from dist_vad.rarity import Rarity
@@ -117,5 +117,5 @@ def _links(frames: np.ndarray, boxes: np.ndarray, stride: int) -> tuple[np.ndarr
 def _distances(memory: np.ndarray, features: np.ndarray) -> np.ndarray:
     """Mean distance of features [B, 5] to their nearest ones in memory [N, 5]: float64 [B]."""
     count = min(NEIGHBOURS, len(memory))
-    distance, _ = cKDTree(memory).query(features, k=count)
+    distance, _ = KDTree(memory).query(features, k=count)
     return distance.reshape(len(features), count).mean(axis=1)

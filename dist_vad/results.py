@@ -65,6 +65,14 @@ def write_results(
     return run / "report.html"
 
 
+def rows_of(evaluation: Evaluation, subject: Subject) -> list[dict[str, Any]]:
+    """What the table of results says of one subject, as JSON-able rows; undefined metrics are None."""
+    manifest, merged = evaluation.sets.test.manifest, evaluation.merge(subject)
+    truths = manifest.ground_truths() or [""]
+    rows = [row for truth in truths for row in _rows(subject, merged, manifest.videos, truth, evaluation.settings)]
+    return _without_nan([dataclasses.asdict(row) for row in rows])
+
+
 def _rows(
     subject: Subject, merged: Merged, videos: list[VideoInfo], ground_truth: str, settings: Settings
 ) -> list[Row]:

@@ -21,11 +21,11 @@ def stages_of(settings: Settings) -> dict[str, StageSettings]:
             name: dataclasses.replace(stage, tasks=_known(stage.tasks, f"curriculum.{name}.tasks"))
             for name, stage in settings.curriculum.items()
         }
-    changes = {_stage_name(_known(dict.fromkeys(key.split("+"), 1.0), "stages")): key for key in settings.stages}
+    changes = {stage_name(_known(dict.fromkeys(key.split("+"), 1.0), "stages")): key for key in settings.stages}
     found: dict[str, StageSettings] = {}
     for named in split_line(settings.curriculum):
         tasks = _known(named, "curriculum")
-        name = _stage_name(tasks)
+        name = stage_name(tasks)
         own = settings.stages[changes[name]] if name in changes else {}
         stage = _changed(StageSettings(tasks=tasks, **dataclasses.asdict(settings.stage)), own, name)
         before = sum(other.tasks.keys() == tasks.keys() for other in found.values())
@@ -54,6 +54,11 @@ def short(task: str) -> str:
     return TASKS[task].alias
 
 
+def stage_name(tasks: dict[str, float]) -> str:
+    """What a stage is called that learns these tasks."""
+    return next(iter(tasks)) if len(tasks) == 1 else "+".join(short(task) for task in tasks)
+
+
 def _known(named: dict[str, float], key: str) -> dict[str, float]:
     """Tasks, named in full or in short, in the order of TASKS. Raises InputError for an unknown one."""
     aliases = {short(name): name for name in TASKS}
@@ -63,10 +68,6 @@ def _known(named: dict[str, float], key: str) -> dict[str, float]:
         raise InputError(f"{key} names {unknown[0]!r}; allowed: {allowed}")
     full = {aliases.get(name, name): weight for name, weight in named.items()}
     return {task: full[task] for task in TASKS if task in full}
-
-
-def _stage_name(tasks: dict[str, float]) -> str:
-    return next(iter(tasks)) if len(tasks) == 1 else "+".join(short(task) for task in tasks)
 
 
 def _changed(stage: StageSettings, changes: dict[str, int | float | str], name: str) -> StageSettings:

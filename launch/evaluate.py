@@ -12,13 +12,13 @@ from accelerate import Accelerator
 
 from dist_vad.commandline import Option, parse
 from dist_vad.config import DataSettings, Settings
-from dist_vad.curriculum import plan
+from dist_vad.curriculum import finished_state, plan
 from dist_vad.errors import InputError, entry_point
 from dist_vad.evaluate import Evaluation
 from dist_vad.highlights import FrameReader
 from dist_vad.results import write_results
 from dist_vad.state import State, read_state
-from launch.session import DEFAULT_CONFIG, finished_state, open_run, provenance, training_needs
+from launch.session import DEFAULT_CONFIG, open_run, provenance, training_needs
 from shards.datasets import open_dataset
 
 STATE = Option("state", str | None, None, "folder of the state to evaluate; without it, the run's last finished one")

@@ -5,11 +5,11 @@ accelerate launch launch/phase.py [--config FILE] [--phase NAME] [--dotted.overr
 
 from dist_vad.commandline import Option, parse
 from dist_vad.config import Settings
-from dist_vad.curriculum import plan
+from dist_vad.curriculum import finished_state, plan
 from dist_vad.errors import InputError, entry_point
 from dist_vad.stages import stages_of
 from dist_vad.trainer import train_stage
-from launch.session import DEFAULT_CONFIG, finished_state, open_run, training_needs
+from launch.session import DEFAULT_CONFIG, open_run, training_needs
 
 PHASE = Option("phase", str | None, None, "name of the stage to train; without it, the first that is not finished")
 

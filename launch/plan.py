@@ -5,8 +5,7 @@ from pathlib import Path
 
 from dist_vad.checkpoint import CHECKPOINT
 from dist_vad.config import Settings
-from dist_vad.curriculum import Stage
-from launch.session import finished_state
+from dist_vad.curriculum import Stage, finished_state
 
 
 def plan_lines(settings: Settings, stages: list[Stage]) -> list[str]:

@@ -7,12 +7,12 @@ from accelerate import Accelerator
 
 from dist_vad.commandline import parse
 from dist_vad.config import Settings
-from dist_vad.curriculum import plan
+from dist_vad.curriculum import finished_state, plan
 from dist_vad.errors import entry_point
 from dist_vad.state import State
 from dist_vad.trainer import train_stage
 from launch.plan import plan_lines
-from launch.session import DEFAULT_CONFIG, finished_state, open_run, training_needs
+from launch.session import DEFAULT_CONFIG, open_run, training_needs
 
 
 def train_curriculum(settings: Settings, accelerator: Accelerator) -> State:

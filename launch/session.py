@@ -19,11 +19,10 @@ from accelerate import Accelerator
 from dist_vad.accelerators import make_accelerator
 from dist_vad.commandline import CONFIGS
 from dist_vad.config import Settings
-from dist_vad.curriculum import Stage, check_tasks
+from dist_vad.curriculum import check_tasks
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Manifest
 from dist_vad.stages import remarks, stages_of
-from dist_vad.state import STATE, State, read_state
 from dist_vad.storage import write_json
 from dist_vad.store import open_store
 from dist_vad.tasks import TASKS
@@ -41,12 +40,11 @@ def open_run(settings: Settings, needs: list[str]) -> Accelerator:
     Args:
         needs: shard sets such as `cube-train` that the caller is going to read.
     """
-    stages = stages_of(settings)
     check_tasks(settings)
     run = Path(settings.run)
     accelerator = make_accelerator(settings.train, run)
     if accelerator.is_main_process:
-        for remark in remarks(stages):
+        for remark in remarks(stages_of(settings)):
             print(f"remark: {remark}", flush=True)
         _make_missing_shards(settings, needs)
         _check_unchanged(settings, needs)
@@ -60,12 +58,6 @@ def training_needs(settings: Settings) -> list[str]:
     """The shard sets that the curriculum reads."""
     kinds = {TASKS[task].kind for stage in stages_of(settings).values() for task in stage.tasks}
     return ["cube-train", "cube-val", *(f"{kind}-train" for kind in sorted(kinds - {"cube"}))]
-
-
-def finished_state(settings: Settings, stage: Stage) -> State | None:
-    """The state that a stage has made, if it is finished; a stage of the same key may have borne another name."""
-    states = sorted((Path(settings.run) / "states").glob(f"*-{stage.key[:12]}/{STATE}"))
-    return read_state(states[0].parent) if states else None
 
 
 def provenance(settings: Settings) -> dict[str, Any]:

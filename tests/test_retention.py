@@ -8,7 +8,8 @@ from dist_vad.curriculum import plan
 from dist_vad.model import Network
 from dist_vad.retention import RETAINED
 from dist_vad.stage_module import StageModule, freeze_unused
-from dist_vad.tasks import TASKS, Inputs
+from dist_vad.tasks import TASKS, Inputs, make_tasks
+from dist_vad.tasks.network import build_network
 
 
 def samples(count: int = 8) -> Inputs:
@@ -17,9 +18,14 @@ def samples(count: int = 8) -> Inputs:
     return Inputs(clip, torch.rand(count, 6, generator=generator), torch.arange(count) % 2)
 
 
+def network_of(*tasks: str) -> Network:
+    made = make_tasks(tasks, TaskSettings()).values()
+    return build_network(made, width=4, embedding=8, scene_size=6, seed=0)
+
+
 def moved(retain: str) -> float:
     """How far the prediction head's measurements move while `virtual` is learned for a few steps."""
-    network = Network(width=4, embedding=8, scene_size=6, seed=0)
+    network = network_of("prediction", "virtual")
     prediction, inputs = TASKS["prediction"](TaskSettings()), samples()
 
     def measured() -> torch.Tensor:
@@ -48,7 +54,7 @@ def test_an_earlier_heads_measurements_move_less_with_retention_than_without(ret
 
 
 def test_the_teacher_is_neither_trained_nor_saved():
-    network = Network(width=4, embedding=8, scene_size=6, seed=0)
+    network = network_of("virtual")
     plain = StageModule(network, ["virtual"], TaskSettings())
     module = StageModule(network, ["virtual"], TaskSettings(), distill=True)
     assert module.state_dict().keys() == plain.state_dict().keys()
@@ -56,7 +62,7 @@ def test_the_teacher_is_neither_trained_nor_saved():
 
 
 def test_parameters_that_no_loss_depends_on_are_frozen():
-    network = Network(width=4, embedding=8, scene_size=6, seed=0)
+    network = network_of("virtual")
     network.heads["inference"].spare = torch.nn.Linear(3, 3)
     module = StageModule(network, ["virtual"], TaskSettings())
     flops = freeze_unused(module, {"virtual": samples(1)}, {"virtual": torch.rand(1, 5)})
