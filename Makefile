@@ -14,10 +14,10 @@ demo: .venv/ready  ## the generated data set from video to AUC and report, minut
 	$(ON_CPU) launch/demo.py --config configs/demo.yaml
 
 test: .venv/ready  ## minutes
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
 test-all: .venv/ready  ## everything
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: .venv/ready  ## style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright

@@ -10,8 +10,11 @@ from contextlib import nullcontext
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
 from torch import nn
+from torch.distributed import GradBucket  # pyright: ignore[reportPrivateImportUsage]
+from torch.nn.parallel import DistributedDataParallel
 
 from dist_vad.accelerators import zero_stage
 from dist_vad.config import StageSettings
@@ -39,8 +42,8 @@ class Engine(ABC):
         groups = [{"params": some, "share": share} for some, share in shares if some]
         self.optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, weight_decay=stage.weight_decay)
 
-    def forward(self, inputs: dict[str, Inputs], draws: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The loss of each sample by task: float [B]."""
+    def forward(self, inputs: dict[str, Inputs], draws: dict[str, torch.Tensor], last: bool) -> dict[str, torch.Tensor]:
+        """The loss of each sample by task: float [B]; `last` = of the step's last micro-batch."""
         return self.model(inputs, draws)
 
     def set_rate(self, rate: float) -> None:
@@ -50,7 +53,7 @@ class Engine(ABC):
 
     @abstractmethod
     def backward(self, loss: torch.Tensor, last: bool) -> None:
-        """Add a gradient to those of this step, averaged over ranks; `last` = of the step's last micro-batch."""
+        """Add a gradient to those of this step; with that of the last micro-batch they are averaged over ranks."""
 
     @abstractmethod
     def step(self) -> float:
@@ -74,19 +77,53 @@ class Engine(ABC):
 
 
 class PlainEngine(Engine):
-    """DDP over several ranks, or one process alone."""
+    """DDP over several ranks, or one process alone.
+
+    Gradients of micro-batches are added in float64, on a rank and over ranks, and rounded once: in whichever order and
+    on however many ranks they are added, the sum is the same.
+    """
 
     def __init__(self, accelerator: Accelerator, module: StageModule, stage: StageSettings) -> None:
         super().__init__(accelerator, module, stage)
         self.limit = stage.clip_norm or math.inf
         # The loader is per rank already, and the learning rate is set by the step: neither may be prepared.
         self.model, _ = accelerator.prepare(module, self.optimizer)
+        self.sums: dict[torch.Tensor, torch.Tensor] = {}
+        self.spread = isinstance(self.model, DistributedDataParallel)
+        if self.spread:
+            self.model.register_comm_hook(None, self._reduce)
+
+    def forward(self, inputs: dict[str, Inputs], draws: dict[str, torch.Tensor], last: bool) -> dict[str, torch.Tensor]:
+        # DDP decides in the forward pass whether the backward pass after it reduces.
+        with nullcontext() if last else self.accelerator.no_sync(self.model):
+            return super().forward(inputs, draws, last)
 
     def backward(self, loss: torch.Tensor, last: bool) -> None:
-        with nullcontext() if last else self.accelerator.no_sync(self.model):
-            loss.backward()
+        loss.backward()
+        if last and self.spread:
+            return  # DDP has reduced them
+        for p in self.trained.values():
+            if p.grad is not None:
+                total = self._with_earlier(p, p.grad)
+                self.sums[p] = total
+                p.grad = total.to(p.dtype) if last else None
+
+    def _with_earlier(self, parameter: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
+        """A micro-batch's gradient added, in float64, to those of the step's micro-batches before it."""
+        earlier = self.sums.get(parameter)
+        return gradient.double() if earlier is None else earlier + gradient
+
+    def _reduce(self, _: Any, bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
+        """DDP's hook: the mean over ranks of a bucket of gradients."""
+        total = torch.empty_like(bucket.buffer(), dtype=torch.float64)
+        parts = zip(bucket.parameters(), _parts(bucket.buffer(), bucket), _parts(total, bucket))
+        for p, gradient, place in parts:
+            place.copy_(self._with_earlier(p, gradient))
+        done = dist.all_reduce(total, async_op=True).get_future()
+        return done.then(lambda f: (f.value()[0] / dist.get_world_size()).to(bucket.buffer().dtype))
 
     def step(self) -> float:
+        self.sums.clear()
         norm = float(nn.utils.clip_grad_norm_(self.trained.values(), self.limit))
         if math.isfinite(norm):
             self.optimizer.step()
@@ -105,6 +142,14 @@ class PlainEngine(Engine):
             # In the parameter's own memory format: in another one, sums are taken in another order.
             taken = {key: torch.empty_like(p).copy_(moments[f"{key}/{name}"]) for key in MOMENTS}
             self.optimizer.state[p] = {"step": torch.tensor(float(steps)), **taken}
+
+
+def _parts(flat: torch.Tensor, bucket: GradBucket) -> list[torch.Tensor]:
+    """Each parameter's part of a bucket, laid out as the parameter is (`bucket.gradients()` assumes row-major order,
+    and convolutions are kept channels-last)."""
+    parameters = bucket.parameters()
+    parts = flat.split([p.numel() for p in parameters])
+    return [part.as_strided(p.size(), p.stride()) for p, part in zip(parameters, parts)]
 
 
 class ZeroEngine(Engine):
@@ -155,6 +200,8 @@ class ZeroEngine(Engine):
 
         if not self._inner().state:
             return {}
+        if self.level < 3:
+            self._link()
         gathered = {
             f"{key}/{name}": safe_get_full_optimizer_state(p, key)
             for name, p in self.trained.items()
@@ -169,10 +216,17 @@ class ZeroEngine(Engine):
             zeros = {key: torch.zeros_like(part) for key in MOMENTS}
             state[part] = {"step": torch.tensor(float(steps)), **zeros}
         if self.level < 3:
-            zero._lazy_init_hp_params_optimizer_state()
+            self._link()
         for name, p in self.trained.items():
             for key in MOMENTS:
                 self._set(p, moments[f"{key}/{name}"], key)
+
+    def _link(self) -> None:
+        """Let each parameter know where its moments lie. DeepSpeed does so after the step of the first group of
+        parameters, when the second has no moments yet, and never again."""
+        zero = self.model.optimizer
+        zero._hp_optimizer_states_linked = False
+        zero._lazy_init_hp_params_optimizer_state()
 
     def _set(self, parameter: nn.Parameter, value: torch.Tensor, key: str) -> None:
         """Put this rank's part of a moment where ZeRO keeps it."""

@@ -3,10 +3,13 @@
 import numpy as np
 from scipy.optimize import minimize
 
+from dist_vad.exact import one_thread
+
 RIDGE = 0.01
 """Penalty on the squared weights: keeps them finite where planted anomalies are told apart without an error."""
 
 
+@one_thread
 def trust(normal: np.ndarray, planted: list[np.ndarray]) -> np.ndarray:
     """Weights of several rarities in their sum: 0 or more, together 1, float64 [M].
 

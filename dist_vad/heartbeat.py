@@ -20,6 +20,7 @@ from dist_vad.errors import STALLED
 
 PLACES = ("reading", "computing", "reducing", "agreeing", "validating", "saving")
 """What a rank does in a step, in order: `reducing` is the last backward pass, in which ranks wait for each other."""
+PREFIX = "dist_vad/heartbeat"
 MISSED = 3
 """A rank whose thread has not published for so many intervals is stopped, or gone."""
 
@@ -59,6 +60,8 @@ class Heartbeat:
     def __enter__(self) -> "Heartbeat":
         self._moved = time.monotonic()
         if self.timeout:
+            # Before anything can stop this process, so that the others know of it.
+            self._publish(_store(PREFIX) if self.world > 1 else None, 0)
             self._thread.start()
         return self
 
@@ -68,20 +71,19 @@ class Heartbeat:
             self._thread.join()
 
     def _watch(self) -> None:
-        store = _store("dist_vad/heartbeat") if self.world > 1 else None
+        store = _store(PREFIX) if self.world > 1 else None
         seen: dict[int, tuple[Beat, float]] = {}
         published = 0
         while not self._stopped.wait(self.interval):
             published += 1
-            mine = Beat(self._count, self._place, published, socket.gethostname())
             try:
+                mine = self._publish(store, published)
                 beats = {self.rank: mine}
                 if store is not None:
-                    store.set(str(self.rank), json.dumps(mine))
                     others = [r for r in range(self.world) if r != self.rank and store.check([str(r)])]
                     beats |= {r: Beat(*json.loads(store.get(str(r)))) for r in others}
             except RuntimeError:  # the store has ended with the machine that held it
-                beats = {self.rank: mine}
+                beats = {self.rank: self._publish(None, published)}
             now = time.monotonic()
             for rank, beat in beats.items():
                 if rank not in seen or seen[rank][0].published != beat.published:
@@ -91,6 +93,12 @@ class Heartbeat:
                 if silent or self.world == 1 or now - self._moved > self.timeout + 2 * MISSED * self.interval:
                     self._report({rank: beat for rank, (beat, _) in seen.items()}, silent)
                     return
+
+    def _publish(self, store: Any, published: int) -> Beat:
+        mine = Beat(self._count, self._place, published, socket.gethostname())
+        if store is not None:
+            store.set(str(self.rank), json.dumps(mine))
+        return mine
 
     def _report(self, beats: dict[int, Beat], silent: list[int]) -> None:
         if self.rank == min(set(beats) - set(silent), default=self.rank):

@@ -46,9 +46,13 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path`; when the block ends it is synced and renamed to `path`.
 
-    A kill at any moment leaves either no `path` or a whole one. An existing `path` is replaced.
+    A kill at any moment leaves either no `path` or a whole one. An existing `path` is replaced; what killed processes
+    left half-written beside it is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    for left in path.parent.glob(f".{path.name}.*.partial"):
+        if not _is_alive(left.name.split(".")[-2]):
+            shutil.rmtree(left, ignore_errors=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir()
@@ -63,6 +67,17 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         _sync_folder(path.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _is_alive(process: str) -> bool:
+    """Whether there is a process of this number on this machine."""
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, ValueError):
+        return False
+    except PermissionError:  # somebody else's
+        pass
+    return True
 
 
 def write_bytes(path: Path, content: bytes) -> None:

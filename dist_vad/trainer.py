@@ -166,7 +166,7 @@ class Training:
         for i, batches in enumerate(micro_batches):
             last = i == len(micro_batches) - 1
             heart.at(step, "computing")
-            losses = self.engine.forward(self.feeder.inputs(step, batches), self.feeder.draws(step, batches))
+            losses = self.engine.forward(self.feeder.inputs(step, batches), self.feeder.draws(step, batches), last)
             total = torch.stack([self.weights[name] * loss.sum() for name, loss in losses.items()]).sum()
             if last:
                 heart.at(step, "reducing")

@@ -33,7 +33,8 @@ def test_every_configuration_can_be_read(monkeypatch, path):
         assert stages_of(settings)
 
 
-@pytest.mark.parametrize("folder", READY, ids=lambda path: path.name)
+# ucsd's were chosen for a CPU, stage by stage (docs/EXPERIMENTS.md).
+@pytest.mark.parametrize("folder", [path for path in READY if path.name != "ucsd"], ids=lambda path: path.name)
 def test_both_models_of_a_data_set_share_everything_but_the_curriculum(monkeypatch, folder):
     base, sota = (
         read(monkeypatch, folder / f"model_{name}.yaml", "--data.root", "/elsewhere") for name in ("base", "sota")

@@ -96,7 +96,7 @@ def test_a_set_that_changed_since_the_run_began_is_refused(tiny_config, tiny_sha
     [
         (["--curriculum.perception.steps", "0"], "steps is 0; allowed: 1 or more"),
         (["--curriculum.perception.global_batch", "12"], "perception.global_batch is 12; allowed: a multiple of"),
-        (["--curriculum.perception.tasks", "{jigsaw: 1}"], "'jigsaw'; allowed: prediction"),
+        (["--curriculum.perception.tasks", "{puzzle: 1}"], "'puzzle'; allowed: prediction"),
         (["--train.prefetch", "0"], "train.prefetch is 0; allowed: 1 or more"),
         (["--phase", "perfection"], "'perfection'; allowed: perception, comprehension, inference"),
         (["--seed", "one"], "seed"),

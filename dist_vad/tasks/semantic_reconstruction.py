@@ -8,6 +8,7 @@ from torch import nn
 from torch.nn import functional
 
 from dist_vad import counters
+from dist_vad.exact import one_thread
 from dist_vad.model.heads import ComprehensionTrunk, Embedding
 from dist_vad.tasks.base import DrawKey, Inputs, Measured, Task
 
@@ -57,6 +58,7 @@ class SemanticReconstruction(Task):
         return trunk.pool(backbone(inputs.clip))
 
     @staticmethod
+    @one_thread
     def score(measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
         mean, deviation = normal.values.mean(axis=0), normal.values.std(axis=0) + 1e-6
         # The scene weighs half as much as the features, whose standardised values have a norm of about sqrt(M).
