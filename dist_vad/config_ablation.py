@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from dist_vad.config import Settings
+from dist_vad.config import Settings, StageSettings
 from dist_vad.config_curriculum import split_line
 from dist_vad.errors import refuse_unless
 
@@ -12,18 +12,20 @@ from dist_vad.errors import refuse_unless
 class RowSettings:
     """One row of the table."""
 
-    curriculum: str
-    """In one line, such as "pre > rec > jig > virtual"."""
+    curriculum: str | dict[str, StageSettings]
+    """In one line, such as "pre > rec > jig > virtual", or its stages with all their settings."""
     name: str = ""
-    """What the row is called; without it, by its curriculum."""
+    """What the row is called; without it, by its curriculum in one line."""
     paper: dict[str, list[float | None]] = field(default_factory=dict)
     """Data set -> the paper's AUC in percent: one figure, or those after phases 1, 2 and 3, null where it has none."""
     paper_simultaneous: dict[str, float] = field(default_factory=dict)
     """Data set -> the paper's AUC in percent where the same tasks are learned at the same time."""
 
     def __post_init__(self) -> None:
-        split_line(self.curriculum)
-        self.name = self.name or self.curriculum
+        if isinstance(self.curriculum, str):
+            split_line(self.curriculum)
+            self.name = self.name or self.curriculum
+        refuse_unless(bool(self.name), "name", self.name, "a name for a row whose stages are spelt out")
         figures = [*self.paper_simultaneous.values(), *(auc for some in self.paper.values() for auc in some)]
         for auc in figures:
             refuse_unless(auc is None or 0 <= auc <= 100, f"paper, row {self.name!r},", auc, "percent, or null")

@@ -41,6 +41,23 @@ def test_the_other_tables_have_their_counts(number, stages, trained):
     assert (tree.stages, len(tree.in_rows), tree.beside) == (stages, trained, set())
 
 
+def test_stages_of_a_row_may_be_spelt_out_and_its_simultaneous_stage_learns_like_the_first():
+    first = StageSettings(tasks={"prediction": 1}, steps=30, global_batch=64, learning_rate=0.5)
+    spelt = {"one": first, "two": StageSettings(tasks={"jigsaw": 2}, steps=10, global_batch=64, retain="distill")}
+    line = RowSettings(curriculum="pre > jig*2")
+    rows = [
+        RowSettings(name="spelt out", curriculum=spelt),
+        RowSettings(name="kept", curriculum={**spelt, "two": first}),
+    ]
+    tree = grow(AblationSettings(rows=[*rows, line], simultaneous=True), [*rows, line], [0])
+    assert tree.branches[0].stages[0] == tree.branches[1].stages[0], "a common beginning"
+    beside = tree.nodes[str(tree.branches[0].simultaneous)].stage
+    assert (beside.tasks, beside.learning_rate) == ({"prediction": 1, "jigsaw": 2}, 0.5)
+    assert beside.steps == (30 + 10) // 2
+    with pytest.raises(ValueError, match="a name for a row whose stages are spelt out"):
+        RowSettings(curriculum=spelt)
+
+
 def test_every_seed_has_a_tree_of_its_own():
     table = paper_table(5)
     tree = grow(table, table.rows, [0, 1, 2])

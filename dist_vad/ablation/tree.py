@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from dist_vad.config import LearningSettings, Settings, StageSettings
+from dist_vad.config import Settings, StageSettings
 from dist_vad.config_ablation import AblationSettings, RowSettings
 from dist_vad.config_curriculum import write_line
 from dist_vad.curriculum import loss_weights
@@ -113,22 +113,23 @@ def grow(table: AblationSettings, rows: list[RowSettings], seeds: list[int]) -> 
             ids = _plant(nodes, settings, stages)
             beside = None
             if table.simultaneous:
-                together = simultaneous(stages, table.base.stage, table.budget)
+                together = simultaneous(stages, table.budget)
                 beside = _plant(nodes, settings, {stage_name(together.tasks): together})[-1]
             branches.append(Branch(row, seed, tuple(ids), by_phase(list(stages.values())), beside))
     return Tree(nodes, branches)
 
 
-def simultaneous(stages: dict[str, StageSettings], how: LearningSettings, budget: str) -> StageSettings:
-    """One stage that learns the tasks of all stages at the same time, for the same number of samples or of steps."""
+def simultaneous(stages: dict[str, StageSettings], budget: str) -> StageSettings:
+    """One stage that learns the tasks of all stages at the same time, for the same number of samples or of steps; in
+    everything else like the first of them."""
     some = list(stages.values())
     tasks = {task: weight for stage in reversed(some) for task, weight in stage.tasks.items()}
     tasks = {task: tasks[task] for task in TASKS if task in tasks}
     if budget == "steps":
         steps = sum(stage.steps for stage in some)
     else:
-        steps = max(1, round(sum(samples_of(some)) / (how.global_batch * len(tasks))))
-    return StageSettings(**{**dataclasses.asdict(how), "tasks": tasks, "steps": steps})
+        steps = max(1, round(sum(samples_of(some)) / (some[0].global_batch * len(tasks))))
+    return dataclasses.replace(some[0], tasks=tasks, steps=steps)
 
 
 def samples_of(stages: list[StageSettings]) -> list[int]:
