@@ -3,11 +3,11 @@
 python benchmarks/loader.py [--samples N] [--seconds S] [--rounds R] [--peers DIR] [--plot FILE]
 
 Clips of 9 x 48 x 48 with a scene feature, stored as raw arrays and as JPEG; batches of 64, shuffled, from a warm page
-cache, on all cores that the process may use. Each loader is tried with several numbers of workers (ours and the limit:
-threads), in rounds: every loader has its turn in each. The best median over the rounds counts. Then ours alone: the
-time to the first batch at step 100,000 and at step 0, and memory over an epoch of N and of 10 N samples. LitData and
-Streaming get an environment of their own in DIR, made on first use (gigabytes: each brings PyTorch). One that cannot be
-had is null in the last line, which is JSON.
+cache, on all cores that the process may use. Each loader is tried with several numbers of workers (the limit's are
+threads; ours are threads too or, written as numbers below 0, processes), in rounds: every loader has its turn in each.
+The best median over the rounds counts. Then ours alone: the time to the first batch at step 100,000 and at step 0, and
+memory over an epoch of N and of 10 N samples. LitData and Streaming get an environment of their own in DIR, made on
+first use (gigabytes: each brings PyTorch). One that cannot be had is null in the last line, which is JSON.
 """
 
 import argparse
@@ -39,6 +39,9 @@ HERE = Path(__file__).resolve().parent
 PEERS = {"litdata": ["litdata"], "mosaicml-streaming": ["mosaicml-streaming", "numpy<2.2"]}
 """Name -> what pip installs for it, besides the PyTorch and the OpenCV that ours uses."""
 VIDEOS, SHARD, CODECS = 4, 512, ("raw", "jpeg")
+WITHOUT = {"dist_vad": {0}, "limit": {0}}
+"""Ours and the limit have no mode without a thread."""
+MORE = {"dist_vad": {-1, -2}}
 WARM, PATIENCE, RESUMES = 1.0, 180, 31
 
 
@@ -134,8 +137,7 @@ def race(folder: Path, given: argparse.Namespace) -> dict[str, Contender]:
     for number in range(given.rounds):
         for codec in CODECS:
             for name, one in contenders.items():
-                # Ours and the limit have no mode without a thread.
-                for workers in sorted({0, 1, 2, cores} - ({0} if name in ("dist_vad", "limit") else set())):
+                for workers in sorted({0, 1, 2, cores} - WITHOUT.get(name, set()) | MORE.get(name, set())):
                     if value := one.ask("rate", codec, workers, WARM, given.seconds):
                         one.rates.setdefault((codec, workers), []).append(value)
         print(f"round {number + 1} of {given.rounds}", flush=True)

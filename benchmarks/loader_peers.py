@@ -45,7 +45,7 @@ def _decoded(sample: dict[str, Any], codec: str) -> dict[str, Any]:
 
 
 def dist_vad(folder: Path, codec: str, workers: int) -> Batches:
-    """Ours, without end; its workers are threads."""
+    """Ours, without end; its workers are threads or, below 0, so many processes."""
     from dist_vad.config import StreamSettings
     from dist_vad.loader import Loader, Source
     from dist_vad.shardset import ShardSet
@@ -54,7 +54,7 @@ def dist_vad(folder: Path, codec: str, workers: int) -> Batches:
     shards = ShardSet(folder / codec)
     sizes = [shard.samples for shard in shards.manifest.shards]
     streams = Streams(sizes, BATCH, StreamSettings(), ("benchmark",), codec)
-    loader = Loader({"cube": [Source(shards, streams)]}, 0, 1, 0, threads=workers, prefetch=PREFETCH)
+    loader = Loader({"cube": [Source(shards, streams)]}, 0, 1, 0, max(1, workers), PREFETCH, processes=max(0, -workers))
     for _, (batch,) in loader.steps(0, 2**62):
         yield batch["cube"].clips
 

@@ -3,10 +3,10 @@
 python benchmarks/trainer.py [--width W] [--steps N]
 
 On a CPU, one thread a rank: samples/s of the trainer, and of a bare PyTorch loop over the same network, task and
-optimizer with its data already in memory; of a run on two ranks, and of two runs of one rank at the same time; the
-seconds that a checkpoint stops training for, as a share of the time between two at default settings. With a GPU,
-besides: bf16, torch.compile and channels last against fp32 eager, the share of time waiting for data, MFU, and the
-largest micro-batch under a cap of 24 GB. The last line is JSON.
+optimizer with its data already in memory; of a run on two ranks, and of two runs of one rank at the same time, each
+rank with the same number of samples a step; the seconds that a checkpoint stops training for, as a share of the time
+between two at default settings. With a GPU, besides: bf16, torch.compile and channels last against fp32 eager, the
+share of time waiting for data, MFU, and the largest micro-batch under a cap of 24 GB. The last line is JSON.
 """
 
 import argparse
@@ -38,16 +38,18 @@ from dist_vad.trainer import Training, learning_rate
 from shards.job import How, write_shards
 
 BATCH, WARM = 16, 3
+"""Samples a step on each rank, and steps before the clock starts."""
 HERE = Path(__file__).resolve()
 
 
 def settings_for(shards: Path, run: Path, width: int, steps: int, **train: Any) -> Settings:
     """A stage of `prediction`, at a width that is used, and otherwise as the defaults are."""
-    stage = StageSettings(tasks={"prediction": 1}, steps=steps, global_batch=BATCH, validate_every=0)
+    batch = BATCH * int(os.environ.get("WORLD_SIZE", 1))
+    stage = StageSettings(tasks={"prediction": 1}, steps=steps, global_batch=batch, validate_every=0)
     return Settings(
         run=str(run),
         shards=str(shards),
-        stream=StreamSettings(streams=BATCH),
+        stream=StreamSettings(streams=batch),
         model=ModelSettings(width=width),
         curriculum={"perception": stage},
         train=TrainSettings(**{"cpu_threads": 1, "tracker": "none", **train}),
@@ -70,7 +72,8 @@ class Clocked:
     def samples_per_second(self) -> float:
         with Interruption() as interruption:
             self.training.run(interruption)
-        return (len(self.times) - WARM) * BATCH / (self.times[-1] - self.times[WARM - 1])
+        samples = (len(self.times) - WARM) * self.training.stage.settings.global_batch
+        return samples / (self.times[-1] - self.times[WARM - 1])
 
 
 def bare(settings: Settings) -> float:

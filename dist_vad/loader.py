@@ -1,15 +1,16 @@
 """Global batches to a rank's batches, read ahead in threads or processes, fetched ahead where they lie in a bucket."""
 
 import math
+import os
 from collections import deque
-from collections.abc import Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-import cv2
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset, get_worker_info
 
 from dist_vad.errors import InputError
+from dist_vad.readers import Readers, Room
 from dist_vad.shardset import Batch, ShardSet
 from dist_vad.stream import Streams
 
@@ -32,7 +33,7 @@ class Source:
 
 
 class Loader:
-    """One rank's part of every global batch, read ahead in threads.
+    """One rank's part of every global batch, read ahead in threads or processes.
 
     Args:
         sources: kind of sample -> the sources that share its global batch.
@@ -56,6 +57,8 @@ class Loader:
     ) -> None:
         self.sources, self.rank, self.world = sources, rank, world
         self.threads, self.prefetch, self.pin, self.processes = threads, prefetch, pin, processes
+        if processes and not hasattr(os, "memfd_create"):
+            raise InputError(f"train.processes is {processes}, which needs Linux; allowed here: 0, to read in threads")
         for source in (source for some in sources.values() for source in some):
             source.streams.check_ranks(world)
         self.parts = max(_micro_batches(kind, some, world, micro_batch) for kind, some in sources.items())
@@ -77,46 +80,37 @@ class Loader:
 
     def _steps_of_threads(self, start: int, stop: int) -> Generator[Step, None, None]:
         with ThreadPoolExecutor(self.threads) as pool:
-            ahead: deque[tuple[int, Requests]] = deque()
             try:
-                for step in range(start, stop):
-                    ahead.append((step, self._request(pool, step)))
-                    if len(ahead) > self.prefetch:
-                        yield _collect(*ahead.popleft())
-                while ahead:
-                    yield _collect(*ahead.popleft())
+                yield from self._in_turn(start, stop, lambda step: self._request(pool, step))
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _request(self, pool: ThreadPoolExecutor, step: int) -> "Requests":
-        return [
+    def _request(self, pool: ThreadPoolExecutor, step: int) -> "Answer":
+        requests = [
             {kind: pool.submit(self._read, kind, step, rank, self.pin) for kind in self.sources}
             for rank in self._virtual_ranks()
         ]
+        return lambda: [{kind: batch.result() for kind, batch in some.items()} for some in requests]
 
     def _steps_of_processes(self, start: int, stop: int) -> Generator[Step, None, None]:
-        """The same from processes that take turns: process p of P reads the steps start + p, start + p + P, ..."""
-        ahead = max(1, -(-self.prefetch // self.processes))
-        items = DataLoader(
-            _Turns(self, start, stop),
-            batch_size=None,
-            num_workers=self.processes,
-            prefetch_factor=ahead,
-            pin_memory=self.pin,
-            multiprocessing_context="spawn",  # forked, a process could inherit a lock that nobody will open
-        )
-        try:
-            for item in items:
-                if isinstance(item, InputError):
-                    raise item
-                yield item
-        except (RuntimeError, OSError, EOFError) as error:
-            if str(error).startswith("Caught"):  # an error in a process, which is passed on; not its end
-                raise
-            raise InputError(
-                f"a process that reads batches was killed ({error}); mostly memory is short: lower train.processes or "
-                "train.prefetch, or read in threads with train.processes 0"
-            ) from error
+        rooms = {kind: self._room(kind) for kind in self.sources}
+        with Readers(self.processes, self._read_into, rooms) as readers:
+            for step, batches in self._in_turn(start, stop, lambda step: readers.request(step, self._virtual_ranks())):
+                if self.pin:
+                    batches = [{kind: batch.pin_memory() for kind, batch in some.items()} for some in batches]
+                yield step, batches
+
+    def _in_turn(self, start: int, stop: int, request: Callable[[int], "Answer"]) -> Generator[Step, None, None]:
+        """The steps as they were asked for, `prefetch` of them ahead."""
+        ahead: deque[tuple[int, Answer]] = deque()
+        for step in range(start, stop):
+            ahead.append((step, request(step)))
+            if len(ahead) > self.prefetch:
+                step, answer = ahead.popleft()
+                yield step, answer()
+        while ahead:
+            step, answer = ahead.popleft()
+            yield step, answer()
 
     def _virtual_ranks(self) -> list[int]:
         """Part i of rank r of W is what rank r + i W of W x parts would read: so a micro-batch holds the same samples,
@@ -125,21 +119,27 @@ class Loader:
 
     def read(self, step: int) -> list[dict[str, Batch]]:
         """This rank's micro-batches of a step, read here and now, in ordinary memory."""
-        return [
-            {kind: self._read(kind, step, rank, pin=False) for kind in self.sources} for rank in self._virtual_ranks()
-        ]
+        return [{kind: self._read(kind, step, rank) for kind in self.sources} for rank in self._virtual_ranks()]
 
-    def _read(self, kind: str, step: int, rank: int, pin: bool) -> Batch:
-        """One micro-batch of a kind, from all of its sources."""
+    def _room(self, kind: str) -> Room:
         sources = self.sources[kind]
-        drawn = [source.streams.rank_batch(step, rank, self.world * self.parts) for source in sources]
-        batch = Batch.empty(sum(len(ids) for ids, _ in drawn), sources[0].shards.manifest, pin)
+        share = sum(source.streams.count * source.streams.per_step for source in sources)
+        return Room(share // (self.world * self.parts), sources[0].shards.manifest)
+
+    def _read(self, kind: str, step: int, rank: int, pin: bool = False) -> Batch:
+        """One micro-batch of a kind."""
+        batch = Batch.empty(*self._room(kind), pin)
+        self._read_into(kind, step, rank, batch)
+        return batch
+
+    def _read_into(self, kind: str, step: int, rank: int, batch: Batch) -> None:
+        """The same, from all sources of the kind, into a batch of its size."""
         start = 0
-        for source, (ids, positions) in zip(sources, drawn):
+        for source in self.sources[kind]:
+            ids, positions = source.streams.rank_batch(step, rank, self.world * self.parts)
             stop = start + len(ids)
             source.shards.read(ids, source.first + positions, into=batch[start:stop])
             start = stop
-        return batch
 
     def _fetch(self, pool: ThreadPoolExecutor, step: int) -> None:
         """Fetch the shards that a step will read, where they are not on this machine: the plan is known. What goes
@@ -149,30 +149,8 @@ class Loader:
                 pool.submit(source.shards.prepare, source.streams.rank_batch(step, rank, self.world * self.parts)[0])
 
 
-class _Turns(IterableDataset):
-    """What one process of several reads of a loader's steps."""
-
-    def __init__(self, loader: Loader, start: int, stop: int) -> None:
-        self.loader, self.start, self.stop = loader, start, stop
-
-    def __iter__(self) -> Iterator[Step | InputError]:
-        process = get_worker_info()
-        assert process is not None, "only processes of a DataLoader iterate over this"
-        cv2.setNumThreads(1)
-        for step in range(self.start + process.id, self.stop, process.num_workers):
-            try:
-                yield step, self.loader.read(step)
-            except InputError as error:  # as it is: what the DataLoader itself passes on is wrapped in a stack trace
-                yield error
-                return
-
-
-Requests = list[dict[str, "Future[Batch]"]]
-"""The micro-batches of one step by kind of sample, being read."""
-
-
-def _collect(step: int, requests: Requests) -> Step:
-    return step, [{kind: batch.result() for kind, batch in request.items()} for request in requests]
+Answer = Callable[[], list[dict[str, Batch]]]
+"""Waits for the micro-batches of a step, and gives them."""
 
 
 def _micro_batches(kind: str, sources: list[Source], world: int, micro_batch: int) -> int:

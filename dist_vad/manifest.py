@@ -119,6 +119,11 @@ class Manifest:
         return sum(shard.samples for shard in self.shards)
 
     @property
+    def clip_shape(self) -> tuple[int, int, int, int]:
+        """Of one sample: T, H, W, 3."""
+        return self.clip_length, self.size, self.size, 3
+
+    @property
     def content_digest(self) -> str:
         """Identifies the data itself: equal digests mean equal samples in equal order."""
         return digest([self.kind, self.split, [(s.name, s.samples, s.sha256) for s in self.shards]])

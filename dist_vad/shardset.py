@@ -1,6 +1,7 @@
 """Sample ids to samples: an index beside each tar, tars mapped into memory, whole batches decoded at once."""
 
 import functools
+import math
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -56,13 +57,31 @@ class Batch:
 
         With `pin` in page-locked memory, from which a copy to a GPU goes on beside its work.
         """
-        shape = (samples, like.clip_length, like.size, like.size, 3)
+        size = cls.bytes_of(samples, like)
+        memory = torch.empty(size, dtype=torch.uint8, pin_memory=True) if pin else torch.from_numpy(borrow((size,)))
+        return cls.within(memory, samples, like)
+
+    @classmethod
+    def within(cls, memory: torch.Tensor, samples: int, like: Manifest) -> "Batch":
+        """The same in bytes that are given, uint8 [at least `bytes_of`]."""
+        sizes = _sizes(samples, like)
+        labels, positions, scenes, clips = memory[: sum(sizes)].split(sizes)
         return cls(
-            torch.empty(shape, dtype=torch.uint8, pin_memory=True) if pin else torch.from_numpy(borrow(shape)),
-            torch.empty((samples, like.scene_size), pin_memory=pin),
-            torch.empty(samples, dtype=torch.int64, pin_memory=pin),
-            np.arange(samples),
+            clips.view(samples, *like.clip_shape),
+            scenes.view(torch.float32).view(samples, like.scene_size),
+            labels.view(torch.int64),
+            positions.view(torch.int64).numpy(),
         )
+
+    @staticmethod
+    def bytes_of(samples: int, like: Manifest) -> int:
+        """Length of the memory of so many samples."""
+        return sum(_sizes(samples, like))
+
+
+def _sizes(samples: int, like: Manifest) -> list[int]:
+    """Bytes of labels, positions, scene features and clips, in which order each is aligned."""
+    return [8 * samples, 8 * samples, 4 * samples * like.scene_size, samples * math.prod(like.clip_shape)]
 
 
 class ShardSet:
@@ -102,8 +121,7 @@ class ShardSet:
         batch = Batch.empty(len(ids), self.manifest) if into is None else into
         rows, tars = self._find(ids)
         batch.labels.numpy()[:] = rows["label"]
-        if positions is not None:
-            batch.positions[:] = positions
+        batch.positions[:] = np.arange(len(ids)) if positions is None else positions
         decode_all(self._strips(ids, rows, tars, batch.scenes.numpy()), batch.clips.numpy(), self.manifest.codec)
         return batch
 

@@ -1,8 +1,11 @@
 """What the loader promises to a loop: the same batches whoever reads them, errors in their place, nothing left over."""
 
 import itertools
+import multiprocessing
 import shutil
+import signal
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +22,7 @@ from dist_vad.shardset import ShardSet
 from dist_vad.stream import Streams
 
 SHARE, STREAMS = 16, 8
+spawn = multiprocessing.get_context("spawn")
 
 
 @pytest.fixture
@@ -38,9 +42,12 @@ def whole(sources: dict[str, list[Source]], step: int) -> bytes:
     return source.shards.read(source.streams.batch(step).ravel()).clips.numpy().tobytes()
 
 
-def by_ranks(sources: dict[str, list[Source]], world: int, micro_batch: int, start: int, stop: int) -> list[bytes]:
+def by_ranks(
+    sources: dict[str, list[Source]], world: int, micro_batch: int, start: int, stop: int, processes: int = 0
+) -> list[bytes]:
     """The same of the steps start..stop-1, put together from what every rank of `world` reads."""
-    ranks = [Loader(sources, r, world, micro_batch, threads=1, prefetch=2).steps(start, stop) for r in range(world)]
+    loaders = [Loader(sources, r, world, micro_batch, 1, prefetch=2, processes=processes) for r in range(world)]
+    ranks = [loader.steps(start, stop) for loader in loaders]
     found = []
     for step, together in zip(range(start, stop), zip(*ranks, strict=True), strict=True):
         assert all(some == step for some, _ in together)
@@ -56,6 +63,10 @@ def test_1_2_4_and_8_ranks_agree_batch_by_batch(sources, micro_batch):
     expected = [whole(sources, step) for step in range(12)]
     for world in (1, 2, 4, 8):
         assert by_ranks(sources, world, micro_batch, 0, 12) == expected, world
+
+
+def test_processes_read_what_threads_read(sources):
+    assert by_ranks(sources, 1, 4, 3, 9, processes=2) == by_ranks(sources, 1, 4, 3, 9)
 
 
 @pytest.mark.parametrize("after", [1, 2, 8])
@@ -88,7 +99,8 @@ def test_a_micro_batch_that_does_not_divide_is_refused_with_the_numbers(sources,
         Loader(sources, 0, 1, micro_batch, threads=1, prefetch=1)
 
 
-def test_what_precedes_a_damaged_sample_is_given_and_then_the_error_comes(small_copy):
+@pytest.mark.parametrize("processes", [0, 2])
+def test_what_precedes_a_damaged_sample_is_given_and_then_the_error_comes(small_copy, processes):
     sources = sources_of(small_copy)
     (source,) = sources["cube"]
     bad = int(source.streams.batch(6).ravel()[3])
@@ -96,7 +108,7 @@ def test_what_precedes_a_damaged_sample_is_given_and_then_the_error_comes(small_
     clean = next(n for n in itertools.count() if bad in source.streams.batch(n))
     given = []
     with pytest.raises(InputError, match=source.shards.key(bad)):
-        for step, _ in Loader(sources, 0, 1, 0, threads=2, prefetch=4).steps(0, 50):
+        for step, _ in Loader(sources, 0, 1, 0, 2, prefetch=4, processes=processes).steps(0, 50):
             given.append(step)
     assert given == list(range(clean))
 
@@ -109,8 +121,11 @@ def test_a_loop_that_stops_early_leaves_no_thread(sources):
     assert threading.active_count() == before
 
 
-def test_batches_that_are_kept_are_not_written_over(sources):
-    kept = [(step, batches[0]["cube"]) for step, batches in Loader(sources, 0, 1, 0, 2, prefetch=2).steps(0, 30)]
+@pytest.mark.parametrize("processes", [0, 2])
+def test_batches_that_are_kept_are_not_written_over(sources, processes):
+    loader = Loader(sources, 0, 1, 0, 2, prefetch=2, processes=processes)
+    kept = [(step, batches[0]["cube"]) for step, batches in loader.steps(0, 30)]
+    assert [step for step, _ in kept] == list(range(30))
     for step, batch in kept:
         assert batch.clips[np.argsort(batch.positions)].numpy().tobytes() == whole(sources, step)
 
@@ -130,6 +145,29 @@ def test_a_reading_process_that_is_killed_ends_the_run_with_a_message(sources):
     with pytest.raises(InputError, match=r"a process that reads batches was killed .*train\.processes"):
         for _ in steps:
             pass
+
+
+def test_processes_that_read_end_with_the_one_that_asked(sources):
+    asking = spawn.Process(target=read_for_ever, args=(sources,))
+    asking.start()
+    while len(readers := psutil.Process(asking.pid).children()) < 2 and asking.is_alive():
+        time.sleep(0.1)
+    asking.kill()
+    assert readers and psutil.wait_procs(readers, timeout=60)[1] == []
+
+
+def test_processes_that_read_leave_signals_to_the_one_that_asked(sources):
+    steps = Loader(sources, 0, 1, 0, threads=1, prefetch=2, processes=1).steps(0, 40)
+    given = [next(steps)[0]]
+    (reader,) = (some for some in psutil.Process().children() if "spawn_main" in " ".join(some.cmdline()))
+    for number in (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT):  # as a group of processes gets them
+        reader.send_signal(number)
+    assert given + [step for step, _ in steps] == list(range(40))
+
+
+def read_for_ever(sources: dict[str, list[Source]]) -> None:
+    for _ in Loader(sources, 0, 1, 0, threads=1, prefetch=2, processes=2).steps(0, 2**62):
+        pass
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
