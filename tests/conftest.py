@@ -4,6 +4,9 @@ import json
 import os
 from pathlib import Path
 
+# Tests run side by side: on more threads than cores, those of one would wait for those of another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
 from launching import succeed
 from miniature import QUIET

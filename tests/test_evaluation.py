@@ -21,10 +21,12 @@ from dist_vad.tasks.network import build_network
 
 @pytest.fixture(scope="module")
 def trained(tiny_config, tmp_path_factory) -> Path:
-    """A run that has been trained and evaluated by one rank."""
+    """A run that has been trained and evaluated by one rank, whose linear algebra may use two threads."""
     folder = tmp_path_factory.mktemp("trained") / "run"
     succeed("launch/progressive.py", "--config", str(tiny_config), "--run", str(folder))
-    succeed("launch/evaluate.py", "--config", str(tiny_config), "--run", str(folder), "--train.cpu_threads", "1")
+    with pytest.MonkeyPatch.context() as surroundings:
+        surroundings.setenv("OMP_NUM_THREADS", "2")
+        succeed("launch/evaluate.py", "--config", str(tiny_config), "--run", str(folder), "--train.cpu_threads", "1")
     return folder
 
 
