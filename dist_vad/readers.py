@@ -64,19 +64,20 @@ class Readers:
     def request(self, step: int, ranks: list[int]) -> Callable[[], list[dict[str, Batch]]]:
         """Have the micro-batches of a step read; the function that is returned waits for them, and gives them. What
         was requested first has to be taken first."""
-        connection = self._connections[self._asked % len(self._connections)]
+        number = self._asked % len(self._connections)
         self._asked += 1
+        connection = self._connections[number]
         lent = [{kind: borrow_shared((Batch.bytes_of(*room),)) for kind, room in self._rooms.items()} for _ in ranks]
         try:
             connection.send((step, ranks, [{kind: place for kind, (_, place) in some.items()} for some in lent]))
         except OSError as error:
-            raise _killed(error) from error
+            raise self._killed(number) from error
 
         def answer() -> list[dict[str, Batch]]:
             try:
                 error = connection.recv()
             except (OSError, EOFError) as error:
-                raise _killed(error) from error
+                raise self._killed(number) from error
             if error is not None:
                 raise error
             return [
@@ -86,12 +87,13 @@ class Readers:
 
         return answer
 
-
-def _killed(error: Exception) -> InputError:
-    return InputError(
-        f"a process that reads batches was killed ({error!r}); mostly memory is short: lower train.processes or "
-        "train.prefetch, or read in threads with train.processes 0"
-    )
+    def _killed(self, number: int) -> InputError:
+        process = self._processes[number]
+        process.join(PATIENCE)
+        return InputError(
+            f"a process that reads batches was killed (exit status {process.exitcode}); mostly memory is short: lower "
+            "train.processes or train.prefetch, or read in threads with train.processes 0"
+        )
 
 
 def _serve(connection: Connection, read: Read, rooms: dict[str, Room]) -> None:
