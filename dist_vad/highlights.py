@@ -156,6 +156,8 @@ def _finding(
     image: np.ndarray | None,
 ) -> Finding:
     frame = facts["frame"]
+    events = [event.name for event in video.events if event.start <= frame < event.end]
+    names = dict.fromkeys(filter(None, events))  # several at once, of which some data sets name none
     return Finding(
         video=video.name,
         frame=frame,
@@ -165,7 +167,7 @@ def _finding(
         strip=evaluation.sets.test.read(np.array([sample])).clips[0].numpy(),
         image=image,
         anomalous=None if video.labels is None else bool(video.labels[frame]),
-        event=", ".join(event.name for event in video.events if event.start <= frame < event.end),
+        event=", ".join(names),
     )
 
 
