@@ -19,8 +19,9 @@ READY = [CONFIGS / name for name in ("avenue", "shanghaitech", "ucf_crime", "cam
 
 def read(monkeypatch, path: Path, *overrides: str) -> Any:
     """The settings of a file, as an entry point reads it."""
+    kinds = {"data": DataSettings, "ablation": AblationSettings}
     kind = (
-        DataSettings if path.parent.name == "data" else AblationSettings if path.stem.startswith("table") else Settings
+        Settings if path.stem == "plaza" and path.parent.name == "ablation" else kinds.get(path.parent.name, Settings)
     )
     monkeypatch.setattr(sys, "argv", ["test", "--config", str(path), *overrides])
     return parse(kind, "", path)[0]

@@ -113,6 +113,7 @@ def test_an_error_in_a_process_is_the_one_message(tiny_settings, tiny_shards, tm
         steps_of(dataclasses.replace(tiny_settings, shards=str(tmp_path / "shards")), 2)
 
 
+@pytest.mark.slow
 def test_mirrored_training_is_another_recipe_and_does_not_depend_on_micro_batches(tiny_config, tiny_settings, tmp_path):
     assert plan(dataclasses.replace(tiny_settings, augment="mirror"))[0].key != plan(tiny_settings)[0].key
     digests = set()

@@ -71,7 +71,7 @@ def test_two_ranks_learn_of_all_tasks_together_what_one_learns(tiny_config, task
     assert relative_difference(*weights) <= 1e-5
 
 
-@pytest.mark.parametrize("ranks", [1, 4])  # four show what two hide: the order of sums
+@pytest.mark.parametrize("ranks", [pytest.param(1, marks=pytest.mark.slow), 4])  # four show what two hide
 def test_kill_9_in_phase_two_and_the_same_command_again_ends_bit_identical(tiny_config, tmp_path, ranks):
     calm, killed = tmp_path / "calm", tmp_path / "killed"
     often = ["--config", str(tiny_config), "--train.checkpoint_steps", "4", "--train.cpu_threads", "1"]
