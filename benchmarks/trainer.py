@@ -184,22 +184,22 @@ def main() -> None:
         def ask(what: str, name: str, ranks: int = 1) -> subprocess.Popen[str]:
             return started(what, folder / "shards", folder / name, given.width, given.steps, ranks)
 
-        loops, trainers = [], []
-        for turn in range(2):  # in turns, so that what else the machine does falls on both
+        loops, trainers, both, together = [], [], [], []
+        for turn in range(2):  # in turns, so that what else the machine does falls on all
             loops.append(figure(ask("bare", f"bare{turn}")))
             trainers.append(figure(ask("train", f"train{turn}")))
-        both = figure(ask("train", "both", ranks=2))
-        alone = [ask("train", f"alone{number}") for number in range(2)]
-        together = sum(figure(one) for one in alone)
+            both.append(figure(ask("train", f"both{turn}", ranks=2)))
+            alone = [ask("train", f"alone{turn}-{number}") for number in range(2)]
+            together.append(sum(figure(one) for one in alone))
         stopped = figure(ask("checkpoint", "checkpoint"))
-        print(f"bare loop {loops}, trainer {trainers}, two ranks {both:.1f}, two alone {together:.1f} samples/s")
+        print(f"bare loop {loops}, trainer {trainers}, two ranks {both}, two alone {together} samples/s")
         print(f"a checkpoint stops training for {stopped:.3f} s")
         gpu = on_gpu(folder / "shards", folder / "gpu", given.width, given.steps)
     print(
         json.dumps(
             {
                 "vs_bare_loop": round(max(trainers) / max(loops), 3),
-                "two_ranks_vs_two_alone": round(both / together, 3),
+                "two_ranks_vs_two_alone": round(max(both) / max(together), 3),
                 "checkpoint_share": round(stopped / TrainSettings().checkpoint_seconds, 5),
                 **gpu,
             }
