@@ -39,9 +39,9 @@ HERE = Path(__file__).resolve().parent
 PEERS = {"litdata": ["litdata"], "mosaicml-streaming": ["mosaicml-streaming", "numpy<2.2"]}
 """Name -> what pip installs for it, besides the PyTorch and the OpenCV that ours uses."""
 VIDEOS, SHARD, CODECS = 4, 512, ("raw", "jpeg")
-WITHOUT = {"dist_vad": {0}, "limit": {0}}
-"""Ours and the limit have no mode without a thread."""
-MORE = {"dist_vad": {-1, -2}}
+CORES = len(os.sched_getaffinity(0))
+WORKERS = {"dist_vad": {-2, -1, 1, 2, CORES}, "limit": {1, 2, CORES}}
+"""Numbers of workers with which ours and the limit are tried, which have no mode without one; others: 0 as well."""
 WARM, PATIENCE, RESUMES = 1.0, 180, 31
 
 
@@ -133,11 +133,10 @@ def race(folder: Path, given: argparse.Namespace) -> dict[str, Contender]:
             one.ask("prepare", codec)
         sums = {name: one.ask("check", codec) for name, one in contenders.items()}
         assert all(some in (None, sums["dist_vad"]) for some in sums.values()), f"they read other samples: {sums}"
-    cores = len(os.sched_getaffinity(0))
     for number in range(given.rounds):
         for codec in CODECS:
             for name, one in contenders.items():
-                for workers in sorted({0, 1, 2, cores} - WITHOUT.get(name, set()) | MORE.get(name, set())):
+                for workers in sorted(WORKERS.get(name, {0, 1, 2, CORES})):
                     if value := one.ask("rate", codec, workers, WARM, given.seconds):
                         one.rates.setdefault((codec, workers), []).append(value)
         print(f"round {number + 1} of {given.rounds}", flush=True)
@@ -230,7 +229,7 @@ def main() -> None:
         contenders = race(folder, given)
         at_start, at_resume = resumes(folder / "jpeg")
         peaks = [peak_memory(folder), peak_memory(folder / "ten")]
-    print(f"{given.samples} samples, batches of {BATCH}, {len(os.sched_getaffinity(0))} cores; MB/s of decoded clips")
+    print(f"{given.samples} samples, batches of {BATCH}, {CORES} cores; MB/s of decoded clips")
     for codec in CODECS:
         print(f"{codec}, {size[codec] / given.samples:.0f} bytes a sample in the tar")
         for name in LOADERS:

@@ -12,8 +12,9 @@ from dist_vad.errors import refuse_unless
 class RowSettings:
     """One row of the table."""
 
-    curriculum: str | dict[str, StageSettings]
-    """In one line, such as "pre > rec > jig > virtual", or its stages with all their settings."""
+    curriculum: str | dict[str, StageSettings] = ""
+    """In one line, such as "pre > rec > jig > virtual", or its stages with all their settings; without it, that of the
+    base."""
     name: str = ""
     """What the row is called; without it, by its curriculum in one line."""
     paper: dict[str, list[float | None]] = field(default_factory=dict)
@@ -22,10 +23,10 @@ class RowSettings:
     """Data set -> the paper's AUC in percent where the same tasks are learned at the same time."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.curriculum, str):
+        if self.curriculum and isinstance(self.curriculum, str):
             split_line(self.curriculum)
             self.name = self.name or self.curriculum
-        refuse_unless(bool(self.name), "name", self.name, "a name for a row whose stages are spelt out")
+        refuse_unless(bool(self.name), "name", self.name, "a name for a row whose stages are spelt out, or the base's")
         figures = [*self.paper_simultaneous.values(), *(auc for some in self.paper.values() for auc in some)]
         for auc in figures:
             refuse_unless(auc is None or 0 <= auc <= 100, f"paper, row {self.name!r},", auc, "percent, or null")

@@ -100,13 +100,14 @@ class PlainEngine(Engine):
 
     def backward(self, loss: torch.Tensor, last: bool) -> None:
         loss.backward()
-        if last and self.spread:
-            return  # DDP has reduced them
-        for p in self.trained.values():
-            if p.grad is not None:
-                total = self._with_earlier(p, p.grad)
-                self.sums[p] = total
-                p.grad = total.to(p.dtype) if last else None
+        if not last:
+            for p in self.trained.values():
+                if p.grad is not None:
+                    self.sums[p], p.grad = self._with_earlier(p, p.grad), None
+        elif not self.spread:  # else DDP has added and reduced them
+            for p in self.sums:
+                if p.grad is not None:
+                    p.grad = self._with_earlier(p, p.grad).to(p.dtype)
 
     def _with_earlier(self, parameter: torch.Tensor, gradient: torch.Tensor) -> torch.Tensor:
         """A micro-batch's gradient added, in float64, to those of the step's micro-batches before it."""

@@ -20,7 +20,6 @@ from dist_vad.errors import STALLED
 
 PLACES = ("reading", "computing", "reducing", "agreeing", "validating", "saving")
 """What a rank does in a step, in order: `reducing` is the last backward pass, in which ranks wait for each other."""
-PREFIX = "dist_vad/heartbeat"
 MISSED = 3
 """A rank whose thread has not published for so many intervals is stopped, or gone."""
 
@@ -49,6 +48,7 @@ class Heartbeat:
         self.rank, self.world, self.timeout, self.end = rank, world, timeout, end
         self.interval = min(max(timeout / 10, 0.2), 10.0)
         self._count, self._place, self._moved = 0, "starting", time.monotonic()
+        self._store: Any = None
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True, name="heartbeat")
 
@@ -61,7 +61,8 @@ class Heartbeat:
         self._moved = time.monotonic()
         if self.timeout:
             # Before anything can stop this process, so that the others know of it.
-            self._publish(_store(PREFIX) if self.world > 1 else None, 0)
+            self._store = _store("dist_vad/heartbeat") if self.world > 1 else None
+            self._publish(0)
             self._thread.start()
         return self
 
@@ -71,19 +72,19 @@ class Heartbeat:
             self._thread.join()
 
     def _watch(self) -> None:
-        store = _store(PREFIX) if self.world > 1 else None
+        store = self._store
         seen: dict[int, tuple[Beat, float]] = {}
         published = 0
         while not self._stopped.wait(self.interval):
             published += 1
             try:
-                mine = self._publish(store, published)
+                mine = self._publish(published)
                 beats = {self.rank: mine}
                 if store is not None:
                     others = [r for r in range(self.world) if r != self.rank and store.check([str(r)])]
                     beats |= {r: Beat(*json.loads(store.get(str(r)))) for r in others}
             except RuntimeError:  # the store has ended with the machine that held it
-                beats = {self.rank: self._publish(None, published)}
+                beats = {self.rank: self._beat(published)}
             now = time.monotonic()
             for rank, beat in beats.items():
                 if rank not in seen or seen[rank][0].published != beat.published:
@@ -94,10 +95,13 @@ class Heartbeat:
                     self._report({rank: beat for rank, (beat, _) in seen.items()}, silent)
                     return
 
-    def _publish(self, store: Any, published: int) -> Beat:
-        mine = Beat(self._count, self._place, published, socket.gethostname())
-        if store is not None:
-            store.set(str(self.rank), json.dumps(mine))
+    def _beat(self, published: int) -> Beat:
+        return Beat(self._count, self._place, published, socket.gethostname())
+
+    def _publish(self, published: int) -> Beat:
+        mine = self._beat(published)
+        if self._store is not None:
+            self._store.set(str(self.rank), json.dumps(mine))
         return mine
 
     def _report(self, beats: dict[int, Beat], silent: list[int]) -> None:

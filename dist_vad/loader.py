@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch.utils.data import IterableDataset, get_worker_info
 
 from dist_vad.errors import InputError
-from dist_vad.readers import Readers, Room
+from dist_vad.readers import Answer, Readers, Room
 from dist_vad.shardset import Batch, ShardSet
 from dist_vad.stream import Streams
 
@@ -85,7 +85,7 @@ class Loader:
             finally:
                 pool.shutdown(wait=True, cancel_futures=True)
 
-    def _request(self, pool: ThreadPoolExecutor, step: int) -> "Answer":
+    def _request(self, pool: ThreadPoolExecutor, step: int) -> Answer:
         requests = [
             {kind: pool.submit(self._read, kind, step, rank, self.pin) for kind in self.sources}
             for rank in self._virtual_ranks()
@@ -94,13 +94,16 @@ class Loader:
 
     def _steps_of_processes(self, start: int, stop: int) -> Generator[Step, None, None]:
         rooms = {kind: self._room(kind) for kind in self.sources}
-        with Readers(self.processes, self._read_into, rooms) as readers:
-            for step, batches in self._in_turn(start, stop, lambda step: readers.request(step, self._virtual_ranks())):
-                if self.pin:
-                    batches = [{kind: batch.pin_memory() for kind, batch in some.items()} for some in batches]
-                yield step, batches
+        # Batches are copied to page-locked memory in one thread, in order, not in the loop that waits for them.
+        with Readers(self.processes, self._read_into, rooms) as readers, ThreadPoolExecutor(1) as pinning:
 
-    def _in_turn(self, start: int, stop: int, request: Callable[[int], "Answer"]) -> Generator[Step, None, None]:
+            def request(step: int) -> Answer:
+                answer = readers.request(step, self._virtual_ranks())
+                return pinning.submit(_pinned, answer).result if self.pin else answer
+
+            yield from self._in_turn(start, stop, request)
+
+    def _in_turn(self, start: int, stop: int, request: Callable[[int], Answer]) -> Generator[Step, None, None]:
         """The steps as they were asked for, `prefetch` of them ahead."""
         ahead: deque[tuple[int, Answer]] = deque()
         for step in range(start, stop):
@@ -123,7 +126,7 @@ class Loader:
 
     def _room(self, kind: str) -> Room:
         sources = self.sources[kind]
-        share = sum(source.streams.count * source.streams.per_step for source in sources)
+        share = sum(source.streams.share for source in sources)
         return Room(share // (self.world * self.parts), sources[0].shards.manifest)
 
     def _read(self, kind: str, step: int, rank: int, pin: bool = False) -> Batch:
@@ -149,14 +152,14 @@ class Loader:
                 pool.submit(source.shards.prepare, source.streams.rank_batch(step, rank, self.world * self.parts)[0])
 
 
-Answer = Callable[[], list[dict[str, Batch]]]
-"""Waits for the micro-batches of a step, and gives them."""
+def _pinned(answer: Answer) -> list[dict[str, Batch]]:
+    return [{kind: batch.pin_memory() for kind, batch in some.items()} for some in answer()]
 
 
 def _micro_batches(kind: str, sources: list[Source], world: int, micro_batch: int) -> int:
     """Into how many micro-batches a rank's share of one kind falls."""
     streams = [source.streams.count for source in sources]
-    share = sum(source.streams.count * source.streams.per_step for source in sources) // world
+    share = sum(source.streams.share for source in sources) // world
     parts = share // micro_batch if 0 < micro_batch < share else 1
     whole = all(count % (world * parts) == 0 for count in streams)
     if micro_batch and (share % parts or not whole or (parts > 1 and share % micro_batch)):

@@ -29,7 +29,7 @@ def planned(settings: TrainSettings, global_batch: int, world: int) -> int:
 
 def candidates(sources: dict[str, list[Source]], world: int) -> list[int]:
     """Micro-batches into which a rank's share falls in whole streams, largest first."""
-    share = sum(s.streams.count * s.streams.per_step for s in next(iter(sources.values()))) // world
+    share = sum(s.streams.share for s in next(iter(sources.values()))) // world
     found = []
     for size in (share // parts for parts in range(1, share + 1) if share % parts == 0):
         try:

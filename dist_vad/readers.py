@@ -26,6 +26,8 @@ class Room(NamedTuple):
     like: Manifest
 
 
+Answer = Callable[[], list[dict[str, Batch]]]
+"""Waits for the micro-batches of a step, and gives them."""
 Read = Callable[[str, int, int, Batch], None]
 """Reads (kind, step, virtual rank) into a batch."""
 Request = tuple[int, list[int], list[dict[str, Place]]]
@@ -61,9 +63,8 @@ class Readers:
             process.join(PATIENCE)
             process.kill()
 
-    def request(self, step: int, ranks: list[int]) -> Callable[[], list[dict[str, Batch]]]:
-        """Have the micro-batches of a step read; the function that is returned waits for them, and gives them. What
-        was requested first has to be taken first."""
+    def request(self, step: int, ranks: list[int]) -> Answer:
+        """Have the micro-batches of a step read. What was requested first has to be taken first."""
         number = self._asked % len(self._connections)
         self._asked += 1
         connection = self._connections[number]
@@ -75,11 +76,11 @@ class Readers:
 
         def answer() -> list[dict[str, Batch]]:
             try:
-                error = connection.recv()
+                fault = connection.recv()
             except (OSError, EOFError) as error:
                 raise self._killed(number) from error
-            if error is not None:
-                raise error
+            if fault is not None:
+                raise fault
             return [
                 {kind: Batch.within(torch.from_numpy(memory), *self._rooms[kind]) for kind, (memory, _) in some.items()}
                 for some in lent
@@ -103,12 +104,12 @@ def _serve(connection: Connection, read: Read, rooms: dict[str, Room]) -> None:
     cv2.setNumThreads(1)
     try:
         while True:
-            connection.send(_error(connection.recv(), read, rooms))
+            connection.send(_fault(connection.recv(), read, rooms))
     except (OSError, EOFError):
         return
 
 
-def _error(request: Request, read: Read, rooms: dict[str, Room]) -> Exception | None:
+def _fault(request: Request, read: Read, rooms: dict[str, Room]) -> Exception | None:
     """Read; returns what went wrong."""
     step, ranks, places = request
     try:

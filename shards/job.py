@@ -1,8 +1,6 @@
 """The producer's job: every video of a data set into shard sets, resumable video by video."""
 
-import contextlib
 import dataclasses
-import os
 import re
 import sys
 from dataclasses import dataclass, field
@@ -15,6 +13,7 @@ from dist_vad.config import DataSettings
 from dist_vad.errors import InputError
 from dist_vad.manifest import MANIFEST, Event, Manifest, ShardInfo, VideoInfo, index_name, tar_name
 from dist_vad.progress import progress_bar
+from dist_vad.storage import is_alive
 from shards.datasets.base import Video
 from shards.plan import Plan, make_plans
 from shards.ranks import Rank
@@ -150,17 +149,8 @@ def _remove_remains(plan: Plan, manifest: Manifest) -> None:
         shard = re.fullmatch(r"((.+)-\d{4,})\.(tar|idx)", name)
         partial = re.fullmatch(r"\.(.+)\.(\d+)\.partial", name)
         remains = shard and shard[2] in ours and shard[1] not in listed
-        if remains or (partial and not _is_alive(int(partial[2]))):
+        if remains or (partial and not is_alive(int(partial[2]))):
             plan.store.delete(name)
-
-
-def _is_alive(process: int) -> bool:
-    with contextlib.suppress(PermissionError):
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return False
-    return True
 
 
 def _manifest(plan: Plan, records: list[dict[str, Any]]) -> Manifest:

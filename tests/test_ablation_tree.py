@@ -58,6 +58,12 @@ def test_stages_of_a_row_may_be_spelt_out_and_its_simultaneous_stage_learns_like
         RowSettings(curriculum=spelt)
 
 
+def test_a_row_without_a_curriculum_is_that_of_the_base():
+    rows = [RowSettings(name="own"), RowSettings(curriculum="rec > jig")]
+    tree = grow(AblationSettings(base=Settings(curriculum="rec > jig"), rows=rows), rows, [0])
+    assert tree.branches[0].stages == tree.branches[1].stages
+
+
 def test_every_seed_has_a_tree_of_its_own():
     table = paper_table(5)
     tree = grow(table, table.rows, [0, 1, 2])

@@ -24,7 +24,7 @@ FEW = ("bytes:1:0.5", "state")
 
 def digests(run_folder: Path) -> dict[str, str]:
     """Stage -> digest of its weights."""
-    states = [read_state(folder) for folder in (run_folder / "states").glob("[!.]*")]
+    states = [read_state(folder) for folder in (run_folder / "states").iterdir()]
     return {state.stage: state.digest for state in states}
 
 

@@ -15,7 +15,7 @@ from dist_vad.tasks import TASKS
 
 def states(run: Path) -> dict[str, Path]:
     """Stage -> folder of its state."""
-    return {read_state(folder).stage: folder for folder in (run / "states").glob("[!.]*")}
+    return {read_state(folder).stage: folder for folder in (run / "states").iterdir()}
 
 
 def read_by(ranks: int, shards: Path, out: Path, start: int, stop: int) -> list[list]:

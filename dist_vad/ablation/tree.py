@@ -108,7 +108,7 @@ def grow(table: AblationSettings, rows: list[RowSettings], seeds: list[int]) -> 
     branches: list[Branch] = []
     for seed in seeds:
         for row in rows:
-            settings = dataclasses.replace(table.base, curriculum=row.curriculum, seed=seed)
+            settings = dataclasses.replace(table.base, curriculum=row.curriculum or table.base.curriculum, seed=seed)
             stages = stages_of(settings)
             ids = _plant(nodes, settings, stages)
             beside = None

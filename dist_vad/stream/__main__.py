@@ -30,12 +30,12 @@ def explain(source: Source, kind: str, step: int, ranks: int) -> Iterator[str]:
     last = divmod(first + streams.per_step - 1, streams.epoch_length)[0]
     epochs = f"epoch {epoch}" if last == epoch else f"epochs {epoch} and {last}"
     yield (
-        f"{kind} of {shards.where}: {streams.count * streams.per_step} of {streams.samples} samples, "
+        f"{kind} of {shards.where}: {streams.share} of {streams.samples} samples, "
         f"{streams.per_step} from each of {streams.count} streams; {epochs}, "
         f"place {place} of {streams.epoch_length} in every stream"
     )
     yield f"{'position':>8} {'stream':>6} {'rank':>4}  {'sample':36} shard"
-    owner = np.empty(streams.count * streams.per_step, np.int64)
+    owner = np.empty(streams.share, np.int64)
     for rank in range(ranks):
         owner[streams.rank_batch(step, rank, ranks)[1]] = rank
     for position, sample in enumerate(streams.batch(step).ravel()):

@@ -50,7 +50,7 @@ class Streams:
                 f"{name}: {self.samples} samples are fewer than the {self.count} streams; set stream.streams to "
                 f"{self.samples} or less, or give more data"
             )
-        self.per_step = share // self.count
+        self.share, self.per_step = share, share // self.count
         self.epoch_length = self.samples // self.count
         """Samples of one stream in one epoch."""
         self._window = settings.window
