@@ -30,6 +30,7 @@ CODECS = {"jpeg": ".jpg", "png": ".png", "raw": ".npy"}
 """Image codec -> member extension. The image is one strip [T * H, W, 3] of RGB bytes (raw: that array as .npy)."""
 
 MEMBERS = ("image", "scene", "json")
+IMAGE, SCENE = 0, 1
 INDEX_DTYPE = np.dtype(
     [
         ("frame", "<i4"),  # 0-based frame of the sample's middle

@@ -5,7 +5,7 @@ import signal
 import traceback
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import cv2
 import torch
@@ -35,7 +35,7 @@ Request = tuple[int, list[int], list[dict[str, Place]]]
 
 
 class Readers:
-    """So many processes, which read in turn; to be used in a `with`.
+    """So many processes, which read side by side; to be used in a `with`.
 
     Args:
         read: can be pickled.
@@ -43,44 +43,28 @@ class Readers:
     """
 
     def __init__(self, processes: int, read: Read, rooms: dict[str, Room]) -> None:
-        self._rooms, self._asked = rooms, 0
-        # Spawned: forked, a process could inherit a lock that nobody will open.
-        spawn = multiprocessing.get_context("spawn")
-        pipes = [spawn.Pipe() for _ in range(processes)]
-        self._connections = [here for here, _ in pipes]
-        self._processes = [spawn.Process(target=_serve, args=(there, read, rooms), daemon=True) for _, there in pipes]
-        for process, (_, there) in zip(self._processes, pipes):
-            process.start()
-            there.close()
+        self._rooms = rooms
+        self._readers = [_Reader(read, rooms) for _ in range(processes)]
 
     def __enter__(self) -> "Readers":
         return self
 
     def __exit__(self, *_: object) -> None:
-        for connection in self._connections:
-            connection.close()  # which ends a process
-        for process in self._processes:
-            process.join(PATIENCE)
-            process.kill()
+        for reader in self._readers:
+            reader.connection.close()  # which ends a process
+        for reader in self._readers:
+            reader.process.join(PATIENCE)
+            reader.process.kill()
 
     def request(self, step: int, ranks: list[int]) -> Answer:
         """Have the micro-batches of a step read. What was requested first has to be taken first."""
-        number = self._asked % len(self._connections)
-        self._asked += 1
-        connection = self._connections[number]
         lent = [{kind: borrow_shared((Batch.bytes_of(*room),)) for kind, room in self._rooms.items()} for _ in ranks]
-        try:
-            connection.send((step, ranks, [{kind: place for kind, (_, place) in some.items()} for some in lent]))
-        except OSError as error:
-            raise self._killed(number) from error
+        # In turn they would wait for the slowest: one of them shares its core with the process that asks.
+        reader = min(self._readers, key=_Reader.unanswered)
+        reader.ask((step, ranks, [{kind: place for kind, (_, place) in some.items()} for some in lent]))
 
         def answer() -> list[dict[str, Batch]]:
-            try:
-                fault = connection.recv()
-            except (OSError, EOFError) as error:
-                raise self._killed(number) from error
-            if fault is not None:
-                raise fault
+            reader.wait()
             return [
                 {kind: Batch.within(torch.from_numpy(memory), *self._rooms[kind]) for kind, (memory, _) in some.items()}
                 for some in lent
@@ -88,23 +72,58 @@ class Readers:
 
         return answer
 
-    def _killed(self, number: int) -> InputError:
-        process = self._processes[number]
-        process.join(PATIENCE)
+
+class _Reader:
+    """One of the processes, as the one that asks has it."""
+
+    def __init__(self, read: Read, rooms: dict[str, Room]) -> None:
+        # Spawned: forked, a process could inherit a lock that nobody will open.
+        spawn = multiprocessing.get_context("spawn")
+        self.connection, there = spawn.Pipe()
+        self._asked, self._answered = 0, spawn.RawValue("q", 0)
+        self.process = spawn.Process(target=_serve, args=(there, self._answered, read, rooms), daemon=True)
+        self.process.start()
+        there.close()
+
+    def unanswered(self) -> int:
+        """How many requests it has still to read."""
+        return self._asked - self._answered.value
+
+    def ask(self, request: Request) -> None:
+        """Send a request; it does not wait."""
+        self._asked += 1
+        try:
+            self.connection.send(request)
+        except OSError as error:
+            raise self._killed() from error
+
+    def wait(self) -> None:
+        """Wait for the answer to the oldest request that was not waited for. Raises what went wrong in the process."""
+        try:
+            fault = self.connection.recv()
+        except (OSError, EOFError) as error:
+            raise self._killed() from error
+        if fault is not None:
+            raise fault
+
+    def _killed(self) -> InputError:
+        self.process.join(PATIENCE)
         return InputError(
-            f"a process that reads batches was killed (exit status {process.exitcode}); mostly memory is short: lower "
-            "train.processes or train.prefetch, or read in threads with train.processes 0"
+            f"a process that reads batches was killed (exit status {self.process.exitcode}); mostly memory is short: "
+            "lower train.processes or train.prefetch, or read in threads with train.processes 0"
         )
 
 
-def _serve(connection: Connection, read: Read, rooms: dict[str, Room]) -> None:
+def _serve(connection: Connection, answered: Any, read: Read, rooms: dict[str, Room]) -> None:
     """Read what is asked for until nobody is there to ask. Signals are left to the one that asks."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(1)
     try:
         while True:
-            connection.send(_fault(connection.recv(), read, rooms))
+            fault = _fault(connection.recv(), read, rooms)
+            answered.value += 1
+            connection.send(fault)
     except (OSError, EOFError):
         return
 

@@ -15,7 +15,7 @@ from dist_vad.buffers import borrow
 from dist_vad.cache import ShardCache
 from dist_vad.codec import decode_all, npy_content, npy_values
 from dist_vad.errors import InputError
-from dist_vad.manifest import INDEX_DTYPE, Manifest, ShardInfo, index_name, sample_key, tar_name
+from dist_vad.manifest import IMAGE, INDEX_DTYPE, SCENE, Manifest, ShardInfo, index_name, sample_key, tar_name
 from dist_vad.storage import bytes_sha256
 from dist_vad.store import LocalStore, Store, open_store
 
@@ -141,13 +141,14 @@ class ShardSet:
         """The image of each sample, while its scene feature is copied to `scenes`; both only if their checksums are
         right. One pass, since the members of a sample lie side by side."""
         # Plain integers of all rows at once: asking each row for its fields costs more than the copy of its sample.
+        # And no list of a sample's own in the loop, which would cost as much as its checksum.
         starts, ends = rows["offset"], rows["offset"] + rows["size"]
-        places = (numbers[:, of].tolist() for of in (0, 1) for numbers in (starts, ends, rows["crc32"]))
+        columns = (numbers[:, of].tolist() for numbers in (starts, ends, rows["crc32"]) for of in (IMAGE, SCENE))
         out, place, length = scenes.reshape(-1).view(np.uint8).data, 0, scenes[:1].nbytes
-        for i, (tar, start, end, checksum, *scene_of) in enumerate(zip(tars, *places)):
-            image, scene = tar[start:end], tar[scene_of[0] : scene_of[1]]
-            if crc32(image) != checksum or crc32(scene) != scene_of[2]:
-                raise InputError(self._damaged(int(ids[i])))
+        for sample, tar, start, scene_start, end, scene_end, image_sum, scene_sum in zip(ids, tars, *columns):
+            image, scene = tar[start:end], tar[scene_start:scene_end]
+            if crc32(image) != image_sum or crc32(scene) != scene_sum:
+                raise InputError(self._damaged(int(sample)))
             if length:
                 out[place : place + length] = npy_content(scene)
                 place += length

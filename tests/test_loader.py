@@ -1,5 +1,6 @@
 """What the loader promises to a loop: the same batches whoever reads them, errors in their place, nothing left over."""
 
+import functools
 import itertools
 import multiprocessing
 import shutil
@@ -18,7 +19,8 @@ from dist_vad.config import StreamSettings
 from dist_vad.errors import InputError
 from dist_vad.loader import BatchDataset, Loader, Source
 from dist_vad.manifest import Manifest, tar_path
-from dist_vad.shardset import ShardSet
+from dist_vad.readers import Readers, Room
+from dist_vad.shardset import Batch, ShardSet
 from dist_vad.stream import Streams
 
 SHARE, STREAMS = 16, 8
@@ -145,6 +147,26 @@ def test_a_reading_process_that_is_killed_ends_the_run_with_a_message(sources):
     with pytest.raises(InputError, match=r"a process that reads batches was killed .*train\.processes"):
         for _ in steps:
             pass
+
+
+def test_a_reading_process_that_lags_behind_does_not_keep_the_others_waiting(sources, tmp_path):
+    room = Room(SHARE, sources["cube"][0].shards.manifest)
+    with Readers(2, functools.partial(lag_at_step_0, tmp_path), {"cube": room}) as readers:
+        first = readers.request(0, [0])
+        for step in range(1, 8):
+            ((answer,),) = [some.values() for some in readers.request(step, [0])()]
+            assert answer.labels.eq(step).all()
+        (tmp_path / "go on").touch()
+        assert first()[0]["cube"].labels.eq(0).all()
+
+
+def lag_at_step_0(folder: Path, kind: str, step: int, rank: int, batch: Batch) -> None:
+    """Fill in the step; of step 0 not before there is a file."""
+    until = time.monotonic() + 60
+    while step == 0 and not (folder / "go on").exists():
+        assert time.monotonic() < until, "the other steps were not read meanwhile"
+        time.sleep(0.01)
+    batch.labels.fill_(step)
 
 
 def test_processes_that_read_end_with_the_one_that_asked(sources):
