@@ -1,7 +1,9 @@
 """From cubes to object scores, by way of calibration on normal video."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -132,19 +134,26 @@ class Calibration:
 
     def scores(self, measured: dict[str, Measured], scene: str, neighbours: int) -> dict[str, np.ndarray]:
         """For cubes of one scene, float64 [B] each: the score by task, `rarity_TASK`, `fused` (their weighted sum)."""
-        raw = {name: TASKS[name].score(some, self.memory[name], neighbours) for name, some in measured.items()}
-        evidence = self._evidence(measured, neighbours)
-        rare = {name: self.rarities[name](value, scene) for name, value in evidence.items()}
+        raw = self._raw(measured, neighbours)
+        rare = {name: self.rarities[name](value, scene) for name, value in _evidence(measured, raw).items()}
         renamed = {rarity_name(name): value for name, value in rare.items()}
         return {**raw, **renamed, "fused": fuse(self.weights, rare)}
 
     def rare(self, measured: dict[str, Measured], scenes: np.ndarray, neighbours: int) -> dict[str, np.ndarray]:
         """Rarities by task of cubes of several scenes, named one by one: float64 [B] each."""
-        evidence = self._evidence(measured, neighbours)
+        evidence = _evidence(measured, self._raw(measured, neighbours))
         return {name: self.rarities[name].each(value, scenes) for name, value in evidence.items()}
 
-    def _evidence(self, measured: dict[str, Measured], neighbours: int) -> dict[str, np.ndarray]:
-        return {name: TASKS[name].evidence(some, self.memory[name], neighbours) for name, some in measured.items()}
+    def _raw(self, measured: dict[str, Measured], neighbours: int) -> dict[str, np.ndarray]:
+        return {name: TASKS[name].score(some, self._known[name], neighbours) for name, some in measured.items()}
+
+    @functools.cached_property
+    def _known(self) -> dict[str, Any]:
+        return {name: TASKS[name].remember(normal) for name, normal in self.memory.items()}
+
+
+def _evidence(measured: dict[str, Measured], raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: TASKS[name].evidence(some, raw[name]) for name, some in measured.items()}
 
 
 def rarity_name(task: str) -> str:
@@ -228,7 +237,8 @@ def _cross_evidence(task: str, measured: Measured, fold: np.ndarray, neighbours:
     scores = np.zeros(len(fold))
     halves = [Measured(*(part[fold == number] for part in measured)) for number in (0, 1)]
     for number, half in enumerate(halves):
-        scores[fold == number] = TASKS[task].evidence(half, halves[1 - number], neighbours)
+        score = TASKS[task].score(half, TASKS[task].remember(halves[1 - number]), neighbours)
+        scores[fold == number] = TASKS[task].evidence(half, score)
     return scores
 
 

@@ -194,6 +194,6 @@ def auc(task: Task, network: Network, memory: Inputs, normal: Inputs, planted: I
         values = task.measure(network.backbone, network.heads[task.phase], inputs)
         return Measured(values.numpy(), inputs.scene.numpy())
 
-    known = measured(memory)
+    known = task.remember(measured(memory))
     scores = [task.score(measured(inputs), known, 3) for inputs in (normal, planted)]
     return float(roc_auc_score(np.repeat([0, 1], [len(each) for each in scores]), np.concatenate(scores)))

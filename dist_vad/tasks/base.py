@@ -130,20 +130,25 @@ class Task:
         raise NotImplementedError
 
     @staticmethod
-    def score(measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
+    def remember(normal: Measured) -> Any:
+        """What `score` needs to know of normal training cubes, worked out once; nothing by default."""
+        return None
+
+    @staticmethod
+    def score(measured: Measured, known: Any, neighbours: int) -> np.ndarray:
         """Anomaly score, higher = more unusual: float64 [B].
 
         Args:
             measured: the objects to score.
-            normal: a memory of normal training cubes.
+            known: what `remember` made of the memory of normal training cubes.
             neighbours: for tasks that compare with their nearest normal measurements.
         """
         return measured.values[:, 0].astype(np.float64)
 
-    @classmethod
-    def evidence(cls, measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
+    @staticmethod
+    def evidence(measured: Measured, score: np.ndarray) -> np.ndarray:
         """What the task contributes to `fused`, by its rarity among normal cubes: float64 [B]; by default its score.
 
         A task whose score is fixed by a paper can say here what tells more; it then has an `empty_score`.
         """
-        return cls.score(measured, normal, neighbours)
+        return score

@@ -56,7 +56,7 @@ class Classification(Task):
         return head(self.output, backbone(inputs.clip[:, :, regular])).softmax(dim=2)[..., 1]
 
     @staticmethod
-    def score(measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
+    def score(measured: Measured, known: None, neighbours: int) -> np.ndarray:
         return measured.values.astype(np.float64).mean(axis=1)
 
 

@@ -63,9 +63,15 @@ class Jigsaw(Task):
         return torch.stack([1 - logits.softmax(dim=2).diagonal(dim1=1, dim2=2).amin(dim=1) for logits in both], dim=1)
 
     @staticmethod
-    def score(measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
-        known = normal.values.astype(np.float64)
-        return ((measured.values - known.mean(axis=0)) / (known.std(axis=0) + 1e-6)).sum(axis=1)
+    def remember(normal: Measured) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation of each puzzle: float64 [2] each."""
+        values = normal.values.astype(np.float64)
+        return values.mean(axis=0), values.std(axis=0) + 1e-6
+
+    @staticmethod
+    def score(measured: Measured, known: tuple[np.ndarray, np.ndarray], neighbours: int) -> np.ndarray:
+        mean, deviation = known
+        return ((measured.values - mean) / deviation).sum(axis=1)
 
     def _ask(self, backbone: nn.Module, head: nn.Module, clip: torch.Tensor, scene: torch.Tensor):
         """Logits of the pieces' places [B, 9, 9] and of the frames' times [B, T, T]."""

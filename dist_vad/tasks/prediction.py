@@ -43,8 +43,8 @@ class Prediction(Task):
         relative = torch.maximum(relative_error(forward, middle), relative_error(backward, middle))
         return torch.stack([rms((forward + backward) / 2 - middle), relative], dim=1)
 
-    @classmethod
-    def evidence(cls, measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
+    @staticmethod
+    def evidence(measured: Measured, score: np.ndarray) -> np.ndarray:
         return measured.values[:, 1].astype(np.float64)
 
 

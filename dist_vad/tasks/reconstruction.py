@@ -41,8 +41,8 @@ class Reconstruction(Task):
         rebuilt, middle = self._rebuild(backbone, head, inputs.clip)
         return torch.stack([rms(rebuilt - middle), relative_error(rebuilt, middle)], dim=1)
 
-    @classmethod
-    def evidence(cls, measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
+    @staticmethod
+    def evidence(measured: Measured, score: np.ndarray) -> np.ndarray:
         return measured.values[:, 1].astype(np.float64)
 
     def _rebuild(self, backbone: nn.Module, head: nn.Module, clip: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

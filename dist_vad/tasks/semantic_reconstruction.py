@@ -59,18 +59,35 @@ class SemanticReconstruction(Task):
 
     @staticmethod
     @one_thread
-    def score(measured: Measured, normal: Measured, neighbours: int) -> np.ndarray:
-        mean, deviation = normal.values.mean(axis=0), normal.values.std(axis=0) + 1e-6
-        # The scene weighs half as much as the features, whose standardised values have a norm of about sqrt(M).
-        weight = 0.5 * np.sqrt(normal.values.shape[1])
+    def remember(normal: Measured) -> "NormalCubes":
+        return NormalCubes(normal)
 
-        def place(some: Measured) -> np.ndarray:
-            return np.concatenate([(some.values - mean) / deviation, weight * some.scenes], axis=1).astype(np.float64)
-
-        a, b = place(measured), place(normal)
-        squared = np.square(a).sum(axis=1)[:, None] + np.square(b).sum(axis=1) - 2 * a @ b.T
+    @staticmethod
+    @one_thread
+    def score(measured: Measured, known: "NormalCubes", neighbours: int) -> np.ndarray:
+        squared = known.squared_distances(measured)
         nearest = np.sort(np.partition(squared, neighbours - 1, axis=1)[:, :neighbours], axis=1)
         return np.sqrt(np.maximum(nearest, 0).mean(axis=1))
+
+
+class NormalCubes:
+    """Where normal cubes lie in the space of standardised features and, beside them, the scene's."""
+
+    def __init__(self, normal: Measured) -> None:
+        self._mean, self._deviation = normal.values.mean(axis=0), normal.values.std(axis=0) + 1e-6
+        # The scene weighs half as much as the features, whose standardised values have a norm of about sqrt(M).
+        self._weight = 0.5 * np.sqrt(normal.values.shape[1])
+        self._points = self._place(normal)
+        self._norms = np.square(self._points).sum(axis=1)
+
+    def squared_distances(self, measured: Measured) -> np.ndarray:
+        """From each object to each normal cube: float64 [B, N]; rounding can make them less than 0."""
+        points = self._place(measured)
+        return np.square(points).sum(axis=1)[:, None] + self._norms - 2 * points @ self._points.T
+
+    def _place(self, some: Measured) -> np.ndarray:
+        standard = (some.values - self._mean) / self._deviation
+        return np.concatenate([standard, self._weight * some.scenes], axis=1).astype(np.float64)
 
 
 def _take_out(clip: torch.Tensor, anchor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
