@@ -199,7 +199,7 @@ def plot(contenders: dict[str, Contender], path: str) -> None:
         colours = ["C1" if name == "dist_vad" else "C7" if name == "limit" else "C0" for name, _ in found]
         axis.bar_label(axis.barh(*zip(*found), color=colours), fmt="{:,.0f}", padding=3)
         axis.invert_yaxis()
-        axis.margins(x=0.2)
+        axis.margins(x=0.3)
         axis.set_title(f"{codec}: samples/s, best number of workers")
     figure.savefig(path, dpi=150)
 
