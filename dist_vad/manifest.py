@@ -31,6 +31,7 @@ CODECS = {"jpeg": ".jpg", "png": ".png", "raw": ".npy"}
 
 MEMBERS = ("image", "scene", "json")
 IMAGE, SCENE = 0, 1
+"""Their places in MEMBERS."""
 INDEX_DTYPE = np.dtype(
     [
         ("frame", "<i4"),  # 0-based frame of the sample's middle

@@ -141,7 +141,6 @@ class ShardSet:
         """The image of each sample, while its scene feature is copied to `scenes`; both only if their checksums are
         right. One pass, since the members of a sample lie side by side."""
         # Plain integers of all rows at once: asking each row for its fields costs more than the copy of its sample.
-        # And no list of a sample's own in the loop, which would cost as much as its checksum.
         starts, ends = rows["offset"], rows["offset"] + rows["size"]
         columns = (numbers[:, of].tolist() for numbers in (starts, ends, rows["crc32"]) for of in (IMAGE, SCENE))
         out, place, length = scenes.reshape(-1).view(np.uint8).data, 0, scenes[:1].nbytes
