@@ -34,12 +34,12 @@ def npy_values(content: bytes | memoryview, dtype: np.dtype | type) -> np.ndarra
     return np.frombuffer(content, dtype, -1, 10 + content[8] + 256 * content[9])
 
 
-def npy_content(file: bytes | memoryview) -> bytes | memoryview:
+def npy_content(file: memoryview) -> memoryview:
     """The bytes of an .npy file that are its values."""
     return file[10 + file[8] + 256 * file[9] :]
 
 
-def decode_all(strips: Iterable[bytes | memoryview], out: np.ndarray, codec: str) -> None:
+def decode_all(strips: Iterable[memoryview], out: np.ndarray, codec: str) -> None:
     """Decode strips, one after another, into the clips of `out`, contiguous, uint8 [B, T, H, W, 3] RGB.
 
     Raises ValueError where bytes are no strip of that shape.
@@ -53,8 +53,13 @@ def decode_all(strips: Iterable[bytes | memoryview], out: np.ndarray, codec: str
         np.copyto(clip, strip.reshape(clip.shape))
 
 
-def _copy_all(strips: Iterable[bytes | memoryview], out: np.ndarray) -> None:
-    """The same for .npy files. Between memoryviews: an array for each strip would cost a sixth of its copy more."""
+def decode_into(content: bytes | memoryview, out: np.ndarray, codec: str) -> None:
+    """Decode one strip into `out`, uint8 [T, H, W, 3] RGB. Raises ValueError where the bytes are no such strip."""
+    decode_all([memoryview(content)], out[None], codec)  # a slice of bytes would be a copy
+
+
+def _copy_all(strips: Iterable[memoryview], out: np.ndarray) -> None:
+    """`decode_all` of .npy files. Between memoryviews: an array for each strip would cost a sixth of its copy more."""
     memory, place, length = out.reshape(-1).data, 0, out[:1].nbytes
     for content in strips:
         values = npy_content(content)
@@ -62,8 +67,3 @@ def _copy_all(strips: Iterable[bytes | memoryview], out: np.ndarray) -> None:
             raise ValueError(f"{len(values)} values are no strip of {length}")
         memory[place : place + length] = values
         place += length
-
-
-def decode_into(content: bytes | memoryview, out: np.ndarray, codec: str) -> None:
-    """Decode one strip into `out`, uint8 [T, H, W, 3] RGB. Raises ValueError where the bytes are no such strip."""
-    decode_all([content], out[None], codec)
