@@ -154,8 +154,8 @@ def test_a_reading_process_that_lags_behind_does_not_keep_the_others_waiting(sou
     with Readers(2, functools.partial(lag_at_step_0, tmp_path), {"cube": room}) as readers:
         first = readers.request(0, [0])
         for step in range(1, 8):
-            ((answer,),) = [some.values() for some in readers.request(step, [0])()]
-            assert answer.labels.eq(step).all()
+            answer = readers.request(step, [0])
+            assert answer()[0]["cube"].labels.eq(step).all()
         (tmp_path / "go on").touch()
         assert first()[0]["cube"].labels.eq(0).all()
 

@@ -58,7 +58,6 @@ class SemanticReconstruction(Task):
         return trunk.pool(backbone(inputs.clip))
 
     @staticmethod
-    @one_thread
     def remember(normal: Measured) -> "NormalCubes":
         return NormalCubes(normal)
 
