@@ -19,12 +19,13 @@ from pathlib import Path
 import numpy as np
 
 from dist_vad import metrics
-from dist_vad.manifest import INDEX_DTYPE, Event, Manifest, ShardInfo, VideoInfo, interval_labels
-from dist_vad.merge import merge
-from dist_vad.parts import Parts
+from dist_vad.base.files import digest
+from dist_vad.base.labels import Event, interval_labels
+from dist_vad.data.manifest import INDEX_DTYPE, Manifest, ShardInfo, VideoInfo
+from dist_vad.data.store import open_store
+from dist_vad.evaluation.frame_scores import merge
+from dist_vad.evaluation.score_files import Parts
 from dist_vad.report import VideoCurve
-from dist_vad.storage import digest
-from dist_vad.store import open_store
 
 VIDEOS, ANOMALOUS, CLASSES, FRAMES, OBJECTS = 290, 140, 13, 1_110_000, 5_500_000
 MARGIN = 4

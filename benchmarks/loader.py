@@ -27,13 +27,13 @@ import cv2
 import numpy as np
 from loader_peers import BATCH, CLIP, LOADERS, PREFETCH, dist_vad
 
-from dist_vad.config import StreamSettings
-from dist_vad.loader import Loader, Source
-from dist_vad.manifest import Manifest, VideoInfo
-from dist_vad.shardset import ShardSet
-from dist_vad.stream import Streams
-from shards.cut import Sample
-from shards.pack import pack_video, scene_member
+from dist_vad.data.loader import Loader, Source
+from dist_vad.data.manifest import Manifest, VideoInfo
+from dist_vad.data.shardset import ShardSet
+from dist_vad.data.streams import Streams
+from dist_vad.producer.pack import pack_video, scene_member
+from dist_vad.settings.stream import StreamSettings
+from dist_vad.video.cubes import Sample
 
 HERE = Path(__file__).resolve().parent
 PEERS = {"litdata": ["litdata"], "mosaicml-streaming": ["mosaicml-streaming", "numpy<2.2"]}

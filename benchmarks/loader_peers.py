@@ -2,7 +2,7 @@
 
 python benchmarks/loader_peers.py NAME FOLDER REQUEST
 
-Every loader gives uint8 batches of 64 shuffled clips, decoded by dist_vad.codec, with scene feature and label (the
+Every loader gives uint8 batches of 64 shuffled clips, decoded by dist_vad.data.codec, with scene feature and label (the
 limit: clips alone). FOLDER/raw and FOLDER/jpeg are shard sets; the peers' own formats are written beside them. REQUEST
 is JSON, [request, codec, ...]; the answer, JSON too, goes to stdout. A process answers one request: Streaming hangs
 where a data set that was read with some number of workers is read again with another one.
@@ -22,8 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from dist_vad.codec import decode_into, npy_values
-from dist_vad.manifest import CODECS, INDEX_DTYPE, Manifest, index_path, tar_path
+from dist_vad.data.codec import decode_into, npy_values
+from dist_vad.data.manifest import INDEX_DTYPE, Manifest, index_path, tar_path
+from dist_vad.settings.data import CODECS
 
 BATCH, PREFETCH = 64, 4
 CLIP = (9, 48, 48, 3)
@@ -46,10 +47,10 @@ def _decoded(sample: dict[str, Any], codec: str) -> dict[str, Any]:
 
 def dist_vad(folder: Path, codec: str, workers: int) -> Batches:
     """Ours, without end; its workers are threads or, below 0, so many processes."""
-    from dist_vad.config import StreamSettings
-    from dist_vad.loader import Loader, Source
-    from dist_vad.shardset import ShardSet
-    from dist_vad.stream import Streams
+    from dist_vad.data.loader import Loader, Source
+    from dist_vad.data.shardset import ShardSet
+    from dist_vad.data.streams import Streams
+    from dist_vad.settings.stream import StreamSettings
 
     shards = ShardSet(folder / codec)
     sizes = [shard.samples for shard in shards.manifest.shards]

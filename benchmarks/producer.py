@@ -20,19 +20,19 @@ from typing import Any
 import cv2
 import numpy as np
 
-from dist_vad.codec import encode
-from dist_vad.config import DataSettings
-from dist_vad.config_detector import DetectorSettings
-from dist_vad.manifest import Manifest
-from shards import job, work
-from shards.background import median_background
-from shards.cut import cut_cubes
-from shards.datasets import open_dataset
-from shards.detectors.base import Boxes
-from shards.detectors.boxes import BoxesDetector
-from shards.pack import pack_video, scene_member
-from shards.scene import background_feature
-from shards.video import FileFrames
+from dist_vad.data.codec import encode
+from dist_vad.data.manifest import Manifest
+from dist_vad.datasets import open_dataset
+from dist_vad.producer import job, work
+from dist_vad.producer.pack import pack_video, scene_member
+from dist_vad.settings.data import DataSettings
+from dist_vad.settings.detector import DetectorSettings
+from dist_vad.video.background import median_background
+from dist_vad.video.cubes import cut_cubes
+from dist_vad.video.detectors.base import Boxes
+from dist_vad.video.detectors.boxes import BoxesDetector
+from dist_vad.video.files import FileFrames
+from dist_vad.video.scene_feature import background_feature
 
 WIDTH, HEIGHT, OBJECTS, FRAMES = 640, 360, 10, 300
 

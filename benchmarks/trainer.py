@@ -21,21 +21,18 @@ from typing import Any
 
 import torch
 
-from dist_vad.accelerators import make_accelerator
-from dist_vad.config import (
-    DataSettings,
-    ModelSettings,
-    PlazaSettings,
-    Settings,
-    StageSettings,
-    StreamSettings,
-    TrainSettings,
-)
-from dist_vad.curriculum import plan
-from dist_vad.interruption import Interruption
-from dist_vad.loader import Loader
-from dist_vad.trainer import Training, learning_rate
-from shards.job import How, write_shards
+from dist_vad.curriculum.recipes import plan
+from dist_vad.data.loader import Loader
+from dist_vad.producer.job import How, write_shards
+from dist_vad.settings.curriculum import StageSettings
+from dist_vad.settings.data import DataSettings, PlazaSettings
+from dist_vad.settings.model import ModelSettings
+from dist_vad.settings.run import Settings
+from dist_vad.settings.stream import StreamSettings
+from dist_vad.settings.train import TrainSettings
+from dist_vad.training.accelerators import make_accelerator
+from dist_vad.training.signals import Interruption
+from dist_vad.training.trainer import Training, learning_rate
 
 BATCH, WARM = 16, 3
 """Samples a step on each rank, and steps before the clock starts."""

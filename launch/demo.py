@@ -3,30 +3,7 @@
 accelerate launch launch/demo.py [--config FILE] [--dotted.overrides ...]
 """
 
-import time
-
-from dist_vad.commandline import CONFIGS, parse
-from dist_vad.config import Settings
-from dist_vad.errors import entry_point
-from dist_vad.stages import stages_of
-from launch.evaluate import evaluate_state, evaluation_needs
-from launch.progressive import train_curriculum
-from launch.session import open_run, training_needs
-
-
-@entry_point
-def main() -> None:
-    settings, _ = parse(Settings, "Raw video to AUC and report in one command.", CONFIGS / "demo.yaml")
-    started = time.monotonic()
-    print(f"\n[1/4] shards: cut object cubes and virtual clips from video into {settings.shards}", flush=True)
-    accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])
-    accelerator.print(f"\n[2/4] training: {' > '.join(stages_of(settings))}, states under {settings.run}/states")
-    state = train_curriculum(settings, accelerator)
-    accelerator.print("\n[3/4] evaluation: every object of the test video scored after every phase")
-    report = evaluate_state(settings, state, accelerator)
-    accelerator.print(f"\n[4/4] report: open {report} in a browser ({time.monotonic() - started:.0f} s in all)")
-    accelerator.end_training()
-
+from dist_vad.cli.demo import main
 
 if __name__ == "__main__":
     main()

@@ -3,42 +3,7 @@
 accelerate launch launch/phase.py [--config FILE] [--phase NAME] [--dotted.overrides ...]
 """
 
-from dist_vad.commandline import Option, parse
-from dist_vad.config import Settings
-from dist_vad.curriculum import finished_state, plan
-from dist_vad.errors import InputError, entry_point
-from dist_vad.stages import stages_of
-from dist_vad.trainer import train_stage
-from launch.session import DEFAULT_CONFIG, open_run, training_needs
-
-PHASE = Option("phase", str | None, None, "name of the stage to train; without it, the first that is not finished")
-
-
-@entry_point
-def main() -> None:
-    settings, options = parse(Settings, "Train one stage of the curriculum.", DEFAULT_CONFIG, (PHASE,))
-    names = stages_of(settings)
-    if options.phase is not None and options.phase not in names:
-        raise InputError(f"--phase is {options.phase!r}; allowed: {', '.join(names)}")
-    accelerator = open_run(settings, training_needs(settings))
-    parent = state = None
-    for stage in plan(settings):
-        state = finished_state(settings, stage)
-        wanted = stage.name == options.phase or (options.phase is None and state is None)
-        if wanted and state is None:
-            state = train_stage(settings, stage, parent, accelerator)
-        if wanted:
-            break
-        if state is None:
-            raise InputError(
-                f"--phase {options.phase} starts from the state of {stage.name}, which is not finished; "
-                f"train it first with --phase {stage.name}, or all in turn with launch/progressive.py"
-            )
-        parent = state
-    if state:
-        accelerator.print(f"state: {state.folder}")
-    accelerator.end_training()
-
+from dist_vad.cli.phase import main
 
 if __name__ == "__main__":
     main()

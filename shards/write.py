@@ -5,44 +5,7 @@ python shards/write.py --config configs/data/plaza.yaml --out DIR|s3://BUCKET/PR
 Many ranks share out the videos: `accelerate launch shards/write.py ...` or `srun python shards/write.py ...`.
 """
 
-from pathlib import Path
-from typing import Literal
-
-from dist_vad.commandline import CONFIGS, Option, parse
-from dist_vad.config import DataSettings
-from dist_vad.errors import InputError, entry_point
-from shards.job import How, write_shards
-from shards.ranks import Rank
-
-OUT = Option("out", str | None, None, "folder or s3://bucket/prefix for the shard sets (required)")
-ON_ERROR = Option(
-    "on_error",
-    Literal["stop", "skip"],
-    "stop",
-    "videos that do not open or decode: stop, once all others are done, or skip them and list them in the manifest",
-)
-SCRATCH = Option(
-    "scratch",
-    str | None,
-    None,
-    "folder for the shards of the video in work, before they go to s3:// (where the system has its temporary files)",
-)
-OPTIONS = (OUT, ON_ERROR, SCRATCH)
-
-
-@entry_point
-def main() -> None:
-    try:
-        settings, options = parse(DataSettings, "Cut a data set into shards.", CONFIGS / "data/plaza.yaml", OPTIONS)
-    except ValueError as error:  # a value that its settings refuse
-        raise InputError(f"{error}") from error
-    if options.out is None:
-        raise InputError("--out is missing; give the folder or s3://bucket/prefix for the shard sets")
-    rank = Rank.of()
-    scratch = Path(options.scratch) if options.scratch else None
-    # Bars of many ranks would write over each other.
-    write_shards(settings, options.out, How(rank, options.on_error, rank.number == 0, scratch))
-
+from dist_vad.cli.write import main
 
 if __name__ == "__main__":
     main()

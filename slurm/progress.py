@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-from dist_vad.errors import entry_point
-from dist_vad.store import open_store
+from dist_vad.base.errors import entry_point
+from dist_vad.data.store import open_store
 
 STATE, CHECKPOINT = "state.json", "checkpoint.json"
-"""Markers of dist_vad.state and dist_vad.checkpoint, which take seconds to import."""
+"""Markers of dist_vad.curriculum.state and dist_vad.training.checkpoint, which take seconds to import."""
 
 
 def position(run: Path, stage: str = "", shards: str = "") -> list[str]:

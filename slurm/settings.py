@@ -9,9 +9,9 @@ import json
 import shlex
 import sys
 
-from dist_vad.commandline import CONFIGS, Option, parse
-from dist_vad.config import Settings
-from dist_vad.errors import entry_point
+from dist_vad.base.errors import entry_point
+from dist_vad.settings.parsing import CONFIGS, Option, parse
+from dist_vad.settings.run import Settings
 
 
 def read() -> Settings:

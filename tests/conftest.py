@@ -13,9 +13,13 @@ from miniature import QUIET
 from s3_fixtures import environment, prefix, proxy, server, small_dataset, small_sets, url, written
 from tiny_clip import make_tiny_clip
 
-from dist_vad.config import DataSettings, ModelSettings, PlazaSettings, Settings, StageSettings, StreamSettings
-from dist_vad.config_task import TaskSettings
-from shards.job import write_shards
+from dist_vad.producer.job import write_shards
+from dist_vad.settings.curriculum import StageSettings
+from dist_vad.settings.data import DataSettings, PlazaSettings
+from dist_vad.settings.model import ModelSettings
+from dist_vad.settings.run import Settings
+from dist_vad.settings.stream import StreamSettings
+from dist_vad.settings.task import TaskSettings
 
 __all__ = ("environment", "prefix", "proxy", "server", "small_dataset", "small_sets", "url", "written")
 

@@ -11,14 +11,14 @@ from dist_vad.ablation.page import write_page
 from dist_vad.ablation.record import MEASURE, Record
 from dist_vad.ablation.table import fill, table_json
 from dist_vad.ablation.text import format_table
-from dist_vad.config_ablation import AblationSettings
-from dist_vad.errors import InputError
-from dist_vad.evaluate import Evaluation
-from dist_vad.results import rows_of
-from dist_vad.stages import stage_name
-from dist_vad.state import State
-from dist_vad.storage import write_json
-from dist_vad.trainer import train_stage
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import write_json
+from dist_vad.curriculum.stages import stage_name
+from dist_vad.curriculum.state import State
+from dist_vad.evaluation.evaluator import Evaluation
+from dist_vad.evaluation.results import rows_of
+from dist_vad.settings.ablation import AblationSettings
+from dist_vad.training.trainer import train_stage
 
 
 class Job:

@@ -8,8 +8,8 @@ from plotly.offline import get_plotlyjs
 
 from dist_vad import report
 from dist_vad.ablation.table import Figure, Line, Table, claims
+from dist_vad.base.files import write_bytes
 from dist_vad.report.markup import NOTHING, script_json, text, tree
-from dist_vad.storage import write_bytes
 
 TEMPLATE = Path(__file__).with_name("page.html")
 STYLE = Path(report.__file__).with_name("page.css")

@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from dist_vad.ablation.tree import Node, Tree
-from dist_vad.curriculum import Stage, check_tasks, finished_state, plan, shard_store
-from dist_vad.errors import InputError
-from dist_vad.manifest import MANIFEST, Manifest
-from dist_vad.scoring import SCORING_VERSION
-from dist_vad.stages import stage_name
-from dist_vad.state import State
-from dist_vad.storage import digest, write_json
-from dist_vad.store import open_store
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import digest, write_json
+from dist_vad.curriculum.recipes import Stage, check_tasks, finished_state, plan
+from dist_vad.curriculum.stages import stage_name
+from dist_vad.curriculum.state import State
+from dist_vad.data.manifest import MANIFEST, Manifest
+from dist_vad.data.shard_sets import shard_store
+from dist_vad.data.store import open_store
+from dist_vad.scoring.calibration import SCORING_VERSION
 from dist_vad.tasks import TASKS, make_tasks
 
 ROWS = list[dict[str, Any]]

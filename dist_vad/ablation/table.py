@@ -12,8 +12,8 @@ from scipy import stats
 
 from dist_vad.ablation.record import ROWS, Record
 from dist_vad.ablation.tree import Branch
-from dist_vad.config_ablation import AblationSettings, RowSettings
 from dist_vad.model import PHASES
+from dist_vad.settings.ablation import AblationSettings, RowSettings
 
 
 @dataclass(frozen=True)

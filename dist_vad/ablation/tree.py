@@ -3,13 +3,14 @@
 import dataclasses
 from dataclasses import dataclass
 
-from dist_vad.config import Settings, StageSettings
-from dist_vad.config_ablation import AblationSettings, RowSettings
-from dist_vad.config_curriculum import write_line
-from dist_vad.curriculum import loss_weights
+from dist_vad.base.files import digest
+from dist_vad.curriculum.recipes import loss_weights
+from dist_vad.curriculum.stages import short, stage_name, stages_of
 from dist_vad.model import PHASES
-from dist_vad.stages import short, stage_name, stages_of
-from dist_vad.storage import digest
+from dist_vad.settings.ablation import AblationSettings, RowSettings
+from dist_vad.settings.curriculum import StageSettings
+from dist_vad.settings.curriculum_line import write_line
+from dist_vad.settings.run import Settings
 from dist_vad.tasks import TASKS
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dist_vad.errors import InputError
+from dist_vad.base.errors import InputError
 
 
 def held_from(length: int, *, stride: int, margin: int) -> np.ndarray:

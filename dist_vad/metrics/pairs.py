@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.sparse import csr_array
 
-from dist_vad import counters
+from dist_vad.base import counters
 
 CONFIDENCE = 0.95
 Interval = tuple[float, float]

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
-from dist_vad.errors import InputError
-from dist_vad.manifest import Event
+from dist_vad.base.errors import InputError
+from dist_vad.base.labels import Event
 from dist_vad.metrics.pairs import Pairs
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dist_vad.manifest import Event
+from dist_vad.base.labels import Event
 from dist_vad.metrics.frames import held_from
 
 ALPHA = 0.1

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy.ndimage import correlate1d, gaussian_filter1d, median_filter
 
-from dist_vad.errors import InputError
+from dist_vad.base.errors import InputError
 
 MEDIAN_WIDTH = 17
 GAUSSIAN_SIGMA, GAUSSIAN_REACH = 4.0, 16

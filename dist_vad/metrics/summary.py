@@ -5,8 +5,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from dist_vad.errors import InputError
-from dist_vad.manifest import Event
+from dist_vad.base.errors import InputError
+from dist_vad.base.labels import Event
 from dist_vad.metrics.pairs import Pairs
 from dist_vad.metrics.ranking import average_precision, check, equal_error_rate, within
 

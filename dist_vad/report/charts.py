@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from dist_vad import metrics
-from dist_vad.errors import InputError
+from dist_vad.base.errors import InputError
 from dist_vad.report.content import LEARNED, Report, Row, VideoCurve, row_name, words
 from dist_vad.report.spans import spans
 

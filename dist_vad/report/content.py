@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from dist_vad.manifest import Event
+from dist_vad.base.labels import Event
 from dist_vad.metrics import event_kinds
 
 LEARNED = "learned"

@@ -6,6 +6,7 @@ from string import Template
 
 from plotly.offline import get_plotlyjs
 
+from dist_vad.base.files import write_bytes
 from dist_vad.report.charts import chart_data, score_ranges, video_auc
 from dist_vad.report.content import Report, VideoCurve, words
 from dist_vad.report.gallery import gallery, misses, video_link
@@ -14,7 +15,6 @@ from dist_vad.report.markup import number, script_json, text, tree
 from dist_vad.report.spans import spans
 from dist_vad.report.sparkline import kind_class, sparkline
 from dist_vad.report.table import filters, headline, meaning, table
-from dist_vad.storage import write_bytes
 
 TEMPLATES = Path(__file__).parent
 SCRIPTS = ("charts.js", "videos.js", "page.js")

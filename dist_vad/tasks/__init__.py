@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dist_vad.config_task import TaskSettings
+from dist_vad.settings.task import TaskSettings
 from dist_vad.tasks.base import DrawKey, Inputs, Measured, Task
 from dist_vad.tasks.classification import Classification
 from dist_vad.tasks.completion import Completion

@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from dist_vad import counters
-from dist_vad.config import TaskSettings
+from dist_vad.base import counters
+from dist_vad.settings.run import TaskSettings
 
 
 @dataclass
@@ -49,7 +49,7 @@ class DrawKey:
 
     @property
     def parts(self) -> tuple:
-        """The key for dist_vad.counters."""
+        """The key for dist_vad.base.counters."""
         return (self.seed, self.stage, self.task, self.step, self.positions)
 
     def uniform(self, count: int) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from dist_vad import counters
+from dist_vad.base import counters
 from dist_vad.model.heads import ComprehensionTrunk, EventDecoder
 from dist_vad.tasks.base import DrawKey, Inputs, Task
 from dist_vad.tasks.prediction import gradient_difference, rms

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch.nn import functional
 
-from dist_vad.errors import InputError
-from dist_vad.storage import file_sha256
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import file_sha256
 
 INSTALL = 'pip install "dist_vad[vision_language]" (torchvision must be of the build of torch)'
 

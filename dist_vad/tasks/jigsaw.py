@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from dist_vad import counters
+from dist_vad.base import counters
 from dist_vad.model.heads import ComprehensionTrunk, Meaning
 from dist_vad.tasks.base import DrawKey, Inputs, Measured, Task
 

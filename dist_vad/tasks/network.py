@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import nn
 
-from dist_vad.errors import InputError
+from dist_vad.base.errors import InputError
 from dist_vad.model import Network
 from dist_vad.tasks.base import Task
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from accelerate import Accelerator
 
-from dist_vad.config import StreamSettings
-from dist_vad.loader import Loader, Source
-from dist_vad.shardset import ShardSet
-from dist_vad.stream import Streams
+from dist_vad.data.loader import Loader, Source
+from dist_vad.data.shardset import ShardSet
+from dist_vad.data.streams import Streams
+from dist_vad.settings.stream import StreamSettings
 
 shards, out, start, stop = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 accelerator = Accelerator(cpu=True)

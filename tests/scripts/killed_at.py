@@ -11,8 +11,10 @@ import signal
 import sys
 from pathlib import Path
 
-from dist_vad import checkpoint, state, storage
-from dist_vad.store import LocalStore
+from dist_vad.base import files as storage
+from dist_vad.curriculum import state
+from dist_vad.data.store import LocalStore
+from dist_vad.training import checkpoint
 
 
 def die() -> None:

@@ -1,0 +1,1 @@
+"""What all else uses and that uses nothing else: errors, files, counters, progress, boxes, labels."""

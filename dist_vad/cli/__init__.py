@@ -1,0 +1,1 @@
+"""The commands, one module each; nowhere else is a command line read."""

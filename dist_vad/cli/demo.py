@@ -1,0 +1,29 @@
+"""From raw video to AUC and report in one command, each of the four steps shown as it goes. `make demo` calls it.
+
+accelerate launch launch/demo.py [--config FILE] [--dotted.overrides ...]
+"""
+
+import time
+
+from dist_vad.base.errors import entry_point
+from dist_vad.cli.session import open_run
+from dist_vad.curriculum.recipes import training_needs
+from dist_vad.curriculum.stages import stages_of
+from dist_vad.evaluation.run import evaluate_state, evaluation_needs
+from dist_vad.settings.parsing import CONFIGS, parse
+from dist_vad.settings.run import Settings
+from dist_vad.training.progressive import train_curriculum
+
+
+@entry_point
+def main() -> None:
+    settings, _ = parse(Settings, "Raw video to AUC and report in one command.", CONFIGS / "demo.yaml")
+    started = time.monotonic()
+    print(f"\n[1/4] shards: cut object cubes and virtual clips from video into {settings.shards}", flush=True)
+    accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])
+    accelerator.print(f"\n[2/4] training: {' > '.join(stages_of(settings))}, states under {settings.run}/states")
+    state = train_curriculum(settings, accelerator)
+    accelerator.print("\n[3/4] evaluation: every object of the test video scored after every phase")
+    report = evaluate_state(settings, state, accelerator)
+    accelerator.print(f"\n[4/4] report: open {report} in a browser ({time.monotonic() - started:.0f} s in all)")
+    accelerator.end_training()

@@ -1,0 +1,70 @@
+"""Score any video by a trained state: a table of frame scores, the events as JSON, and the video with both drawn in.
+
+python launch/score.py VIDEO... --state RUN/states/NAME [--out DIR] [--online true] [--settings ...]
+
+VIDEO is a video file, a folder of pictures, the number of a camera, or the URL of a stream.
+"""
+
+from pathlib import Path
+
+import torch
+
+from dist_vad.base.errors import InputError, entry_point
+from dist_vad.curriculum.state import read_state
+from dist_vad.inference.detector import open_deployed
+from dist_vad.inference.outputs import ScoredVideo
+from dist_vad.inference.scoring import event_level, score_offline, score_online
+from dist_vad.inference.video_scorer import VideoScorer, file_name
+from dist_vad.settings.parsing import Option, parse
+from dist_vad.settings.video import VideoSettings
+from dist_vad.video.live import is_stream
+
+VIDEOS = Option(
+    "videos", str, [], "video files, folders of pictures, numbers of cameras, URLs of streams", positional=True
+)
+STATE = Option("state", str | None, None, "folder of the state that scores, such as RUN/states/inference-… (required)")
+
+
+@entry_point
+def main() -> None:
+    description = "Score any video by a trained state: frame scores, events, an annotated mp4."
+    settings, options = parse(VideoSettings, description, None, (VIDEOS, STATE))
+    if not options.videos or options.state is None:
+        missing = "--state RUN/states/NAME" if options.videos else "a video"
+        raise InputError(f"{missing} is missing; usage: python launch/score.py VIDEO... --state RUN/states/NAME")
+    names = [file_name(place) for place in options.videos]
+    if len(set(names)) < len(names):
+        raise InputError(f"videos of one name would overwrite each other's files: {', '.join(names)}; score them apart")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    online = settings.online or any(map(is_stream, options.videos))
+    state = read_state(Path(options.state))
+    deployed = open_deployed(state, device, settings.batch if online else None)
+    scorer = VideoScorer(deployed, settings)
+    level = event_level(deployed, settings, online)
+    for place, name in zip(options.videos, names):
+        frames = scorer.open(place)
+        stem = Path(settings.out) / name
+        video = (score_online if online else score_offline)(scorer, place, frames, level, stem.with_name(f"{name}.mp4"))
+        events = video.events(settings.events.join)
+        video.write_table(stem.with_name(f"{name}.{settings.table}"), events)
+        video.write_events(stem.with_name(f"{name}.events.json"), events)
+        report(video, stem)
+
+
+def report(video: ScoredVideo, stem: Path) -> None:
+    """Say what was found, and where it lies."""
+    if video.facts["note"]:
+        print(f"note: {video.facts['note']}")
+    normal = video.facts["level"]["held_out_normal"]
+    print(
+        f"{video.place}: {len(video.raw)} frames, {len(video.events(1.0))} events; the same level gives "
+        f"{normal['events']} events in {normal['seconds']} s of held-out normal video"
+    )
+    if latency := video.facts.get("latency"):
+        times = f"p50 {latency['p50_ms']} ms, p95 {latency['p95_ms']} ms" if "p50_ms" in latency else "no frame scored"
+        print(
+            f"latency: {times} after the last frame that a score needs, which is {latency['look_ahead_frames']} frames "
+            f"({latency['look_ahead_ms']} ms) later; {latency['frames_per_second']} frames/s; "
+            f"{latency['left_out']} frames left unscored, {latency['lost']} lost"
+        )
+    print(f"written: {', '.join(str(path) for path in sorted(stem.parent.glob(stem.name + '.*')))}")

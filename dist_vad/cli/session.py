@@ -1,0 +1,75 @@
+"""What every entry point does first: check the settings, make missing shards, note down how the run was started."""
+
+import json
+from pathlib import Path
+
+from accelerate import Accelerator
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import write_json
+from dist_vad.curriculum.recipes import check_tasks
+from dist_vad.curriculum.stages import remarks, stages_of
+from dist_vad.data.manifest import MANIFEST, Manifest
+from dist_vad.data.store import open_store
+from dist_vad.producer.job import write_shards
+from dist_vad.settings.parsing import CONFIGS
+from dist_vad.settings.provenance import provenance
+from dist_vad.settings.run import Settings
+from dist_vad.training.accelerators import make_accelerator
+
+DATA = "data.json"
+"""In a run's folder: the digests of the shard sets that it read first."""
+DEFAULT_CONFIG = CONFIGS / "default.yaml"
+
+
+def open_run(settings: Settings, needs: list[str]) -> Accelerator:
+    """Check the settings, write the shard sets among `needs` that are missing, write `run.json`.
+
+    Args:
+        needs: shard sets such as `cube-train` that the caller is going to read.
+    """
+    check_tasks(settings)
+    run = Path(settings.run)
+    accelerator = make_accelerator(settings.train, run)
+    if accelerator.is_main_process:
+        for remark in remarks(stages_of(settings)):
+            print(f"remark: {remark}", flush=True)
+        _make_missing_shards(settings, needs)
+        _check_unchanged(settings, needs)
+        write_json(run / "run.json", provenance(settings))
+    accelerator.wait_for_everyone()
+    accelerator.init_trackers("dist_vad")
+    return accelerator
+
+
+def _make_missing_shards(settings: Settings, needs: list[str]) -> None:
+    root = settings.shards
+    store = open_store(root)
+    missing = [name for name in needs if store.child(name).size(MANIFEST) is None]
+    if missing:
+        print(
+            f"shard sets missing in {root}: {', '.join(missing)}; writing them now ({settings.data.dataset})",
+            flush=True,
+        )
+        write_shards(settings.data, root)
+
+
+def _check_unchanged(settings: Settings, needs: list[str]) -> None:
+    """Refuse shard sets that hold other samples than when this run first read them: half of what was trained, or of
+    what was scored, would be of the one and half of the other."""
+    path = Path(settings.run) / DATA
+    then = json.loads(path.read_text()) if path.is_file() else {}
+    now = {
+        f"{root}/{name}": Manifest.load(store).content_digest
+        for root, place in ((root, open_store(root)) for root in [settings.shards, *settings.mix])
+        for name in needs
+        if (store := place.child(name)).size(MANIFEST) is not None
+    }
+    changed = [name for name in now if then.get(name, now[name]) != now[name]]
+    if changed:
+        how = "; ".join(f"{name} was {then[name][:12]}, now {now[name][:12]}" for name in changed)
+        raise InputError(
+            f"shard sets changed since {settings.run} began: {how}; choose another --run, or bring back the shards "
+            f"that it began with"
+        )
+    write_json(path, {**then, **now})

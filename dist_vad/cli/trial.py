@@ -1,0 +1,43 @@
+"""How well the states of a run tell anomalies planted on held-out normal video. Choose a model by this, no test video
+is read.
+
+accelerate launch launch/trial.py [--config FILE] [--state DIR] [--dotted.overrides ...]
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from dist_vad.base.errors import entry_point
+from dist_vad.cli.evaluate import STATE
+from dist_vad.cli.session import DEFAULT_CONFIG, open_run
+from dist_vad.curriculum.recipes import last_state, training_needs
+from dist_vad.curriculum.state import read_state
+from dist_vad.data.shard_sets import open_set, shard_store
+from dist_vad.evaluation.evaluator import lineage, make_scorer
+from dist_vad.scoring.calibration import calibrate
+from dist_vad.scoring.geometry import Geometry
+from dist_vad.settings.parsing import parse
+from dist_vad.settings.run import Settings
+
+
+@entry_point
+def main() -> None:
+    settings, options = parse(
+        Settings, "Frame-level AUC on anomalies planted on held-out normal video.", DEFAULT_CONFIG, (STATE,)
+    )
+    accelerator = open_run(settings, training_needs(settings))
+    if accelerator.is_main_process:
+        train, val = (open_set(settings, shard_store(settings.shards, "cube", split)) for split in ("train", "val"))
+        geometry = Geometry.of(train)
+        state = read_state(Path(options.state)) if options.state else last_state(settings)
+        for name, tensors, tasks in lineage(settings, state):
+            scorer = make_scorer(settings, train, tensors, tasks, accelerator.device)
+            found = calibrate(scorer, train, val, geometry)
+            weights = ", ".join(f"{task} {weight:.2f}" for task, weight in found.weights.items())
+            print(f"{name}: fused = {weights}; share of geometry in fused_geometry {found.geometry_share:.2f}")
+            for score, kinds in found.trial.items():
+                figures = "  ".join(f"{kind} {auc:.3f}" for kind, auc in kinds.items())
+                print(f"  {score:24} {np.mean([*kinds.values()]):.3f}   {figures}", flush=True)
+    accelerator.wait_for_everyone()
+    accelerator.end_training()

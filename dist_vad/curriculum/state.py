@@ -1,0 +1,89 @@
+"""States on disk: what a finished stage hands to the next."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import atomic_folder, write_json
+
+Tensors = dict[str, torch.Tensor]
+
+MODEL = "model.safetensors"
+STATE = "state.json"
+
+
+def tensors_digest(tensors: Tensors) -> str:
+    """The sha256 over names, types, shapes and bytes of weights: equal digests, bit-identical weights."""
+    whole = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        whole.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
+        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
+    return whole.hexdigest()
+
+
+@dataclass(frozen=True)
+class State:
+    """A phase state: weights named by the recipe that made them.
+
+    The folder holds `model.safetensors` (backbone and every head trained so far) and `state.json`.
+    """
+
+    folder: Path
+    key: str
+    """Digest of the recipe."""
+    stage: str
+    digest: str
+    """tensors_digest of the weights."""
+    lineage: list[str]
+    """Folder names of its ancestors, oldest first; the parent is the last."""
+    tasks: list[str]
+    """Every task trained so far, in order."""
+    recipe: dict[str, Any]
+    metrics: dict[str, Any]
+    """Losses at the end of the stage; for information."""
+
+    def load(self) -> Tensors:
+        """The weights, verified against the digest. Raises InputError where they differ from it."""
+        tensors = load_file(self.folder / MODEL)
+        found = tensors_digest(tensors)
+        if found != self.digest:
+            raise InputError(
+                f"state {self.folder}: the weights have digest {found[:12]}, state.json says {self.digest[:12]}; the "
+                "file was changed or damaged: delete the folder and train the stage again"
+            )
+        return tensors
+
+
+def save_state(folder: Path, tensors: Tensors, **facts: Any) -> State:
+    """Write a state; it appears whole or not at all. `facts` are the fields of State but folder and digest."""
+    digest = tensors_digest(tensors)
+    with atomic_folder(folder) as partial:
+        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, partial / MODEL)
+        write_json(partial / STATE, {**facts, "digest": digest})
+    return State(folder=folder, digest=digest, **facts)
+
+
+def read_state(folder: Path) -> State:
+    """Open a state without loading its weights. Raises InputError where the folder holds none."""
+    path = folder / STATE
+    if not path.is_file():
+        raise InputError(f"no state at {folder}: {STATE} is missing; expected a folder such as RUN/states/perception-…")
+    return State(folder=folder, **json.loads(path.read_text()))
+
+
+def relative_difference(a: Tensors, b: Tensors) -> float:
+    """The largest relative L2 distance of any tensor of `a` from its namesake in `b`."""
+    assert a.keys() == b.keys(), "two states of different networks"
+    worst = 0.0
+    for name, tensor in a.items():
+        x, y = tensor.double().numpy(), b[name].double().numpy()
+        worst = max(worst, float(np.linalg.norm(x - y) / max(np.linalg.norm(y), 1e-30)))
+    return worst

@@ -1,0 +1,1 @@
+"""Shard sets as a consumer sees them: manifest, samples, streams, loader, cache, stores."""

@@ -1,0 +1,248 @@
+"""Sample ids to samples: an index beside each tar, tars mapped into memory, whole batches decoded at once."""
+
+import functools
+import math
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from deflate import crc32
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import bytes_sha256
+from dist_vad.data.buffers import borrow
+from dist_vad.data.cache import ShardCache
+from dist_vad.data.codec import decode_all, npy_content, npy_values
+from dist_vad.data.manifest import IMAGE, INDEX_DTYPE, SCENE, Manifest, ShardInfo, index_name, sample_key, tar_name
+from dist_vad.data.store import LocalStore, Store, open_store
+
+MAPPINGS = 8192
+"""Most shards of a set that are mapped into memory at the same time."""
+
+
+@dataclass
+class Batch:
+    """Samples of one source, as they were stored."""
+
+    clips: torch.Tensor
+    """uint8 [B, T, H, W, 3], RGB."""
+    scenes: torch.Tensor
+    """float32 [B, D_B], the scene features; D_B = 0 for kinds without one."""
+    labels: torch.Tensor
+    """int64 [B]: 0 normal, 1 anomalous, -1 unknown."""
+    positions: np.ndarray
+    """int64 [B]: positions in the global batch; they key the random draws."""
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __getitem__(self, samples: slice) -> "Batch":
+        """Some of the samples, in the same memory."""
+        return Batch(self.clips[samples], self.scenes[samples], self.labels[samples], self.positions[samples])
+
+    def pin_memory(self) -> "Batch":
+        """The same in page-locked memory; PyTorch's DataLoader calls it, too."""
+        return Batch(self.clips.pin_memory(), self.scenes.pin_memory(), self.labels.pin_memory(), self.positions)
+
+    def part(self, count: int) -> "Batch":
+        """The first `count` samples."""
+        return Batch(self.clips[:count], self.scenes[:count], self.labels[:count], self.positions[:count])
+
+    @classmethod
+    def empty(cls, samples: int, like: Manifest, pin: bool = False) -> "Batch":
+        """Room for so many samples of a shard set.
+
+        With `pin` in page-locked memory, from which a copy to a GPU goes on beside its work.
+        """
+        size = cls.bytes_of(samples, like)
+        memory = torch.empty(size, dtype=torch.uint8, pin_memory=True) if pin else torch.from_numpy(borrow((size,)))
+        return cls.within(memory, samples, like)
+
+    @classmethod
+    def within(cls, memory: torch.Tensor, samples: int, like: Manifest) -> "Batch":
+        """The same in bytes that are given, uint8 [at least `bytes_of`]."""
+        sizes = _sizes(samples, like)
+        labels, positions, scenes, clips = memory[: sum(sizes)].split(sizes)
+        return cls(
+            clips.view(samples, *like.clip_shape),
+            scenes.view(torch.float32).view(samples, like.scene_size),
+            labels.view(torch.int64),
+            positions.view(torch.int64).numpy(),
+        )
+
+    @staticmethod
+    def bytes_of(samples: int, like: Manifest) -> int:
+        """Length of the memory of so many samples."""
+        return sum(_sizes(samples, like))
+
+
+def _sizes(samples: int, like: Manifest) -> list[int]:
+    """Bytes of labels, positions, scene features and clips, in which order each is aligned."""
+    return [8 * samples, 8 * samples, 4 * samples * like.scene_size, samples * math.prod(like.clip_shape)]
+
+
+class ShardSet:
+    """An open shard set. Samples are numbered through its shards in manifest order."""
+
+    def __init__(self, place: Store | Path | str, cache: ShardCache | None = None) -> None:
+        """`place`: a folder, or a prefix of a bucket, whose tars are then read through `cache`."""
+        self.store = open_store(place)
+        self.where = self.store.where()
+        self.manifest = Manifest.load(self.store)
+        self.starts = np.cumsum([0, *(shard.samples for shard in self.manifest.shards)])
+        self._cache = None if isinstance(self.store, LocalStore) else cache
+        self._open = functools.lru_cache(maxsize=self._most_open())(self._open_shard)
+
+    def _most_open(self) -> int:
+        """How many shards are kept mapped. A mapping costs address space, not memory; the bound keeps their number
+        under the system's, and what the cache has removed from living on as a mapping."""
+        if isinstance(self.store, LocalStore):
+            return MAPPINGS
+        if self._cache is None:
+            raise ValueError(f"{self.where} is read through a cache; none was given")
+        self._cache.check(self.manifest.shards, self.where)
+        return min(MAPPINGS, max(1, self._cache.limit // max(shard.bytes for shard in self.manifest.shards)))
+
+    def __reduce__(self) -> tuple:
+        return ShardSet, (self.where, self._cache)  # another process opens it anew
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def read(self, ids: np.ndarray, positions: np.ndarray | None = None, into: Batch | None = None) -> Batch:
+        """Read samples by id, into a batch of their number if one is given.
+
+        `positions` are those in the global batch; without them 0, 1, 2, ... Raises InputError, naming shard and sample,
+        where bytes are missing or wrong.
+        """
+        batch = Batch.empty(len(ids), self.manifest) if into is None else into
+        rows, tars = self._find(ids)
+        batch.labels.numpy()[:] = rows["label"]
+        batch.positions[:] = np.arange(len(ids)) if positions is None else positions
+        decode_all(self._strips(ids, rows, tars, batch.scenes.numpy()), batch.clips.numpy(), self.manifest.codec)
+        return batch
+
+    def _find(self, ids: np.ndarray) -> tuple[np.ndarray, list[memoryview]]:
+        """The row of each sample in the index of its shard, INDEX_DTYPE [len(ids)], and the tar that holds it."""
+        numbers = np.searchsorted(self.starts, ids, side="right") - 1
+        places = (ids - self.starts[numbers]).tolist()
+        opened = [self._open(number) for number in numbers.tolist()]
+        # Rows are copied as bytes: numpy takes several times as long for one element of a structured array.
+        size = INDEX_DTYPE.itemsize
+        rows = b"".join([index[place * size : (place + 1) * size] for (index, _), place in zip(opened, places)])
+        return np.frombuffer(rows, INDEX_DTYPE), [tar for _, tar in opened]
+
+    def _strips(
+        self, ids: np.ndarray, rows: np.ndarray, tars: list[memoryview], scenes: np.ndarray
+    ) -> Iterator[memoryview]:
+        """The image of each sample, while its scene feature is copied to `scenes`; both only if their checksums are
+        right. One pass, since the members of a sample lie side by side."""
+        # Plain integers of all rows at once: asking each row for its fields costs more than the copy of its sample.
+        starts, ends = rows["offset"], rows["offset"] + rows["size"]
+        columns = (numbers[:, of].tolist() for numbers in (starts, ends, rows["crc32"]) for of in (IMAGE, SCENE))
+        out, place, length = scenes.reshape(-1).view(np.uint8).data, 0, scenes[:1].nbytes
+        for sample, tar, start, scene_start, end, scene_end, image_sum, scene_sum in zip(ids, tars, *columns):
+            image, scene = tar[start:end], tar[scene_start:scene_end]
+            if crc32(image) != image_sum or crc32(scene) != scene_sum:
+                raise InputError(self._damaged(int(sample)))
+            if length:
+                out[place : place + length] = npy_content(scene)
+                place += length
+            yield image
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether shards have to be fetched before they can be read."""
+        return self._cache is not None
+
+    def prepare(self, ids: np.ndarray) -> None:
+        """Have the shards of some samples at hand, so that reading them need not wait."""
+        for number in np.unique(np.searchsorted(self.starts, ids, side="right") - 1).tolist():
+            self._open(number)
+
+    def scenes(self, ids: np.ndarray) -> np.ndarray:
+        """Names of the scenes of samples: str [len(ids)]."""
+        of_video = {video.name: video.scene for video in self.manifest.videos}
+        of_shard = np.array([of_video[shard.video] for shard in self.manifest.shards])
+        return of_shard[np.searchsorted(self.starts, ids, side="right") - 1]
+
+    def folds(self, ids: np.ndarray) -> np.ndarray:
+        """0 or 1 for each sample: every other video of a scene, so that no video is in both. int64 [len(ids)]."""
+        seen: dict[str, int] = {}
+        of_video = {}
+        for video in self.manifest.videos:
+            of_video[video.name] = seen.get(video.scene, 0) % 2
+            seen[video.scene] = seen.get(video.scene, 0) + 1
+        if len(set(of_video.values())) == 1:  # one video for each scene: take every other scene
+            of_video = {name: number % 2 for number, name in enumerate(of_video)}
+        of_shard = np.array([of_video[shard.video] for shard in self.manifest.shards])
+        return of_shard[np.searchsorted(self.starts, ids, side="right") - 1]
+
+    def index(self, shard: int) -> np.ndarray:
+        """The rows of one shard's index: INDEX_DTYPE [samples]."""
+        return np.frombuffer(self._open(shard)[0], INDEX_DTYPE)
+
+    def key(self, sample: int) -> str:
+        """WebDataset key of a sample id."""
+        number = int(np.searchsorted(self.starts, sample, side="right")) - 1
+        row = self.index(number)[sample - self.starts[number]]
+        return sample_key(self.manifest.shards[number].video, int(row["frame"]), int(row["object"]))
+
+    def _damaged(self, sample: int) -> str:
+        shard = self.manifest.shards[int(np.searchsorted(self.starts, sample, side="right")) - 1]
+        return (
+            f"shard {self.store.where(tar_name(shard))} is damaged at sample {self.key(sample)}: its checksum differs "
+            f"from the index; `python shards/verify.py {self.where} --repair` cuts what is broken anew"
+        )
+
+    def _open_shard(self, number: int) -> tuple[memoryview, memoryview]:
+        """The rows of its index and its tar, as bytes."""
+        shard = self.manifest.shards[number]
+        return self._read_index(shard), memoryview(self._map_tar(shard))
+
+    def _read_index(self, shard: ShardInfo) -> memoryview:
+        try:
+            content = self.store.read(index_name(shard))
+        except FileNotFoundError as error:
+            raise InputError(self._missing(index_name(shard))) from error
+        if bytes_sha256(content) != shard.index_sha256:
+            raise InputError(
+                f"index {self.store.where(index_name(shard))} does not have the sha256 of the manifest; `python "
+                f"shards/verify.py {self.where} --repair` makes it anew"
+            )
+        return npy_values(content, INDEX_DTYPE).view(np.uint8).data
+
+    def _map_tar(self, shard: ShardInfo) -> mmap.mmap:
+        for _ in range(100):  # as often as others may remove it from the cache before it is mapped
+            path = self._cache.path(self.store, shard) if self._cache else Path(self.store.where(tar_name(shard)))
+            try:
+                with path.open("rb") as file:
+                    data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except FileNotFoundError:
+                if self._cache:
+                    continue
+                break
+            except ValueError:  # an empty file cannot be mapped
+                break
+            if len(data) != shard.bytes:
+                raise InputError(
+                    f"shard {path} has {len(data)} bytes, the manifest says {shard.bytes}: it is truncated or was "
+                    f"replaced; `python shards/verify.py {self.where} --repair` cuts it anew"
+                )
+            return data
+        raise InputError(self._missing(tar_name(shard)))
+
+    def _missing(self, name: str) -> str:
+        return (
+            f"{self.store.where(name)} is missing or empty, but the manifest lists it; `python shards/verify.py "
+            f"{self.where}` lists all that is missing, --repair cuts it anew"
+        )
+
+
+def evenly_spaced(length: int, count: int) -> np.ndarray:
+    """At most `count` different ids of 0..length-1, evenly spaced: int64."""
+    count = min(count, length)
+    return np.arange(count) * length // max(count, 1)

@@ -1,0 +1,83 @@
+"""Anyone's videos: `root/train` and `root/test`, each with video files or folders of pictures."""
+
+import json
+from pathlib import Path
+
+from dist_vad.base.errors import InputError
+from dist_vad.datasets.files import file_identity, inclusive
+from dist_vad.settings.data import DataSettings
+from dist_vad.video.files import VIDEO_EXTENSIONS, is_junk, natural_key, open_frames, picture_files, video_name
+from dist_vad.video.source import Video
+
+TRUTH = "frames"
+
+LAYOUT = "expected train/ (normal video) and, to score, test/, each with video files or folders of pictures"
+
+
+def folder(settings: DataSettings) -> list[Video]:
+    """The videos under `data.root`; the scene is the part of the name before the first `_`."""
+    root = Path(settings.root or "")
+    if not (root / "train").is_dir():
+        loose = len(_entries(root)) if root.is_dir() else 0
+        found = f"{root} holds {loose} videos directly, and no train/" if loose else f"{root}/train does not exist"
+        raise InputError(f"{found}; {LAYOUT}")
+    labels = _read_labels(settings.labels)
+    tests = _entries(root / "test") if (root / "test").is_dir() else []
+    if labels is not None:
+        _check_names(Path(settings.labels or ""), labels, [video_name(path) for path in tests])
+    train = [_video(path, "train", None) for path in _entries(root / "train")]
+    return [*train, *(_video(path, "test", labels[video_name(path)] if labels is not None else None) for path in tests)]
+
+
+def _entries(root: Path) -> list[Path]:
+    found = [p for p in root.iterdir() if not is_junk(p) and (p.is_dir() or p.suffix.lower() in VIDEO_EXTENSIONS)]
+    if not found and picture_files(root):
+        raise InputError(f"{root} holds pictures, but no folders of them; one folder for each video: {LAYOUT}")
+    keys = [_key(path) for path in found]
+    twice = next((path.name for path, key in zip(found, keys) if keys.count(key) > 1), None)
+    if twice:
+        raise InputError(f"{root} holds several videos named like {twice!r}; names must differ before the extension")
+    return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def _key(path: Path) -> str:
+    """The name as part of WebDataset keys, which end at a dot."""
+    return video_name(path).replace(".", "-")
+
+
+def _video(path: Path, split: str, intervals: list[list[int]] | None) -> Video:
+    scene, separator, _ = video_name(path).partition("_")
+    return Video(
+        name=f"{split}_{_key(path)}",
+        split=split,
+        scene=scene if separator else "scene",
+        identity=file_identity(path, intervals),
+        open=lambda: open_frames(path),
+        labels={} if intervals is None else {TRUTH: intervals},
+        source_name=video_name(path),
+    )
+
+
+def _read_labels(path: str | None) -> dict[str, list[list[int]]] | None:
+    """Anomalous intervals by video, 0-based and half-open; None where there is no file."""
+    if path is None:
+        return None
+    try:
+        listed = json.loads(Path(path).read_text())
+        return {name: [inclusive(int(a), int(b), base=0) for a, b in some] for name, some in listed.items()}
+    except FileNotFoundError as error:
+        raise InputError(f"no labels file at {path}; check data.labels") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise InputError(
+            f'labels file {path} does not read ({error}); expected JSON such as {{"video": [[first, last], ...]}}, '
+            "frames counted from 0, both inclusive"
+        ) from error
+
+
+def _check_names(path: Path, labels: dict[str, list[list[int]]], videos: list[str]) -> None:
+    missing, unknown = sorted(set(videos) - set(labels)), sorted(set(labels) - set(videos))
+    if missing or unknown:
+        raise InputError(
+            f"{path} must list every test video, with [] for a normal one; "
+            f"missing: {', '.join(missing) or 'none'}; not among the videos: {', '.join(unknown) or 'none'}"
+        )

@@ -1,0 +1,1 @@
+"""From the scores of a test set to metrics and a report."""

@@ -1,0 +1,146 @@
+"""From frame scores to what people look at: the table, metrics.json, and the contents of the report."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dist_vad import metrics
+from dist_vad.base.files import write_json
+from dist_vad.base.labels import interval_labels
+from dist_vad.data.manifest import Manifest, VideoInfo
+from dist_vad.evaluation.evaluator import UNTRAINED, Evaluation, Subject
+from dist_vad.evaluation.frame_scores import Merged, video_regions
+from dist_vad.evaluation.highlights import FrameReader, highlights
+from dist_vad.report import LEARNED, NO_LEARNING, Report, Row, VideoCurve, format_table, write_report
+from dist_vad.settings.run import Settings
+from dist_vad.tasks import TASKS
+
+HEADLINE = "fused"
+"""Scorer of the headline figure, chosen before any test score was seen; its smoothing is `evaluate.smoothing`."""
+
+
+def write_results(
+    run: Path, evaluation: Evaluation, subjects: list[Subject], provenance: dict[str, Any], read_frames: FrameReader
+) -> Path:
+    """Print the table, write `metrics.json` and `report.html` under `run`; returns the report's path."""
+    how, manifest = evaluation.settings.evaluate, evaluation.sets.test.manifest
+    merged = {subject.name: evaluation.merge(subject) for subject in subjects}
+    final = subjects[-1]
+    rows = [
+        row
+        for ground_truth in manifest.ground_truths() or [""]
+        for subject in subjects
+        for row in _rows(subject, merged[subject.name], manifest.videos, ground_truth, evaluation.settings)
+    ]
+    headline = next(r for r in rows if (r.phase, r.scorer, r.smoothing) == (final.name, HEADLINE, how.smoothing))
+    print(format_table([row for row in rows if row.smoothing == how.smoothing or row.phase == final.name]))
+    for line in _remarks(headline, rows, manifest):
+        print(line)
+    weights = {subject.name: subject.weights for subject in subjects if subject.weights}
+    for name, some in weights.items():
+        print(f"weights of the heads in fused, {name}: {', '.join(f'{task} {w:.2f}' for task, w in some.items())}")
+    print(f"share of geometry in fused_geometry, {final.name}: {final.geometry_share:.2f}")
+    trials = {subject.name: subject.trial for subject in subjects if subject.trial}
+    for name, trial in trials.items():
+        figures = ", ".join(f"{score} {np.mean([*kinds.values()]):.3f}" for score, kinds in trial.items())
+        print(f"AUC on anomalies planted on held-out normal frames, {name}: {figures}")
+    provenance = {**provenance, "weights": weights, "trials": trials}
+    numbers = {"final": dataclasses.asdict(headline), "rows": [dataclasses.asdict(row) for row in rows]}
+    write_json(run / "metrics.json", _without_nan({**numbers, "provenance": provenance}))
+    labelled = {video.name: _Labelled(video, headline.ground_truth) for video in manifest.videos}
+    curves = [_curve(video, merged, final, how.smoothing) for video in labelled.values()]
+    shown = highlights(evaluation, final, merged[final.name], HEADLINE, curves, read_frames)
+    report = Report(
+        title=f"{manifest.dataset}: {final.name}",
+        dataset=manifest.dataset,
+        headline=headline,
+        rows=rows,
+        videos=shown.videos,
+        findings=shown.findings,
+        misses=shown.misses,
+        provenance=provenance,
+    )
+    write_report(run / "report.html", report)
+    return run / "report.html"
+
+
+def rows_of(evaluation: Evaluation, subject: Subject) -> list[dict[str, Any]]:
+    """What the table of results says of one subject, as JSON-able rows; undefined metrics are None."""
+    manifest, merged = evaluation.sets.test.manifest, evaluation.merge(subject)
+    truths = manifest.ground_truths() or [""]
+    rows = [row for truth in truths for row in _rows(subject, merged, manifest.videos, truth, evaluation.settings)]
+    return _without_nan([dataclasses.asdict(row) for row in rows])
+
+
+def _rows(
+    subject: Subject, merged: Merged, videos: list[VideoInfo], ground_truth: str, settings: Settings
+) -> list[Row]:
+    """One row for each scorer and smoothing, raw scores first."""
+    how = settings.evaluate
+    labelled = [_Labelled(video, ground_truth) for video in videos]
+    smoothings = dict.fromkeys(["none", how.smoothing])
+    if how.whole_test_video_minmax:
+        smoothings[metrics.WHOLE_TEST_VIDEO_MINMAX] = None
+    rows = []
+    for scorer, scores in merged.frames.items():
+        for smoothing in smoothings:
+            smoothed = {name: metrics.smooth(values, smoothing) for name, values in scores.items()}
+            rows.append(
+                Row(
+                    group=NO_LEARNING if subject.name in (UNTRAINED, NO_LEARNING) else LEARNED,
+                    phase=subject.name,
+                    scorer=scorer,
+                    smoothing=smoothing,
+                    ground_truth=ground_truth,
+                    note=(TASKS[scorer](settings.task).note() or "") if scorer in TASKS else "",
+                    **merged.regions[scorer]._asdict(),
+                    **metrics.summarise(labelled, smoothed, resamples=how.resamples),
+                )
+            )
+    return rows
+
+
+def _remarks(headline: Row, rows: list[Row], manifest: Manifest) -> list[str]:
+    """What the table has no room for: how sure the headline is, and the notes of rows."""
+    lines = []
+    low, high = headline.micro_auc_interval
+    if np.isfinite(low):
+        name = f"{headline.phase} {headline.scorer} {headline.smoothing}"
+        lines.append(
+            f"micro AUC of {name}: {headline.micro_auc:.3f}, 95 % interval {low:.3f} to {high:.3f} (bootstrap over "
+            f"{len(manifest.videos)} videos)"
+        )
+    if np.isfinite(headline.rbdc):
+        found = video_regions(manifest)
+        lines.append(f"RBDC and TBDC are of {len(found)} of {len(manifest.videos)} videos: regions are annotated there")
+    notes = dict.fromkeys((row.scorer, row.note) for row in rows if row.note)
+    return [*lines, *(f"note on {scorer}: {note}" for scorer, note in notes)]
+
+
+class _Labelled:
+    """A video under one ground truth."""
+
+    def __init__(self, video: VideoInfo, ground_truth: str) -> None:
+        self.name, self.scene, self.events = video.name, video.scene, video.events
+        intervals = video.labels.get(ground_truth)
+        self.labels = None if intervals is None else interval_labels(intervals, video.frames)
+
+
+def _curve(video: _Labelled, merged: dict[str, Merged], final: Subject, smoothing: str) -> VideoCurve:
+    """Smoothed curves of one video: those of the final state, and the fused score of the untrained network."""
+    raw = {name: merged[final.name].frames[name] for name in reversed(final.scores)}
+    raw |= merged[NO_LEARNING].frames
+    raw[UNTRAINED] = merged[UNTRAINED].frames[HEADLINE]
+    scores = {name: metrics.smooth(values[video.name], smoothing) for name, values in raw.items()}
+    return VideoCurve(name=video.name, scene=video.scene, labels=video.labels, events=video.events, scores=scores)
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no nan: an undefined metric becomes null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(some) for key, some in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_without_nan(some) for some in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

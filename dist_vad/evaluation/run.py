@@ -1,0 +1,58 @@
+"""The evaluation of a state and its ancestors, from shards to report."""
+
+import itertools
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import numpy as np
+from accelerate import Accelerator
+
+from dist_vad.base.errors import InputError
+from dist_vad.curriculum.state import State
+from dist_vad.datasets import open_dataset
+from dist_vad.evaluation.evaluator import Evaluation
+from dist_vad.evaluation.highlights import FrameReader
+from dist_vad.evaluation.results import write_results
+from dist_vad.settings.data import DataSettings
+from dist_vad.settings.provenance import provenance
+from dist_vad.settings.run import Settings
+
+
+def evaluation_needs() -> list[str]:
+    """The shard sets that an evaluation reads."""
+    return ["cube-train", "cube-val", "cube-test"]
+
+
+def evaluate_state(settings: Settings, state: State, accelerator: Accelerator) -> Path:
+    """Score, then table, metrics.json and report.html under the run's folder; returns the report's path."""
+    run = Path(settings.run)
+    evaluation = Evaluation(settings, accelerator)
+    subjects = evaluation.score(state)
+    if accelerator.is_main_process:
+        facts = {
+            **provenance(settings),
+            "state": str(state.folder),
+            "lineage": [*state.lineage, state.folder.name],
+            "digest": state.digest,
+            "data": evaluation.data(),
+        }
+        write_results(run, evaluation, subjects, facts, frame_reader(settings.data))
+    accelerator.wait_for_everyone()
+    return run / "report.html"
+
+
+def frame_reader(data: DataSettings) -> FrameReader:
+    """Reads whole frames of the test video for the report's pictures, where the video is still at hand."""
+    try:
+        videos = {video.name: video for video in open_dataset(data) if video.split == "test"}
+    except InputError:
+        videos = {}
+
+    def read(name: str, wanted: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
+        last = max(wanted, default=-1)
+        frames = videos[name].open() if name in videos and wanted else []
+        for number, frame in enumerate(itertools.islice(frames, last + 1)):
+            if number in wanted:
+                yield number, frame
+
+    return read

@@ -1,0 +1,102 @@
+"""Object scores on disk or in a bucket: one Parquet part for each shard, named by all that decides it."""
+
+import io
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import digest
+from dist_vad.data.manifest import ShardInfo
+from dist_vad.data.store import Store
+
+AHEAD = 16
+"""Parts that are read ahead; a bucket answers each after a while."""
+BOX = ("x1", "y1", "x2", "y2")
+
+
+class Parts:
+    """The parts of one subject. A part that is there is never made again, whoever made it.
+
+    Args:
+        root: where the parts of all subjects lie.
+        name: of the subject, for messages.
+        key: what decides its scores, beside the shard: JSON-able.
+    """
+
+    def __init__(self, root: Store, name: str, key: list) -> None:
+        self.store, self.name = root.child(digest(key)[:24]), name
+
+    def missing(self, shards: Sequence[ShardInfo]) -> list[int]:
+        """Numbers of the shards that have no part yet."""
+        there = self.store.sizes()
+        return [number for number, shard in enumerate(shards) if part_name(shard) not in there]
+
+    def write(self, shard: ShardInfo, index: np.ndarray, scores: dict[str, np.ndarray]) -> None:
+        """Write one shard's scores, whole or not at all: frame, object, box and a column for each score.
+
+        index: the shard's index, INDEX_DTYPE [samples]; scores: float64 [samples] each.
+        """
+        columns = {name: pa.array(index[name]) for name in ("frame", "object")}
+        columns |= {name: pa.array(index["box"][:, i]) for i, name in enumerate(BOX)}
+        columns |= {name: pa.array(values) for name, values in scores.items()}
+        file = io.BytesIO()
+        # Scores are all different: a dictionary of them costs three times the time of writing them out.
+        pq.write_table(pa.table(columns), file, use_dictionary=False)
+        self.store.put(part_name(shard), file.getvalue())
+
+    def read(self, shards: Sequence[ShardInfo], columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The parts of some shards in their order, read ahead by threads; memory is that of AHEAD parts.
+
+        Raises InputError where a part is not there, does not read, or has other objects than its shard.
+        """
+        remaining = iter(shards)
+        with ThreadPoolExecutor(AHEAD // 2) as pool:
+            waiting = deque(pool.submit(self._read, shard, columns) for shard in islice(remaining, AHEAD))
+            try:
+                while waiting:
+                    yield waiting.popleft().result()
+                    waiting.extend(pool.submit(self._read, shard, columns) for shard in islice(remaining, 1))
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _read(self, shard: ShardInfo, columns: Sequence[str]) -> pa.Table:
+        try:
+            content = self.store.read(part_name(shard))
+            table = pq.ParquetFile(pa.BufferReader(content)).read(columns=list(columns), use_threads=False)
+        except FileNotFoundError:
+            raise self._not_whole(shard, "nothing") from None
+        except (pa.ArrowException, OSError) as error:
+            raise self._not_whole(shard, f"a file that does not read ({error})") from error
+        lacking = [name for name in columns if name not in table.column_names]
+        if lacking:
+            raise self._not_whole(shard, f"no column {lacking[0]!r}")
+        if len(table) != shard.samples:
+            raise self._not_whole(shard, f"{len(table)} objects")
+        # The producer numbers objects in order; so a sample that is there twice breaks the order.
+        if {"frame", "object"} <= set(columns) and not (np.diff(object_keys(table)) > 0).all():
+            raise self._not_whole(shard, "objects that are there twice, or out of order")
+        return table
+
+    def _not_whole(self, shard: ShardInfo, found: str) -> InputError:
+        return InputError(
+            f"scores of shard {shard.name} by {self.name}: found {found} at {self.store.where(part_name(shard))}, "
+            f"expected each of its {shard.samples} objects once; delete that file and start the evaluation again, what "
+            "is whole is kept"
+        )
+
+
+def part_name(shard: ShardInfo) -> str:
+    """The file of a shard's scores: named by the shard's content, not by its name."""
+    return f"{shard.sha256[:24]}.parquet"
+
+
+def object_keys(table: pa.Table) -> np.ndarray:
+    """A number for each object of a video that rises with its frame, and within it with its number: int64 [N]."""
+    return (table["frame"].to_numpy().astype(np.int64) << 16) + table["object"].to_numpy()

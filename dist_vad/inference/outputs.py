@@ -1,0 +1,112 @@
+"""What is known of a video once it is scored, and the files that say so: a table of frames, events as JSON."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from dist_vad.base.files import atomic_file, write_json
+from dist_vad.inference.events import AlarmLevel, FoundEvent, find_events
+
+
+@dataclass
+class Objects:
+    """Objects of one video, in the order of its frames."""
+
+    frames: list[int] = field(default_factory=list)
+    boxes: list[np.ndarray] = field(default_factory=list)
+    """float32 [4] each: x1, y1, x2, y2 in pixels."""
+    scores: list[float] = field(default_factory=list)
+    """By the scorer that counts."""
+
+    def add(self, frames: list[int], boxes: list[np.ndarray], scores: np.ndarray) -> None:
+        """Take some more objects with their scores [n]."""
+        self.frames += frames
+        self.boxes += boxes
+        self.scores += scores.tolist()
+
+    def between(self, start: int, end: int) -> slice:
+        """The rows of the objects in frames [start, end)."""
+        first, last = np.searchsorted(self.frames, [start, end])
+        return slice(int(first), int(last))
+
+
+@dataclass(frozen=True)
+class ScoredVideo:
+    """The frame scores of a video and the objects that they come from."""
+
+    place: str
+    fps: float
+    objects: Objects
+    raw: np.ndarray
+    """Frame scores, float64 [T]; nan where a frame has none: online, before the first scored one."""
+    smoothed: np.ndarray
+    level: AlarmLevel
+    facts: dict[str, Any]
+    """What else `events.json` says: state, scene, smoothing, latency."""
+
+    def events(self, join: float) -> list[FoundEvent]:
+        """Its events; stretches less than `join` seconds apart are one."""
+        return find_events(self.smoothed, self.rarity, self.level.level, max(1, round(join * self.fps)))
+
+    @property
+    def rarity(self) -> np.ndarray:
+        """-log10 of the share of normal frames that score as high: float64 [T]."""
+        return self.level.rarity(self.smoothed)
+
+    def write_table(self, path: Path, events: list[FoundEvent]) -> None:
+        """One row a frame, as Parquet or, where the name ends in .csv, as CSV: frame, seconds, score (raw), smoothed,
+        rarity, event (number of its event from 0, or null)."""
+        numbers = np.full(len(self.raw), -1)
+        for number, event in enumerate(events):
+            numbers[event.start : event.end] = number
+        frames = np.arange(len(self.raw))
+        table = pa.table(
+            {
+                "frame": frames,
+                "seconds": frames / self.fps,
+                **{
+                    name: pa.array(values, mask=np.isnan(values))
+                    for name, values in (("score", self.raw), ("smoothed", self.smoothed), ("rarity", self.rarity))
+                },
+                "event": pa.array(numbers, mask=numbers < 0),
+            }
+        )
+        with atomic_file(path) as file:
+            if path.suffix == ".csv":
+                pyarrow.csv.write_csv(table, file)
+            else:
+                pq.write_table(table, file)
+
+    def write_events(self, path: Path, events: list[FoundEvent]) -> None:
+        """Events with their boxes as JSON. Frames count from 0, `end` is the last frame of the event; boxes are those
+        of objects whose own score reaches the level."""
+        listed = [
+            {
+                "start": event.start,
+                "end": event.end - 1,
+                "peak": event.peak,
+                "start_seconds": round(event.start / self.fps, 3),
+                "end_seconds": round((event.end - 1) / self.fps, 3),
+                "peak_seconds": round(event.peak / self.fps, 3),
+                "score": event.score,
+                "rarity": event.rarity,
+                "boxes": self._boxes(event),
+            }
+            for event in events
+        ]
+        facts = {"video": self.place, "frames": len(self.raw), "fps": self.fps, **self.facts, "events": listed}
+        write_json(path, facts)
+
+    def _boxes(self, event: FoundEvent) -> list[dict[str, Any]]:
+        rows = self.objects.between(event.start, event.end)
+        rarity = self.level.rarity(np.array(self.objects.scores[rows]))
+        return [
+            {"frame": frame, "box": [round(float(value), 1) for value in box], "rarity": round(float(rare), 3)}
+            for frame, box, rare in zip(self.objects.frames[rows], self.objects.boxes[rows], rarity)
+            if rare >= self.level.level
+        ]

@@ -1,0 +1,248 @@
+"""A video through the producer's rooms and a state: all of it at once, or frame by frame as it comes."""
+
+import dataclasses
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from dist_vad import metrics
+from dist_vad.base.errors import InputError
+from dist_vad.base.progress import progress_bar
+from dist_vad.inference.detector import DeployedState
+from dist_vad.inference.online import CausalMedian, Latency
+from dist_vad.inference.outputs import Objects
+from dist_vad.settings.data import DataSettings
+from dist_vad.settings.detector import DetectorSettings
+from dist_vad.settings.video import VideoSettings
+from dist_vad.video.background import CausalBackground, median_background
+from dist_vad.video.cubes import Sample, cut_cubes, cut_window
+from dist_vad.video.detectors import make_detector
+from dist_vad.video.detectors.base import Detector
+from dist_vad.video.files import open_frames, video_name
+from dist_vad.video.live import LiveFrames, is_stream
+from dist_vad.video.progress_frames import Counted
+from dist_vad.video.scene_feature import scene_feature
+from dist_vad.video.source import Frames, Video
+
+CHUNK = 256
+"""Cubes that wait to be scored together."""
+UNKNOWN_SCENE = 0.9
+"""A video whose scene feature has a smaller cosine than this with every training scene shows another place."""
+BACKGROUND_LEVEL_SECONDS = 2.0
+"""Online, the background moves by one level of 255 in so many seconds."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The scene that a video shows, as far as training knows it."""
+
+    feature: np.ndarray
+    """f_scene, float32 [D_B]."""
+    name: str
+    """The training scene by whose normal cubes it is judged; empty for a place that no training video shows."""
+    nearest: str
+    """The training scene that looks most like it."""
+    likeness: float
+    """Cosine of the two."""
+
+    @property
+    def note(self) -> str:
+        """What a user should know of it; empty where there is nothing."""
+        if self.name:
+            return ""
+        return (
+            f"this place looks like no training scene (nearest is {self.nearest}, cosine {self.likeness:.2f}): its "
+            "scores are judged by all training scenes together, and what is normal here was never seen; --scene names "
+            "one where that is wrong"
+        )
+
+
+class VideoScorer:
+    """Scores videos by one state."""
+
+    def __init__(self, deployed: DeployedState, settings: VideoSettings) -> None:
+        """Raises InputError for a scorer, a scene or a detector that the state does not allow."""
+        self.deployed, self.settings = deployed, settings
+        self.data = dataclasses.replace(deployed.data, detector=_detector_settings(deployed.data, settings))
+        self.stride = settings.stride or self.data.test_stride
+        if settings.scorer not in deployed.normal:
+            raise InputError(f"scorer is {settings.scorer!r}; this state has {', '.join(deployed.normal)}")
+        if settings.scene is not None and settings.scene not in deployed.scenes:
+            raise InputError(f"scene is {settings.scene!r}; this state knows {', '.join(deployed.scenes)}")
+        self.floor = deployed.calibration.floors[settings.scorer]
+
+    def open(self, place: str) -> Frames | LiveFrames:
+        """The frames of a video file, a folder of pictures, or a stream."""
+        if is_stream(place):
+            return LiveFrames(place)
+        path = Path(place)
+        if not path.exists():
+            raise InputError(f"no video at {path}; expected a video file, a folder of pictures, a camera (0) or a URL")
+        return open_frames(path, self.settings.fps)
+
+    def place(self, background: np.ndarray) -> Place:
+        """The scene that a background shows."""
+        feature = scene_feature(self.data, background)
+        nearest, likeness = self.deployed.nearest_scene(feature)
+        name = self.settings.scene or (nearest if likeness >= UNKNOWN_SCENE else "")
+        return Place(feature, name, nearest, likeness)
+
+    def offline(self, place: str, frames: Frames) -> tuple[Objects, np.ndarray, Place]:
+        """(objects, raw frame scores float64 [T], scene) of a video that is there as a whole."""
+        background = median_background(frames)
+        scene = self.place(background)
+        detector = self.detector(place, background, len(frames))
+        objects = Objects()
+        with progress_bar(total=len(frames), desc=f"score {file_name(place)}", unit=" frames") as bar:
+            samples = cut_cubes(
+                Counted(frames, bar),
+                detector,
+                length=self.data.clip_length,
+                size=self.data.cube_size,
+                context=self.data.context,
+                stride=self.stride,
+                batch=self.data.detector.batch,
+            )
+            while some := list(islice(samples, CHUNK)):
+                self.score(some, scene, objects)
+        raw = metrics.frame_scores(
+            np.array(objects.frames, np.int64),
+            np.array(objects.scores),
+            length=len(frames),
+            stride=self.stride,
+            margin=self.data.clip_length // 2,
+            floor=self.floor,
+        )
+        return objects, raw, scene
+
+    def online(self, place: str, frames: Frames | LiveFrames) -> "OnlineScores":
+        """The scores of a video frame by frame, from what was seen so far."""
+        return OnlineScores(self, place, frames)
+
+    def score(self, samples: list[Sample], scene: Place, objects: Objects) -> np.ndarray:
+        """Scores of some cubes of one video, float64 [n]; they are added to its objects."""
+        clips = np.stack([sample.clip for sample in samples])
+        scores = self.deployed.scores(clips, scene.feature, scene.name)[self.settings.scorer]
+        objects.add([sample.frame for sample in samples], [sample.box for sample in samples], scores)
+        return scores
+
+    def detector(self, place: str, background: np.ndarray, frames: int) -> Detector:
+        """The object detector for one video of so many frames; 0 for a stream."""
+        source = Path(place)
+        video = Video(
+            name=file_name(place),
+            split="test",
+            scene="",
+            identity="",
+            open=lambda: open_frames(source),
+            source_name=place if is_stream(place) else video_name(source),
+        )
+        return make_detector(self.data, video, background, frames)
+
+
+@dataclass(frozen=True)
+class OnlineFrame:
+    """One frame, as soon as its score is known."""
+
+    number: int
+    image: np.ndarray
+    """RGB, uint8 [H, W, 3]."""
+    raw: float
+    """nan before the first scored frame."""
+    smoothed: float
+
+
+class OnlineScores:
+    """Scores of one video in order of its frames, each from nothing later than (clip_length - 1) / 2 frames after it.
+
+    Until the background is known, and for the frames before the first scored one, the score is nan; frames between
+    two sampled ones, and frames that are left out because the machine is too slow, hold the last score.
+    """
+
+    def __init__(self, scorer: VideoScorer, place: str, frames: Frames | LiveFrames) -> None:
+        self._scorer, self._place, self._frames = scorer, place, frames
+        self.objects, self.latency = Objects(), Latency()
+        self.scene: Place | None = None
+        self.left_out = 0
+        """Frames that were not scored because too many waited."""
+        self._live = frames if isinstance(frames, LiveFrames) else None
+        fps = frames.fps
+        warmup, step = round(scorer.settings.warmup * fps), round(BACKGROUND_LEVEL_SECONDS * fps)
+        self._background = CausalBackground(max(1, warmup), max(1, step))
+        self._detector: Detector | None = None
+        self._most_waiting = scorer.settings.max_lag * fps
+
+    def __iter__(self) -> Iterator[OnlineFrame]:
+        length = self._scorer.data.clip_length
+        half = length // 2
+        window: deque[np.ndarray] = deque(maxlen=length)
+        median, raw, smoothed, number = CausalMedian(), float("nan"), float("nan"), -1
+        for number, frame in enumerate(self._frames):
+            came = self._live.arrived if self._live else time.monotonic()
+            if self._live and self._live.gap:
+                window.clear()  # a cube must not jump over frames that were lost
+            window.append(frame)
+            self._see(frame)
+            middle = number - half
+            if self._detector and len(window) == length:
+                if middle % self._scorer.stride == 0 and not self._late():
+                    raw = self._score(list(window), middle)
+                    self.latency.add(time.monotonic() - came)
+                smoothed = median(raw) if np.isfinite(raw) else raw
+            if middle >= 0:
+                yield OnlineFrame(middle, window[-1 - half] if len(window) > half else frame, raw, smoothed)
+        for age in range(min(half, len(window)), 0, -1):  # the last frames have no cubes
+            smoothed = median(raw) if np.isfinite(raw) else raw
+            yield OnlineFrame(number + 1 - age, window[-age], raw, smoothed)
+
+    def _see(self, frame: np.ndarray) -> None:
+        if not self._background.see(frame) or self._background.image is None:
+            return
+        if self.scene is None:
+            self.scene = self._scorer.place(self._background.image)
+        if self._detector is None or self._scorer.data.detector.needs_background:
+            frames = 0 if isinstance(self._frames, LiveFrames) else len(self._frames)
+            self._detector = self._scorer.detector(self._place, self._background.image, frames)
+
+    def _late(self) -> bool:
+        late = self._live is not None and self._live.waiting > self._most_waiting
+        self.left_out += late
+        return late
+
+    def _score(self, window: list[np.ndarray], middle: int) -> float:
+        """The raw score of the window's middle frame: the maximum over its objects, or the floor."""
+        data, detector, scene = self._scorer.data, self._detector, self.scene
+        assert detector is not None and scene is not None
+        boxes = detector([middle], [window[len(window) // 2]])[0]
+        samples = list(cut_window(window, boxes, middle, size=data.cube_size, context=data.context))
+        return float(self._scorer.score(samples, scene, self.objects).max()) if samples else self._scorer.floor
+
+
+def _detector_settings(data: DataSettings, settings: VideoSettings) -> DetectorSettings:
+    """The detector of the state, with what the user changed; another one by name starts from its own defaults."""
+    given = settings.detector
+    if data.detector.name == "boxes" and not {"name", "boxes"} & given.keys():
+        raise InputError(
+            "this state's cubes were cut around boxes read from a file, which says nothing of other videos; give "
+            "--detector.boxes FILE with the boxes of these, or find objects anew: --detector.name motion (or darknet, "
+            "yolo), whose boxes may differ from those that the state knows"
+        )
+    try:
+        return DetectorSettings(**given) if "name" in given else dataclasses.replace(data.detector, **given)
+    except TypeError as error:
+        known = ", ".join(field.name for field in dataclasses.fields(DetectorSettings))
+        raise InputError(f"--detector has a key that is no setting ({error}); known are {known}") from error
+    except ValueError as error:
+        raise InputError(f"{error}") from error
+
+
+def file_name(place: str) -> str:
+    """A name for files, from a path, a camera's number or a URL."""
+    if is_stream(place):
+        return "camera_" + place if place.isdigit() else "".join(c if c.isalnum() else "_" for c in place)
+    return video_name(Path(place).resolve())

@@ -1,0 +1,1 @@
+"""The sharding job: videos in, tar shards with an index and a manifest out."""

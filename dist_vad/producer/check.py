@@ -1,0 +1,80 @@
+"""A look at a data set before any long job: what is there, what is missing, what is not as published."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from dist_vad.base.labels import interval_labels
+from dist_vad.base.progress import progress_bar
+from dist_vad.datasets import open_dataset, published
+from dist_vad.datasets.base import Published
+from dist_vad.producer.ranks import rough_length
+from dist_vad.settings.data import DataSettings
+from dist_vad.video.files import VideoError
+from dist_vad.video.source import Video
+
+SHOWN = 20
+"""Most lines on one kind of trouble."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a look at one video gave."""
+
+    video: Video
+    frames: int
+    """0 where it does not open."""
+    trouble: str = ""
+
+
+def look_at(video: Video, decode: bool) -> Found:
+    """Open a video and read its first frame, or all of them, and compare its length with its labels."""
+    try:
+        frames = video.open()
+        if decode:
+            length = sum(1 for _ in frames)
+        else:
+            next(iter(frames))
+            length = rough_length(video)
+    except VideoError as error:
+        return Found(video, 0, str(error))
+    misfit = video.misfit(length)
+    return Found(video, length, f"video {video.name}: {length} frames, but {misfit}" if misfit else "")
+
+
+def rows(found: list[Found], expected: Published) -> Iterator[tuple[str, int, int | None]]:
+    """(what was counted, how many were found, how many were published where that is known)."""
+    for split in ("train", "test", "virtual"):
+        some = [item for item in found if item.video.split == split]
+        if some or split in expected.videos:
+            yield f"{split} videos", len(some), expected.videos.get(split)
+            yield f"{split} frames", sum(item.frames for item in some), expected.frames.get(split)
+    scenes = {item.video.scene for item in found}
+    yield "scenes", len(scenes), None
+    for truth in sorted({name for item in found for name in item.video.labels} | set(expected.anomalous)):
+        labelled = [item for item in found if truth in item.video.labels]
+        count = sum(int(interval_labels(item.video.labels[truth], item.frames).sum()) for item in labelled)
+        yield f"anomalous frames, {truth}", count, expected.anomalous.get(truth)
+
+
+def check(settings: DataSettings, decode: bool) -> bool:
+    """Print the table and every trouble; returns whether all is as published."""
+    videos = open_dataset(settings)
+    found = [look_at(video, decode) for video in progress_bar(videos, desc="look", unit=" videos", leave=False)]
+    expected = published(settings, videos)
+    print(f"{'':36} {'found':>9} {'published':>10}")
+    same = True
+    for name, count, known in rows(found, expected):
+        differs = known is not None and count != known
+        same &= not differs
+        note = "  differs" if differs else ""
+        print(f"{name:36} {count:9,} {'' if known is None else f'{known:,}':>10}{note}".rstrip())
+    troubles = [item.trouble for item in found if item.trouble]
+    for line in troubles[:SHOWN]:
+        print(f"wrong: {line}")
+    if len(troubles) > SHOWN:
+        print(f"wrong: {len(troubles) - SHOWN} more of that kind")
+    if not any(item.video.labels for item in found):
+        print("note: no ground truth was found, so there will be scores but no AUC")
+    if not same and expected.where:
+        print(f"published at {expected.where}")
+    return same and not troubles

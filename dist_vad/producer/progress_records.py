@@ -1,0 +1,65 @@
+"""Records of the videos of a set that are done, kept until its manifest is written: what a restart goes on from."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from dist_vad.base.files import json_bytes
+from dist_vad.data.manifest import index_name, tar_name
+from dist_vad.producer.plan import Plan
+from dist_vad.video.source import Video
+
+DONE = ".done"
+"""Folder of the records."""
+FAILED = "failed"
+"""Key of a record that holds the reason why a video has no shards."""
+
+
+def record_name(video: Video) -> str:
+    """Where the record of a video lies within its set."""
+    return f"{DONE}/{video.name}.json"
+
+
+def write_record(plan: Plan, video: Video, facts: dict[str, Any]) -> None:
+    """Note that a video is done, once its shards are whole, or that it failed."""
+    plan.store.put(record_name(video), json_bytes({"fingerprint": plan.video_fingerprint(video), **facts}))
+
+
+def read_record(plan: Plan, video: Video, size: Callable[[str], int | None] | None = None) -> dict[str, Any] | None:
+    """The record of a video; None where it is of other settings, or where its shards are not there.
+
+    Args:
+        size: bytes of a file of the set by name; given by whoever reads many records and has listed the set once.
+    """
+    size = size or plan.store.size
+    if size(record_name(video)) is None:
+        return None
+    try:
+        record = json.loads(plan.store.read(record_name(video)))
+    except FileNotFoundError:  # another rank has just written the manifest
+        return None
+    if record["fingerprint"] != plan.video_fingerprint(video):
+        return None
+    for shard in record.get("shards", ()):
+        if size(index_name(shard["name"])) is None or size(tar_name(shard["name"])) != shard["bytes"]:
+            return None
+    return record
+
+
+def all_records(plan: Plan, with_failed: bool) -> list[dict[str, Any]] | None:
+    """The records of all videos of a set; None while some are missing, or failed where that is not accepted."""
+    sizes = plan.store.sizes()
+    records = []
+    for video in plan.videos:
+        record = read_record(plan, video, sizes.get)
+        if not record or (FAILED in record and not with_failed):
+            return None
+        records.append(record)
+    return records
+
+
+def remove_records(plan: Plan) -> None:
+    """Remove every record of a set, once its manifest is there."""
+    for name in plan.store.sizes():
+        if name.startswith(f"{DONE}/"):
+            plan.store.delete(name)

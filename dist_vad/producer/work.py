@@ -1,0 +1,114 @@
+"""The work on one video: open it, check its labels, cut its shards."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.labels import interval_labels
+from dist_vad.base.prefetch import ahead
+from dist_vad.data.manifest import ShardInfo, VideoInfo
+from dist_vad.producer.pack import pack_video, scene_member
+from dist_vad.producer.plan import Plan
+from dist_vad.settings.data import DataSettings
+from dist_vad.video.background import median_background
+from dist_vad.video.cubes import cut_clips, cut_cubes
+from dist_vad.video.detectors import check_detector, make_detector
+from dist_vad.video.progress_frames import Counted
+from dist_vad.video.scene_feature import check_scene, scene_feature
+from dist_vad.video.source import Frames, Video
+from dist_vad.video.tracks import with_tracks
+
+SAMPLES_AHEAD = 64
+"""Cut samples that wait to be encoded."""
+
+
+@dataclass(frozen=True)
+class Work:
+    """One video of a set, opened and checked."""
+
+    video: Video
+    frames: Frames
+    labels: dict[str, list[list[int]]]
+    length: int
+    done: bool = False
+    """Whether its shards are there already."""
+
+    @property
+    def info(self) -> VideoInfo:
+        """What the manifest says of the video."""
+        return VideoInfo(
+            name=self.video.name,
+            scene=self.video.scene,
+            frames=self.length,
+            fps=self.frames.fps,
+            width=self.frames.width,
+            height=self.frames.height,
+            labels=self.labels,
+            events=self.video.events,
+        )
+
+
+def open_work(plan: Plan, video: Video, length: int | None = None) -> Work:
+    """Open a video and check its labels and boxes.
+
+    Args:
+        length: its frames, where it is done already: counting those of a video file means decoding it.
+
+    Raises VideoError where it does not open, InputError where labels or boxes do not fit it.
+    """
+    frames = video.open()
+    done = length is not None
+    length = length if done else len(frames)
+    if plan.kind == "cube":
+        check_detector(plan.settings, video, length)
+        check_scene(plan.settings)
+    return Work(video, frames, _checked_labels(plan.settings, video, length), length, done)
+
+
+def cut_video(plan: Plan, work: Work, folder: Path, bar: tqdm) -> list[ShardInfo]:
+    """Write the shards of one video into a local folder; `bar` moves by a step a frame."""
+    settings, video, frames = plan.settings, work.video, work.frames
+    counted = Counted(frames, bar)
+    scene, detector = b"", None
+    if plan.kind == "cube":
+        background = median_background(frames)
+        scene = scene_member(scene_feature(settings, background))
+        detector = make_detector(settings, video, background, work.length)
+        samples = cut_cubes(
+            counted,
+            detector,
+            length=settings.clip_length,
+            size=settings.cube_size,
+            context=settings.context,
+            stride=plan.stride,
+            batch=settings.detector.batch,
+        )
+        samples = with_tracks(samples, plan.stride) if settings.tracks else samples
+    else:
+        samples = cut_clips(counted, length=settings.clip_length, size=settings.virtual_size, stride=plan.stride)
+    virtual = plan.kind == "virtual"
+    labels = interval_labels(work.labels["virtual"], work.length) if virtual else np.full(work.length, -1)
+    labelled = ((sample, int(labels[sample.frame])) for sample in ahead(samples, SAMPLES_AHEAD))
+    limit = settings.shard_samples
+    shards = pack_video(folder, video.name, {"scene": video.scene}, labelled, settings.codec, scene, limit)
+    if detector and detector.note:
+        tqdm.write(f"note: {plan.name}, video {video.name!r}: {detector.note}")
+    return shards
+
+
+def _checked_labels(settings: DataSettings, video: Video, frames: int) -> dict[str, list[list[int]]]:
+    """The video's labels, within its frames; those of another length are refused, or cut where that was asked for."""
+    found = video.misfit(frames)
+    if not found:
+        return video.labels
+    if settings.labels_mismatch == "refuse":
+        raise InputError(
+            f"video {video.name!r}: {frames} frames decoded, but {found}; pass --labels_mismatch clip to cut them to "
+            "the video, frames without a label being normal"
+        )
+    cut = {name: [[s, min(e, frames)] for s, e in some if s < frames] for name, some in video.labels.items()}
+    tqdm.write(f"note: video {video.name!r}: {found}, cut to its {frames} frames")
+    return cut

@@ -1,0 +1,1 @@
+"""From cubes to calibrated anomaly scores of objects, by normal video alone."""

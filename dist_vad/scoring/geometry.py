@@ -1,0 +1,121 @@
+"""`geometry`: is a box as large and as fast as is normal at its place? It looks at no pixel and needs no network."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from dist_vad.base.boxes import matches
+from dist_vad.data.shardset import ShardSet
+from dist_vad.scoring.tail_calibration import Rarity
+
+WIDTH, SPEED = 2, 4
+"""Columns of the features."""
+NEIGHBOURS = 30
+"""Normal boxes with which a box is compared; few would make every rare place an anomaly."""
+PLACE = 0.1
+"""Weight of the two coordinates of the place. With more, whoever walks where nobody walked in a few training videos is
+an anomaly; chosen with dist_vad/scoring/synthetic_anomalies.py (docs/EXPERIMENTS.md)."""
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Boxes of normal training video; the score is how far a box lies from its nearest ones.
+
+    A box is described by where it stands (middle of its lower edge), the logarithms of its width and height, and its
+    speed, each standardised, the place weighted by PLACE; the score is the mean distance to the NEIGHBOURS nearest
+    boxes of normal training video of the same scene (of all scenes where this one has none).
+    """
+
+    normal: dict[str, np.ndarray]
+    """Scene -> standardised features of its boxes, float64 [N, 5]."""
+    mean: np.ndarray
+    deviation: np.ndarray
+    rarity: Rarity
+
+    @classmethod
+    def of(cls, train: ShardSet) -> "Geometry":
+        """From all boxes of a training set. For rarity, each half of the videos is compared with the other half."""
+        ids = np.arange(len(train))
+        features, scenes, folds = features_of(train), train.scenes(ids), train.folds(ids)
+        mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
+        deviation[:2] /= PLACE
+        standard = (features - mean) / deviation
+        scores = np.zeros(len(ids))
+        for scene in np.unique(scenes):
+            for fold in (0, 1):
+                some, others = ((scenes == scene) & (folds == number) for number in (fold, 1 - fold))
+                memory = standard[others if others.any() else folds != fold]
+                scores[some] = _distances(memory, standard[some])
+        normal = {str(name): standard[scenes == name] for name in np.unique(scenes)}
+        return cls(normal, mean, deviation, Rarity.of(scores, scenes))
+
+    def rare(self, features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
+        """Rarity of boxes of several scenes, named one by one: float64 [B]."""
+        rarity = np.zeros(len(features))
+        for name in np.unique(scenes):
+            rarity[scenes == name] = self.rarity(self.scores(features[scenes == name], str(name)), str(name))
+        return rarity
+
+    def scores(self, features: np.ndarray, scene: str) -> np.ndarray:
+        """Distance to the nearest normal boxes, float64 [B], for features [B, 5] of one scene."""
+        memory = self.normal.get(scene)
+        memory = np.concatenate([*self.normal.values()]) if memory is None else memory
+        return _distances(memory, (features - self.mean) / self.deviation)
+
+
+def features_of(shards: ShardSet) -> np.ndarray:
+    """x and y of the middle of the lower edge (pixels), log width, log height, speed (pixels a frame) of every box of
+    a set, float64 [N, 5], in the order of its samples."""
+    manifest = shards.manifest
+    index = [shards.index(number) for number in range(len(manifest.shards))]
+    found = []
+    for video in dict.fromkeys(shard.video for shard in manifest.shards):
+        rows = np.concatenate([some for some, shard in zip(index, manifest.shards) if shard.video == video])
+        box = rows["box"].astype(np.float64)
+        size = np.log(np.maximum(box[:, 2:] - box[:, :2], 1.0))
+        speed = speeds(rows["frame"], box, manifest.stride, manifest.clip_length // 2)
+        found.append(np.column_stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3], size, speed]))
+    return np.concatenate(found)
+
+
+def speeds(frames: np.ndarray, boxes: np.ndarray, stride: int, reach: int) -> np.ndarray:
+    """Speed of every box of one video in pixels a frame, float64 [N]; nan-free: what is not seen again has the median.
+
+    The box is followed from sampled frame to sampled frame, as far as it is found, up to `reach` frames to each side,
+    or one sampled frame where that is more: a longer way averages out the trembling of boxes.
+
+    Args:
+        frames: of each box, ascending [N].
+        boxes: x1, y1, x2, y2 in pixels [N, 4].
+    """
+    later, earlier = _links(frames, boxes, stride)
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    first = last = np.arange(len(frames))
+    for _ in range(max(1, reach // stride)):
+        first = np.where(earlier[first] >= 0, earlier[first], first)
+        last = np.where(later[last] >= 0, later[last], last)
+    time = frames[last] - frames[first]
+    way = np.linalg.norm(centres[last] - centres[first], axis=1)
+    known = time > 0
+    speed = way / np.maximum(time, 1)
+    speed[~known] = np.median(speed[known]) if known.any() else 0.0
+    return speed
+
+
+def _links(frames: np.ndarray, boxes: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same object's box in the sampled frame after and before each box: row numbers, -1 = none, int64 [N] each."""
+    later, earlier = np.full(len(frames), -1), np.full(len(frames), -1)
+    rows_of = {int(frame): np.flatnonzero(frames == frame) for frame in np.unique(frames)}
+    for frame, rows in rows_of.items():
+        following = rows_of.get(frame + stride, np.zeros(0, np.int64))
+        for a, b in matches(boxes[rows], boxes[following]).items():
+            later[rows[a]], earlier[following[b]] = following[b], rows[a]
+    return later, earlier
+
+
+def _distances(memory: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Mean distance of features [B, 5] to their nearest ones in memory [N, 5]: float64 [B]."""
+    count = min(NEIGHBOURS, len(memory))
+    distance, _ = KDTree(memory).query(features, k=count)
+    return distance.reshape(len(features), count).mean(axis=1)

@@ -1,0 +1,53 @@
+"""The trial of a scorer: planted anomalies against the held-out normal frames on which they were planted."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from dist_vad.data.shardset import ShardSet, evenly_spaced
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Objects of held-out normal video, all of every frame that was chosen."""
+
+    ids: np.ndarray
+    """int64 [N], sample ids in ascending order."""
+    frames: np.ndarray
+    """int64 [N]: the number of the frame in which each object lies, from 0."""
+
+
+def held_out(val: ShardSet, most: int) -> HeldOut:
+    """Evenly spaced frames of a set with about `most` objects in them, or all of its frames."""
+    shards = val.manifest.shards
+    number = np.repeat(np.arange(len(shards)), [shard.samples for shard in shards])
+    frame = np.concatenate([val.index(number)["frame"] for number in range(len(shards))])
+    videos = {name: i for i, name in enumerate(dict.fromkeys(shard.video for shard in shards))}
+    video = np.array([videos[shard.video] for shard in shards])[number]
+    _, of_object = np.unique(np.stack([video, frame]), axis=1, return_inverse=True)
+    count = int(of_object.max()) + 1
+    chosen = evenly_spaced(count, max(1, round(count * min(1.0, most / len(val)))))
+    ids = np.flatnonzero(np.isin(of_object, chosen))
+    return HeldOut(ids, np.searchsorted(chosen, of_object[ids]))
+
+
+def frame_auc(normal: np.ndarray, planted: np.ndarray, frames: np.ndarray) -> float:
+    """Frame-level AUC of planted anomalies, one in a frame at a time.
+
+    Negatives are the frames as they are, scored by their highest object (eq. 9); positives the same frames with an
+    anomaly planted on one object, once for each. So a score is judged as it is used: what it says of the most unusual
+    normal object of a frame counts, and what it says of the others does not.
+
+    Args:
+        normal, planted: scores of the objects [N], as they are and changed.
+        frames: the frame of each object, numbered from 0 [N].
+    """
+    order = np.lexsort((normal, frames))
+    last = np.searchsorted(frames[order], np.arange(frames.max() + 1), side="right") - 1
+    top, second = normal[order[last]], np.full(len(last), -np.inf)
+    several = (last > 0) & (frames[order[last - 1]] == np.arange(len(last)))
+    second[several] = normal[order[last[several] - 1]]
+    others = np.where(np.arange(len(normal)) == order[last][frames], second[frames], top[frames])
+    truth = np.repeat([0, 1], [len(top), len(planted)])
+    return float(roc_auc_score(truth, np.concatenate([top, np.maximum(planted, others)])))

@@ -1,0 +1,75 @@
+"""How a run came about: command, settings, versions, commit and machine."""
+
+import dataclasses
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dist_vad.settings.run import Settings
+
+VERSIONS = ("dist-vad", "torch", "accelerate", "deepspeed", "webdataset", "numpy")
+
+
+def provenance(settings: Settings) -> dict[str, Any]:
+    """How a run came about: command, settings, versions, commit, machine, time."""
+    return {
+        "command": shlex.join(sys.argv),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "settings": dataclasses.asdict(settings),
+        "versions": {name: version(name) for name in VERSIONS if find_spec(name.replace("-", "_"))},
+        "python": platform.python_version(),
+        "machine": _machine(),
+        "hardware": _hardware(),
+        "ranks": int(os.environ.get("WORLD_SIZE", "1")),
+    }
+
+
+def _commit() -> str:
+    """The git commit of the code, with a + where the tree has changes; `unknown` outside a checkout."""
+    here = Path(__file__).resolve().parent
+    ask = ["git", "-C", str(here)]
+    try:
+        commit = subprocess.run([*ask, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
+        changes = subprocess.run([*ask, "status", "--porcelain"], capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
+    return f"{os.cpu_count()} CPU cores ({platform.machine()}), {torch.get_num_threads()} threads"
+
+
+def _hardware() -> dict[str, Any]:
+    """What the run was started on: this machine, and all of its GPUs."""
+    gpus = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    return {
+        "host": platform.node(),
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "gpus": [{"name": gpu.name, "memory_gb": round(gpu.total_memory / 1e9, 1)} for gpu in gpus],
+        "cuda": torch.version.cuda if gpus else None,
+    }
+
+
+def _cpu_name() -> str:
+    """As the system knows it; where it does not say, the kind of processor."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.machine()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

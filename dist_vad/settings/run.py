@@ -1,0 +1,77 @@
+"""Every setting of the system, with its meaning, its unit and what is allowed.
+
+Settings are dataclasses; YAML files in `configs/`, dotted overrides on the command line, `--help` and
+`--print_config` come from them. A bad value is refused when it is read: the message names the key, the value
+and what is allowed.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from dist_vad.base.errors import refuse_unless
+from dist_vad.settings.cache import CacheSettings
+from dist_vad.settings.curriculum import LearningSettings, StageSettings
+from dist_vad.settings.curriculum_line import split_line
+from dist_vad.settings.data import DataSettings
+from dist_vad.settings.evaluate import EvaluateSettings
+from dist_vad.settings.model import ModelSettings
+from dist_vad.settings.score import ScoreSettings
+from dist_vad.settings.stream import StreamSettings
+from dist_vad.settings.task import TaskSettings
+from dist_vad.settings.train import TrainSettings
+
+
+@dataclass(kw_only=True)
+class Settings:
+    """A whole run: data, curriculum, training, scoring."""
+
+    run: str = "runs/default"
+    """Folder for states, logs, scores, metrics and the report."""
+    shards: str = "runs/shards/plaza"
+    """Folder of the shard sets, or s3://bucket/prefix; written with the settings under `data` if nothing is there."""
+    mix: dict[str, int] = field(default_factory=dict)
+    """Folders of further shard sets to train on -> how many samples of a global batch come from each, such as
+    {shards/avenue: 16}; the rest comes from `shards`. It counts for each kind of sample that a folder holds."""
+    augment: Literal["none", "mirror"] = "none"
+    """mirror: half of the training samples, by draw, are shown mirrored. Part of a state's recipe."""
+    seed: int = 0
+    """Seed of the weights and of every random draw."""
+    data: DataSettings = field(default_factory=DataSettings)
+    """What the producer reads and cuts; here, or a path to a file such as configs/data/plaza.yaml."""
+    stream: StreamSettings = field(default_factory=StreamSettings)
+    """How samples are drawn."""
+    model: ModelSettings = field(default_factory=ModelSettings)
+    """Size of the network."""
+    curriculum: str | dict[str, StageSettings] = "pre > sr > virtual"
+    """The stages in the order in which they are learned. As a line: `>` between stages, `+` between tasks that are
+    learned at the same time, `*` before a weight, such as "pre > rec*1 + sr*2 > virtual". Or by name with all their
+    settings, of which `--curriculum.NAME.steps 100` overrides one."""
+    stage: LearningSettings = field(default_factory=LearningSettings)
+    """How every stage of a curriculum in one line learns."""
+    stages: dict[str, dict[str, int | float | str]] = field(default_factory=dict)
+    """What single stages of such a line do otherwise than `stage` says: {virtual: {steps: 500}}. A stage is named by
+    its tasks, as the line has them: virtual, or pre+sr."""
+    task: TaskSettings = field(default_factory=TaskSettings)
+    """Settings of single proxy tasks."""
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    """Where shards of a bucket are kept on this machine."""
+    train: TrainSettings = field(default_factory=TrainSettings)
+    """How the work is done on this machine."""
+    score: ScoreSettings = field(default_factory=ScoreSettings)
+    """How objects are scored."""
+    evaluate: EvaluateSettings = field(default_factory=EvaluateSettings)
+    """From object scores to the table."""
+
+    def __post_init__(self) -> None:
+        refuse_unless(len(self.curriculum) > 0, "curriculum", self.curriculum, "at least one stage")
+        stages: dict[str, LearningSettings] = {"stage": self.stage}
+        if isinstance(self.curriculum, dict):
+            refuse_unless(not self.stages, "stages", self.stages, "none, where the curriculum is not a line")
+            stages = {f"curriculum.{name}": stage for name, stage in self.curriculum.items()}
+        else:
+            split_line(self.curriculum)
+        for name, stage in stages.items():
+            key, batch, streams = f"{name}.global_batch", stage.global_batch, self.stream.streams
+            refuse_unless(batch % streams == 0, key, batch, f"a multiple of stream.streams ({streams})")
+        for root, share in self.mix.items():
+            refuse_unless(share >= 1, f"mix.{root}", share, "1 or more samples of each global batch")

@@ -1,0 +1,23 @@
+"""Settings of the scoring of objects."""
+
+from dataclasses import dataclass
+
+from dist_vad.base.errors import refuse_unless
+
+
+@dataclass(kw_only=True)
+class ScoreSettings:
+    """How objects are scored. Nothing here looks at test labels or test scores."""
+
+    batch: int = 64
+    """Objects scored at once; every batch is padded to this number, so that its size never changes a score."""
+    calibration: int = 4096
+    """Normal training cubes by which scores are standardised, and to which distances are measured."""
+    neighbours: int = 3
+    """`semantic_reconstruction` scores the mean distance to so many nearest normal embeddings."""
+
+    def __post_init__(self) -> None:
+        refuse_unless(self.batch >= 1, "score.batch", self.batch, "1 or more")
+        refuse_unless(self.neighbours >= 1, "score.neighbours", self.neighbours, "1 or more")
+        low = 4 * self.neighbours
+        refuse_unless(self.calibration >= low, "score.calibration", self.calibration, f"{low} (4 x neighbours) or more")

@@ -1,0 +1,1 @@
+"""The training of stages: engines, checkpoints, guards, and what ranks agree on."""

@@ -1,0 +1,71 @@
+"""A stage's samples on the device: what every step reads, and the random draws that go with it."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from dist_vad.base import counters
+from dist_vad.curriculum.recipes import Stage, shares
+from dist_vad.data.loader import Source
+from dist_vad.data.shard_sets import open_set
+from dist_vad.data.shardset import Batch
+from dist_vad.data.streams import Streams
+from dist_vad.settings.run import Settings
+from dist_vad.tasks import DrawKey, Inputs
+from dist_vad.training.stage_module import StageModule
+
+
+def open_sources(settings: Settings, stage: Stage, kind: str) -> list[Source]:
+    """The training samples of a kind, with the streams of a stage: those of `shards`, then those of each of `mix`."""
+    sources, first = [], 0
+    for number, (store, share) in enumerate(shares(settings, stage.settings.global_batch, kind)):
+        shards = open_set(settings, store)
+        samples = [shard.samples for shard in shards.manifest.shards]
+        key = (settings.seed, stage.key, kind, *([number] if number else []))
+        # Each source has as many streams as divide both its share and what was planned for.
+        streams = math.gcd(settings.stream.streams, share)
+        made = Streams(samples, share, replace(settings.stream, streams=streams), key, f"{kind} of {shards.where}")
+        sources.append(Source(shards, made, first))
+        first += share
+    return sources
+
+
+class Feeder:
+    """Turns stored batches into what a stage's module takes."""
+
+    def __init__(self, settings: Settings, stage: Stage, module: StageModule, device: torch.device) -> None:
+        self.settings, self.stage, self.tasks, self.device = settings, stage, module.tasks, device
+
+    def inputs(self, step: int, batches: dict[str, Batch]) -> dict[str, Inputs]:
+        """Samples on the device by kind, augmented as the settings say."""
+        inputs = {kind: self.input(batch) for kind, batch in batches.items()}
+        if self.settings.augment == "mirror":
+            for kind, batch in batches.items():
+                key = (self.settings.seed, self.stage.key, "mirror", kind, step, batch.positions)
+                inputs[kind] = inputs[kind].mirrored(counters.uniform(*key) < 0.5)
+        return inputs
+
+    def input(self, batch: Batch) -> Inputs:
+        """Samples of one kind on the device, as they were stored."""
+        return Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
+
+    def draws(self, step: int, batches: dict[str, Batch]) -> dict[str, torch.Tensor]:
+        """The random draws of each task."""
+        return {name: self.draw(name, name, step, batches[task.kind]) for name, task in self.tasks.items()}
+
+    def draw(self, name: str, label: str, step: int, batch: Batch) -> torch.Tensor:
+        """The draws of one task, from counters keyed by `label`, step and the samples' positions."""
+        key = DrawKey(self.settings.seed, self.stage.key, label, step, batch.positions)
+        return self.tasks[name].draw(key, batch.clips.shape[1]).to(self.device)
+
+
+def sample_keys(sources: list[Source], step: int, positions: np.ndarray) -> list[str]:
+    """The names of samples at some positions of the global batch of a step."""
+    keys = []
+    for source in sources:
+        ids, places = source.streams.rank_batch(step, 0, 1)
+        of_place = dict(zip((source.first + places).tolist(), ids.tolist()))
+        keys += [source.shards.key(of_place[position]) for position in positions.tolist() if position in of_place]
+    return keys

@@ -1,0 +1,129 @@
+"""Checkpoints: where an unfinished stage restarts from. They are never candidates for a state.
+
+STORE/step-NNNNNNNN/ holds `tensors.safetensors` and, written last, `checkpoint.json`: a checkpoint with it is whole.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from dist_vad.base.files import bytes_sha256, json_bytes
+from dist_vad.curriculum.state import Tensors
+from dist_vad.data.store import Store
+
+TENSORS = "tensors.safetensors"
+CHECKPOINT = "checkpoint.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where an unfinished stage stands."""
+
+    step: int
+    """Steps done."""
+    groups: dict[str, Tensors]
+    """`weights`, `moments` of the optimizer, `average` and `best` where the stage has them."""
+    facts: dict[str, Any] = field(default_factory=dict)
+    """What else the loop goes on with, and what a reader may want to know."""
+
+
+class Checkpoints:
+    """The checkpoints of one stage in a store, written by a thread of its own while training goes on.
+
+    Args:
+        store: folder or bucket of the stage.
+        keep: so many of the newest stay.
+    """
+
+    def __init__(self, store: Store, keep: int) -> None:
+        self.store, self.keep = store, keep
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._pending: Future[None] | None = None
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Copy the tensors, and return; they are written beside the next steps. An error of the writing before is
+        raised here. At most one is being written: a slow store makes the next one wait."""
+        self.wait()
+        self._pending = self._writer.submit(self._write, _copied(checkpoint))
+
+    def wait(self) -> None:
+        """Return when what was saved is written; raises what went wrong in writing it."""
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            pending.result()
+
+    def latest(self) -> Checkpoint | None:
+        """The newest checkpoint that is whole; None where there is none. A damaged one is named and passed over."""
+        for step in reversed(self._steps()):
+            found = self._read(step)
+            if found is not None:
+                return found
+        return None
+
+    def clear(self) -> None:
+        """Remove all of them: the stage is finished."""
+        self.wait()
+        self._writer.shutdown()
+        for name in _markers_first(self.store.sizes()):
+            self.store.delete(name)
+
+    def _write(self, checkpoint: Checkpoint) -> None:
+        name = f"step-{checkpoint.step:08d}"
+        flat = {f"{group}:{key}": t for group, tensors in checkpoint.groups.items() for key, t in tensors.items()}
+        content = save(flat)
+        facts = {"step": checkpoint.step, **checkpoint.facts, "sha256": bytes_sha256(content)}
+        self.store.put(f"{name}/{TENSORS}", content)
+        self.store.put(f"{name}/{CHECKPOINT}", json_bytes(facts))
+        oldest = self._steps()[-self.keep :][0]
+        for file in _markers_first(self.store.sizes()):
+            step = _step_of(file)
+            if step is not None and step < oldest:
+                self.store.delete(file)
+
+    def _steps(self) -> list[int]:
+        """Steps of the checkpoints that have their marker, in order."""
+        found = [_step_of(name) for name in self.store.sizes() if name.endswith(f"/{CHECKPOINT}")]
+        return sorted(step for step in found if step is not None)
+
+    def _read(self, step: int) -> Checkpoint | None:
+        name = f"step-{step:08d}"
+        try:
+            facts = json.loads(self.store.read(f"{name}/{CHECKPOINT}"))
+            content = self.store.read(f"{name}/{TENSORS}")
+            if bytes_sha256(content) != facts.pop("sha256"):
+                raise ValueError(f"{TENSORS} does not have the sha256 that {CHECKPOINT} names")
+            flat = load(content)
+        except (FileNotFoundError, ValueError, KeyError, SafetensorError) as error:
+            print(f"warning: checkpoint {self.store.where(name)} is damaged ({error}); taking an older one", flush=True)
+            return None
+        groups: dict[str, Tensors] = {}
+        for key, tensor in flat.items():
+            group, _, rest = key.partition(":")
+            groups.setdefault(group, {})[rest] = tensor
+        return Checkpoint(facts.pop("step"), groups, facts)
+
+
+def _copied(checkpoint: Checkpoint) -> Checkpoint:
+    """With tensors of its own, in ordinary memory: those of the model change with the next step."""
+    groups = {
+        group: {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
+        for group, tensors in checkpoint.groups.items()
+    }
+    return Checkpoint(checkpoint.step, groups, checkpoint.facts)
+
+
+def _step_of(name: str) -> int | None:
+    """The step of a file `step-NNNNNNNN/...`; None for anything else."""
+    found = re.match(r"step-(\d{8})/", name)
+    return int(found[1]) if found else None
+
+
+def _markers_first(names: Iterable[str]) -> list[str]:
+    """In the order in which files may go: what has lost its marker is no checkpoint any more."""
+    return sorted(names, key=lambda name: not name.endswith(CHECKPOINT))

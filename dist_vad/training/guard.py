@@ -1,0 +1,67 @@
+"""Watches the numbers of a run: steps that are not finite, losses that leap."""
+
+import math
+from collections.abc import Callable
+
+import torch
+
+from dist_vad.base.errors import InputError
+
+SETTLING = 20
+"""Steps over which the running mean of the loss settles before a leap can be told."""
+MEMORY = 0.98
+"""Share of its old value that the running mean keeps at each step."""
+
+
+class Guard:
+    """Counts the steps that changed nothing, and ends a stage that has too many of them.
+
+    Args:
+        stage: its name, for messages.
+        most: steps that may be skipped.
+        spike: warn of a loss so many standard deviations above its running mean; 0 = never.
+        skipped: steps skipped before a restart.
+    """
+
+    def __init__(self, stage: str, most: int, spike: float, skipped: int = 0) -> None:
+        self.stage, self.most, self.spike, self.skipped = stage, most, spike, skipped
+        self._mean, self._square, self._seen = 0.0, 0.0, 0
+
+    def skip(self, step: int, keys: Callable[[], list[str]]) -> str:
+        """Count a step whose gradient is not finite; returns a warning.
+
+        Raises InputError, after the most allowed, with the samples that `keys` names: on every rank at the same step.
+        """
+        self.skipped += 1
+        found = keys()
+        shown = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+        which = (
+            f"the loss is not finite for {shown}"
+            if found
+            else f"every loss is finite, the gradient is not; `python -m dist_vad.stream explain --step {step}` lists "
+            "the samples"
+        )
+        if self.skipped > self.most:
+            raise InputError(
+                f"stage {self.stage}: {self.skipped} steps had a loss or gradient that is not finite, train.max_skipped"
+                f" allows {self.most}. At step {step} {which}. Look at these samples, or lower "
+                f"curriculum.{self.stage}.learning_rate or use train.precision no; the last checkpoint is kept"
+            )
+        return f"step {step} is skipped: {which} ({self.skipped} of at most {self.most})"
+
+    def leap(self, loss: float) -> str | None:
+        """Take in the loss of a step; a warning where it leaps above what was seen."""
+        deviation = math.sqrt(max(self._square - self._mean**2, 0.0))
+        high = self._mean + self.spike * max(deviation, 0.01 * abs(self._mean))
+        leapt = self.spike > 0 and self._seen >= SETTLING and loss > high
+        warning = f"the loss leapt to {loss:.4g}; its running mean is {self._mean:.4g} +- {deviation:.2g}"
+        kept = min(MEMORY, self._seen / (self._seen + 1))
+        self._mean = kept * self._mean + (1 - kept) * loss
+        self._square = kept * self._square + (1 - kept) * loss**2
+        self._seen += 1
+        return warning if leapt else None
+
+
+def poisoned(total: torch.Tensor) -> torch.Tensor:
+    """A loss whose gradient is not finite where the loss itself is not, so that the gradient tells every rank."""
+    return total * torch.where(torch.isfinite(total), 1.0, math.nan)

@@ -1,0 +1,61 @@
+"""The loss on held-out normal video: the same samples and draws every time, whatever engine trains."""
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+
+from dist_vad.curriculum.recipes import Stage
+from dist_vad.curriculum.state import Tensors
+from dist_vad.data.shard_sets import open_set, shard_store
+from dist_vad.data.shardset import evenly_spaced
+from dist_vad.settings.run import Settings
+from dist_vad.training.batches import Feeder
+from dist_vad.training.stage_module import StageModule
+from dist_vad.training.step_sums import Agreement
+
+SAMPLES, BATCH = 256, 32
+
+
+class Validation:
+    """Measures weights in a copy of the module, so that neither an engine nor a moving average is in the way.
+
+    Only tasks that learn from cubes can be measured: no other kind of sample has a held-out part.
+    """
+
+    def __init__(
+        self, settings: Settings, stage: Stage, module: StageModule, accelerator: Accelerator, agreement: Agreement
+    ) -> None:
+        self.names = [name for name, task in module.tasks.items() if task.kind == "cube"]
+        self.weights = stage.weights
+        self._settings, self._accelerator, self._agreement = settings, accelerator, agreement
+        self._module = copy.deepcopy(module).requires_grad_(False).to(accelerator.device)
+        self._feeder = Feeder(settings, stage, module, accelerator.device)
+        self._shards = open_set(settings, shard_store(settings.shards, "cube", "val")) if self.names else None
+
+    @torch.no_grad()
+    def losses(self, weights: Tensors, alive: Callable[[], None]) -> dict[str, float]:
+        """Mean loss by task; empty where no task can be measured. All ranks must call it."""
+        if self._shards is None:
+            return {}
+        self._module.load_state_dict(weights)
+        ids = evenly_spaced(len(self._shards), SAMPLES)
+        world, rank = self._accelerator.num_processes, self._accelerator.process_index
+        sums = {name: torch.zeros((), device=self._accelerator.device) for name in self.names}
+        for first in range(0, len(ids), BATCH):
+            if first // BATCH % world == rank:
+                alive()
+                some = ids[first : first + BATCH]
+                batch = self._shards.read(some, positions=first + np.arange(len(some)))
+                inputs = self._feeder.input(batch)
+                draws = {name: self._feeder.draw(name, f"{name}/validation", 0, batch) for name in self.names}
+                for name, loss in self._module.only(self.names, {"cube": inputs}, draws).items():
+                    sums[name] += loss.sum()
+        agreed = self._agreement.reach(sums, stop=False, save=False)
+        return {name: value / len(ids) for name, value in agreed.losses.items()}
+
+    def total(self, losses: dict[str, float]) -> float:
+        """One number of the losses by task: weighted as in training."""
+        return sum(self.weights[name] * loss for name, loss in losses.items())

@@ -1,0 +1,1 @@
+"""From pixels to cubes, for the producer and for scoring alike."""

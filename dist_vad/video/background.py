@@ -1,0 +1,69 @@
+"""What a static camera sees where nothing moves."""
+
+import numpy as np
+
+from dist_vad.video.source import Frames
+
+
+def median_background(frames: Frames, samples: int = 25) -> np.ndarray:
+    """The per-pixel median of at most `samples` evenly spaced frames: RGB, uint8 [H, W, 3].
+
+    Only those frames are held, so memory does not grow with the video's length. What covers a pixel in fewer than
+    half of them leaves no trace. Raises ValueError for a video without frames or for `samples` below 1.
+    """
+    total = len(frames)
+    if total < 1 or samples < 1:
+        raise ValueError(f"a background needs at least 1 frame and 1 sample, not {total} frames and {samples} samples")
+    wanted = _evenly_spaced(total, min(samples, total))
+    kept = []
+    for number, frame in enumerate(frames):
+        if number in wanted:
+            kept.append(frame)
+            if len(kept) == len(wanted):
+                break  # the rest need not be decoded
+    return _median(kept)
+
+
+class CausalBackground:
+    """The background of a stream, from what was seen so far.
+
+    First the per-pixel median of `samples` of the first `warmup` frames; then it follows slow changes: every `step`
+    frames each value moves by one of 255 levels towards the present frame (the approximate median of McFarlane and
+    Schofield, 1995), at a bounded cost per frame. What stands still for long becomes background.
+    """
+
+    def __init__(self, warmup: int, step: int, samples: int = 25) -> None:
+        if warmup < 1 or step < 1 or samples < 1:
+            raise ValueError(f"warmup {warmup}, step {step} and samples {samples} must be at least 1")
+        self._warmup, self._step = warmup, step
+        self._wanted = _evenly_spaced(warmup, min(samples, warmup))
+        self._kept: list[np.ndarray] = []
+        self._seen = 0
+        self.image: np.ndarray | None = None
+        """RGB, uint8 [H, W, 3]; None during the warm-up."""
+
+    def see(self, frame: np.ndarray) -> bool:
+        """Take the next frame, RGB, uint8 [H, W, 3]; whether `image` has changed."""
+        number = self._seen
+        self._seen += 1
+        if number < self._warmup:
+            if number in self._wanted:
+                self._kept.append(frame)
+            if number < self._warmup - 1:
+                return False
+            self.image, self._kept = _median(self._kept), []
+            return True
+        if self.image is None or (number - self._warmup + 1) % self._step:
+            return False
+        up, down = (frame > self.image).astype(np.uint8), (frame < self.image).astype(np.uint8)
+        self.image = self.image + up - down
+        return True
+
+
+def _median(frames: list[np.ndarray]) -> np.ndarray:
+    return np.median(np.stack(frames), axis=0).astype(np.uint8)
+
+
+def _evenly_spaced(total: int, count: int) -> set[int]:
+    """`count` numbers of 0..total-1: the middle of each of `count` equal parts."""
+    return {(2 * part + 1) * total // (2 * count) for part in range(count)}

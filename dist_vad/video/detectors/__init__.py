@@ -1,0 +1,36 @@
+"""The detectors, by the name that the settings call them."""
+
+import numpy as np
+
+from dist_vad.settings.data import DataSettings
+from dist_vad.video.detectors.base import Detector
+from dist_vad.video.detectors.boxes import BoxesDetector
+from dist_vad.video.detectors.darknet import DarknetDetector
+from dist_vad.video.detectors.files import boxes_file
+from dist_vad.video.detectors.filtered import Finder
+from dist_vad.video.detectors.motion import MotionDetector
+from dist_vad.video.detectors.yolo import YoloDetector
+from dist_vad.video.source import Video
+
+
+def make_detector(settings: DataSettings, video: Video, background: np.ndarray, frames: int) -> Finder:
+    """The detector for one video of so many frames, given its background, uint8 [H, W, 3]."""
+    detector = _without_background(settings, video, frames)
+    motion = MotionDetector(settings.detector, background)
+    return Finder(settings.detector, detector or motion, motion if settings.detector.motion_union else None)
+
+
+def check_detector(settings: DataSettings, video: Video, frames: int) -> None:
+    """Raise InputError where the detector could not work on a video of so many frames, before any is decoded."""
+    _without_background(settings, video, frames)
+
+
+def _without_background(settings: DataSettings, video: Video, frames: int) -> Detector | None:
+    """The detector for one video, None for the one that needs its background."""
+    if path := boxes_file(settings, video):
+        return BoxesDetector(path, video.source_name or video.name, frames)
+    if settings.detector.name == "darknet":
+        return DarknetDetector(settings.detector)
+    if settings.detector.name == "yolo":
+        return YoloDetector(settings.detector)
+    return None

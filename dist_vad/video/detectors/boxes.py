@@ -1,0 +1,54 @@
+"""Boxes that were found before, read from a file."""
+
+import functools
+import json
+from pathlib import Path
+
+import numpy as np
+
+from dist_vad.base.errors import InputError
+from dist_vad.video.detectors.base import Boxes, sorted_boxes
+
+
+class BoxesDetector:
+    """The boxes of one video, from {video: [[[x1, y1, x2, y2, confidence], ...] per frame]}.
+
+    Args:
+        path: the JSON file.
+        video: the name under which the file lists it.
+        frames: length of the video; the file must list as many.
+    """
+
+    def __init__(self, path: Path, video: str, frames: int) -> None:
+        listed = _read(path, path.stat().st_mtime_ns)
+        if video not in listed:
+            raise InputError(f"{path} lists no boxes for video {video!r}; it has {', '.join(sorted(listed)[:5])}, …")
+        self._boxes = listed[video]
+        if len(self._boxes) != frames:
+            raise InputError(
+                f"{path}: {len(self._boxes)} frames of boxes for video {video!r}, which has {frames} frames; detect "
+                "the objects of this video again"
+            )
+        for number, rows in enumerate(self._boxes):
+            if any(len(row) != 5 for row in rows):
+                raise InputError(
+                    f"{path}: video {video!r}, frame {number}: found boxes {rows[:3]}, expected rows of x1, y1, x2, "
+                    "y2, confidence"
+                )
+
+    def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
+        """The boxes of the frames of these numbers."""
+        listed = (self._boxes[number] for number in numbers)
+        return [sorted_boxes(rows, ["object"] * len(rows)) for rows in listed]
+
+
+@functools.lru_cache(maxsize=1)
+def _read(path: Path, changed: int) -> dict:
+    """The content of a file last changed at that time; the last one is kept: it is asked for once for every video."""
+    try:
+        content = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise InputError(f"boxes file {path} is not valid JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"boxes file {path} holds a {type(content).__name__}, expected {{video: [boxes per frame]}}")
+    return content

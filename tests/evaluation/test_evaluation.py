@@ -1,0 +1,174 @@
+"""Promise 5: every object is scored once, and ranks, order and restarts change no bit of a score."""
+
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pyarrow.parquet as pq
+import pytest
+from launching import ROOT, command, run, succeed
+
+from dist_vad.data.shardset import ShardSet
+from dist_vad.scoring.calibration import calibrate
+from dist_vad.scoring.scorer import Scorer
+from dist_vad.scoring.synthetic_anomalies import plants
+from dist_vad.settings.run import TaskSettings
+from dist_vad.settings.score import ScoreSettings
+from dist_vad.tasks import TASKS, make_tasks
+from dist_vad.tasks.network import build_network
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_config, tmp_path_factory) -> Path:
+    """A run that has been trained and evaluated by one rank, whose linear algebra may use two threads."""
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    succeed("launch/progressive.py", "--config", str(tiny_config), "--run", str(folder))
+    with pytest.MonkeyPatch.context() as surroundings:
+        surroundings.setenv("OMP_NUM_THREADS", "2")
+        succeed("launch/evaluate.py", "--config", str(tiny_config), "--run", str(folder), "--train.cpu_threads", "1")
+    return folder
+
+
+def numbers(folder: Path) -> dict:
+    """All metrics of a run."""
+    found = json.loads((folder / "metrics.json").read_text())
+    return {"final": found["final"], "rows": found["rows"]}
+
+
+def parts(folder: Path) -> dict[str, dict[str, list]]:
+    """Each part of the scores -> its columns."""
+    return {
+        f"{path.parent.name}/{path.name}": pq.read_table(path).to_pydict()
+        for path in sorted((folder / "scores").rglob("*.parquet"))
+    }
+
+
+def test_two_ranks_one_of_them_killed_and_both_restarted_give_the_bits_of_one(trained, tiny_config, tmp_path):
+    _link_states(trained, tmp_path)
+    arguments = ["--config", str(tiny_config), "--run", str(tmp_path), "--train.cpu_threads", "1"]
+    _kill_a_rank_when_parts_are_there(command("launch/evaluate.py", *arguments, ranks=2), tmp_path)
+    left = {path: path.stat().st_mtime_ns for path in (tmp_path / "scores").rglob("*.parquet")}
+    assert 0 < len(left) < len(parts(trained)) and not (tmp_path / "metrics.json").exists()
+    succeed("launch/evaluate.py", *arguments, ranks=2)
+    assert {path: path.stat().st_mtime_ns for path in left} == left
+    assert parts(tmp_path) == parts(trained)
+    assert numbers(tmp_path) == numbers(trained)
+
+
+@pytest.mark.slow
+def test_four_ranks_give_the_bits_of_one_in_every_score_and_metric(trained, tiny_config, tmp_path):
+    _link_states(trained, tmp_path)
+    arguments = ["--config", str(tiny_config), "--run", str(tmp_path), "--train.cpu_threads", "1"]
+    succeed("launch/evaluate.py", *arguments, ranks=4)
+    assert parts(tmp_path) == parts(trained)
+    assert numbers(tmp_path) == numbers(trained)
+
+
+def test_parts_that_are_there_are_kept_and_lost_ones_are_made_again(trained, tiny_config):
+    before, every = parts(trained), sorted((trained / "scores").rglob("*.parquet"))
+    for lost in every[::2]:
+        lost.unlink()
+    kept = {path: path.stat().st_mtime_ns for path in every[1::2]}
+    succeed("launch/evaluate.py", "--config", str(tiny_config), "--run", str(trained), "--train.cpu_threads", "1")
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert parts(trained) == before
+
+
+def test_every_object_of_the_test_set_has_one_score_from_every_subject(trained, tiny_shards):
+    samples = ShardSet(tiny_shards / "cube-test").manifest.samples
+    subjects = 1 + 1 + 3  # baselines, untrained network, three phases
+    assert sum(len(columns["frame"]) for columns in parts(trained).values()) == subjects * samples
+
+
+def test_the_results_hold_every_phase_beside_what_learns_nothing(trained):
+    rows = json.loads((trained / "metrics.json").read_text())["rows"]
+    phases = {(row["phase"], row["scorer"], row["smoothing"]) for row in rows}
+    for smoothing in ("none", "median17"):
+        assert {("perception", "prediction", smoothing), ("inference", "fused", smoothing)} <= phases
+        assert {("untrained", "fused", smoothing), ("no learning", "box_width", smoothing)} <= phases
+    assert "<html" in (trained / "report.html").read_text()
+
+
+def test_every_row_has_its_interval_and_the_criteria_of_its_objects_whatever_the_smoothing(trained):
+    """plaza annotates a box in every frame of an anomaly."""
+    by_scorer: dict[tuple[str, str], set] = {}
+    for row in json.loads((trained / "metrics.json").read_text())["rows"]:
+        low, high = row["micro_auc_interval"]
+        assert low <= row["micro_auc"] <= high and len(row["classes"]) >= 2
+        by_scorer.setdefault((row["phase"], row["scorer"]), set()).add((row["rbdc"], row["tbdc"]))
+    assert all(len(found) == 1 for found in by_scorer.values())
+    assert all(0 <= value <= 1 for found in by_scorer.values() for pair in found for value in pair)
+
+
+def test_a_part_that_is_not_whole_is_named(trained, tiny_config):
+    part = max((trained / "scores").rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    whole = part.read_bytes()
+    pq.write_table(pq.read_table(part).slice(1), part)
+    done = run("launch/evaluate.py", "--config", str(tiny_config), "--run", str(trained))
+    part.write_bytes(whole)
+    assert done.returncode != 0
+    assert part.name in done.stderr and "expected" in done.stderr
+
+
+def test_a_run_without_a_state_says_what_to_do(tiny_config, tmp_path):
+    done = run("launch/evaluate.py", "--config", str(tiny_config), "--run", str(tmp_path))
+    assert done.returncode != 0 and "launch/progressive.py" in done.stderr
+
+
+def test_a_score_does_not_depend_on_the_objects_scored_beside_it(tiny_shards):
+    shards = ShardSet(tiny_shards / "cube-test")
+    scorer = _scorer(shards)
+    together = scorer.measure(shards, np.arange(40))
+    alone = scorer.measure(shards, np.array([7]))
+    for name in TASKS:
+        assert np.array_equal(together[name].values[7], alone[name].values[0]), name
+
+
+def test_calibration_sees_no_test_sample(tiny_shards):
+    """It takes the training and the held-out normal set and nothing else, and gives the same whoever makes it."""
+    train, val = (ShardSet(tiny_shards / f"cube-{split}") for split in ("train", "val"))
+    first, again = (calibrate(_scorer(train), train, val) for _ in range(2))
+    assert first.rarities == again.rarities and first.weights == again.weights and first.floors == again.floors
+    assert all(0 <= weight <= 1 for weight in first.weights.values())
+
+
+def test_planted_anomalies_change_what_they_say_and_nothing_else(tiny_shards):
+    shards = ShardSet(tiny_shards / "cube-val")
+    normal = shards.read(np.arange(12))
+    scenes = np.eye(2, normal.scenes.shape[1], dtype=np.float32)
+    for name, plant in plants(scenes).items():
+        changed = plant.change(normal, scenes)
+        other_clip = (changed.clips != normal.clips).flatten(1).any(dim=1)
+        other_scene = (changed.scenes != normal.scenes).any(dim=1)
+        assert other_scene.all() == (name == "elsewhere") and other_scene.any() == (name == "elsewhere")
+        assert other_clip.any() == (name != "elsewhere")
+    hasty = plants(scenes)["hasty"].change(normal, scenes)
+    assert np.array_equal(hasty.clips[:, 4].numpy(), normal.clips[:, 4].numpy()), "the middle frame stays"
+
+
+def _scorer(shards: ShardSet) -> Scorer:
+    import torch
+
+    tasks = make_tasks(TASKS, TaskSettings()).values()
+    network = build_network(tasks, width=4, embedding=16, scene_size=shards.manifest.scene_size, seed=0)
+    settings = ScoreSettings(batch=16, calibration=64)
+    return Scorer(network, list(TASKS), "digest", settings, TaskSettings(), torch.device("cpu"))
+
+
+def _kill_a_rank_when_parts_are_there(arguments: list[str], folder: Path) -> None:
+    """Start an evaluation, kill -9 its last rank once some parts are there, and see the launch fail for it."""
+    process = psutil.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 200
+    while len(list((folder / "scores").rglob("*.parquet"))) < 3:
+        assert process.poll() is None and time.monotonic() < deadline, "it ended before a rank could be killed"
+        time.sleep(0.01)
+    max(process.children(recursive=True), key=lambda child: child.pid).kill()
+    assert process.wait(timeout=100) != 0
+
+
+def _link_states(source: Path, run_folder: Path) -> None:
+    run_folder.mkdir(exist_ok=True)
+    (run_folder / "states").symlink_to(source / "states")

@@ -1,0 +1,195 @@
+"""launch/score.py: any video to frame scores, events and an mp4; calibrated once, then without shards."""
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+import torch
+from launching import plainly
+from miniature import write_pictures, write_video
+
+from dist_vad.base.errors import InputError
+from dist_vad.curriculum.state import State, read_state
+from dist_vad.inference.detector import CALIBRATION, DeployedState, open_deployed
+from dist_vad.inference.video_scorer import VideoScorer
+from dist_vad.metrics import smooth
+from dist_vad.settings.video import VideoSettings
+from dist_vad.video.background import CausalBackground
+from dist_vad.video.files import open_frames
+from dist_vad.video.live import LiveFrames
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def deployed(tiny_run) -> DeployedState:
+    """The last state of a tiny run, calibrated."""
+    return open_deployed(last(tiny_run), CPU)
+
+
+@pytest.fixture(scope="module")
+def video(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("videos") / "square.avi"
+    write_video(path, 60)
+    return path
+
+
+def last(run: Path) -> State:
+    return read_state(next((run / "states").glob("inference-*")))
+
+
+def test_a_copied_state_scores_without_run_and_shards_to_the_same_bits(deployed, tmp_path):
+    copied = tmp_path / "state"
+    shutil.copytree(deployed.state.folder, copied)
+    alone = open_deployed(read_state(copied), CPU)
+    draw = np.random.default_rng(0)
+    clips = draw.integers(0, 255, (5, 9, 48, 48, 3)).astype(np.uint8)
+    feature = next(iter(deployed.scenes.values()))
+    for scene in ("", *deployed.scenes):
+        ours, theirs = deployed.scores(clips, feature, scene), alone.scores(clips, feature, scene)
+        assert {name: some.tolist() for name, some in ours.items()} == {n: some.tolist() for n, some in theirs.items()}
+    assert [some.tolist() for some in alone.normal["fused"]] == [some.tolist() for some in deployed.normal["fused"]]
+
+
+def test_a_state_without_calibration_and_run_says_what_is_missing(deployed, tmp_path):
+    shutil.copytree(deployed.state.folder, tmp_path / "state", ignore=shutil.ignore_patterns(CALIBRATION))
+    with pytest.raises(InputError, match=rf"{CALIBRATION}.*run.json.*machine that trained"):
+        open_deployed(read_state(tmp_path / "state"), CPU)
+
+
+def test_a_calibration_of_other_weights_is_refused(deployed, tmp_path, tiny_run):
+    other = next((tiny_run / "states").glob("perception-*"))
+    shutil.copytree(other, tmp_path / "state")
+    shutil.copy(deployed.state.folder / CALIBRATION, tmp_path / "state")
+    with pytest.raises(InputError, match="is of weights"):
+        open_deployed(read_state(tmp_path / "state"), CPU)
+
+
+def test_every_frame_of_a_file_gets_a_row_and_the_events_their_boxes(deployed, video, tmp_path):
+    out = tmp_path / "out"
+    said = plainly(
+        "launch/score.py", str(video), "--state", str(deployed.state.folder), "--out", str(out), "--stride", "2",
+        "--events.false_alarms", "0.5", "--table", "csv",
+    )  # fmt: skip
+    table = pyarrow.csv.read_csv(out / "square.csv").to_pydict()
+    assert table["frame"] == list(range(60)) and None not in table["score"]
+    found = json.loads((out / "square.events.json").read_text())
+    assert found["frames"] == 60 and found["digest"] == deployed.state.digest
+    in_event = [number for number, event in zip(table["frame"], table["event"]) if event is not None]
+    listed = [n for event in found["events"] for n in range(event["start"], event["end"] + 1)]
+    assert in_event == listed
+    for event in found["events"]:
+        smoothed = table["smoothed"][event["start"] : event["end"] + 1]
+        assert table["smoothed"][event["peak"]] == max(smoothed) == pytest.approx(event["score"])
+        assert all(event["start"] <= box["frame"] <= event["end"] for box in event["boxes"])
+    assert f"{len(found['events'])} events" in said
+    capture = cv2.VideoCapture(str(out / "square.mp4"))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 60
+
+
+def test_a_folder_of_pictures_scores_like_the_same_video(deployed, tmp_path):
+    write_pictures(tmp_path / "walk", 30)
+    scorer = VideoScorer(deployed, VideoSettings())
+    objects, raw, _ = scorer.offline(str(tmp_path / "walk"), open_frames(tmp_path / "walk"))
+    assert len(raw) == 30 and len(objects.frames) > 0
+    assert set(objects.frames) <= set(range(4, 26))
+
+
+def test_online_scores_do_not_depend_on_the_frames_to_come(deployed, tmp_path):
+    for count in (36, 60):
+        write_video(tmp_path / f"{count}.avi", count)
+    settings = VideoSettings(warmup=0.4, online=True)
+    runs = {}
+    for count in (36, 60):
+        scorer = VideoScorer(deployed, settings)
+        place = str(tmp_path / f"{count}.avi")
+        runs[count] = list(scorer.online(place, scorer.open(place)))
+        assert [frame.number for frame in runs[count]] == list(range(count))
+    short, long = ([(f.raw, f.smoothed) for f in runs[count]][10:32] for count in (36, 60))
+    assert np.isfinite(short).all() and short == long
+
+
+def test_online_scores_are_those_of_the_whole_video_smoothed_causally(deployed, video, monkeypatch):
+    """Given the same background; the network sees other batches, hence the tolerance."""
+    scorer = VideoScorer(deployed, VideoSettings(stride=2, warmup=0.4, online=True))
+    online = scorer.online(str(video), scorer.open(str(video)))
+    scores = list(online)
+    background = CausalBackground(10, 50)
+    for frame in scorer.open(str(video)):
+        background.see(frame)
+        if background.image is not None:
+            break
+    image = background.image
+    monkeypatch.setattr("dist_vad.inference.video_scorer.median_background", lambda frames: image)
+    _, raw, _ = scorer.offline(str(video), open_frames(video))
+    known = [n for n, frame in enumerate(scores) if np.isfinite(frame.raw)]
+    begin = known[0]
+    np.testing.assert_allclose([f.raw for f in scores[begin:]], raw[begin:], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(
+        [f.smoothed for f in scores[begin:]], smooth(raw[begin:], "median17_causal"), rtol=1e-3, atol=1e-3
+    )
+    # Known with frame 9: then the objects of frame 5 can be cut, of which stride 2 leaves frame 6 for the first.
+    assert begin == 6 and online.latency.facts()["frames"] == len(range(6, 56, 2))
+
+
+def test_the_online_command_prints_its_latency_and_writes_all_files(deployed, video, tmp_path):
+    said = plainly(
+        "launch/score.py", str(video), "--state", str(deployed.state.folder), "--out", str(tmp_path),
+        "--online", "true", "--warmup", "0.4",
+    )  # fmt: skip
+    latency = json.loads((tmp_path / "square.events.json").read_text())["latency"]
+    assert latency["look_ahead_frames"] == 4 and latency["frames"] > 0 and latency["left_out"] == 0
+    assert f"p50 {latency['p50_ms']} ms" in said and "frames/s" in said
+    table = pq.read_table(tmp_path / "square.parquet").to_pydict()
+    assert table["frame"] == list(range(60)) and table["score"][0] is None and table["score"][-1] is not None
+
+
+def test_a_slow_taker_of_a_stream_loses_frames_and_is_told(video):
+    frames = LiveFrames(str(video))  # to OpenCV a path is as good as a URL; it runs faster than any camera
+    frames._most = 5
+    numbers = iter(frames)
+    next(numbers)
+    while not frames._ended:
+        pass
+    gaps = []
+    for _ in numbers:
+        gaps.append(frames.gap)
+    assert frames.lost > 0 and gaps[0] and not any(gaps[1:])
+    assert 1 + frames.lost + len(gaps) == 60
+
+
+def test_a_stream_that_does_not_open_is_one_clear_message():
+    with pytest.raises(InputError, match=r"stream 'rtsp://nowhere.invalid/x' does not open"):
+        LiveFrames("rtsp://nowhere.invalid/x")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scorer": "magic"}, "scorer is 'magic'; this state has prediction"),
+        ({"scene": "moon"}, "scene is 'moon'; this state knows"),
+        ({"detector": {"nose": 1}}, "--detector has a key that is no setting"),
+        ({"detector": {"min_size": 0}}, "data.detector.min_size is 0"),
+    ],
+)
+def test_what_a_state_does_not_allow_is_refused(deployed, changes, message):
+    with pytest.raises(InputError, match=message):
+        VideoScorer(deployed, VideoSettings(**changes))
+
+
+def test_a_background_learned_as_frames_come_is_their_median_and_then_follows_slowly():
+    scene = np.full((4, 5, 3), 100, np.uint8)
+    background = CausalBackground(warmup=9, step=2, samples=9)
+    for number in range(9):
+        frame = scene.copy()
+        frame[0, number % 5] = 250  # passes by
+        assert background.see(frame) == (number == 8)
+    assert background.image is not None and (background.image == scene).all()
+    changed = [background.see(scene + 3) for _ in range(20)]
+    assert changed == [False, True] * 10
+    assert (background.image == scene + 3).all()
