@@ -19,8 +19,8 @@ test: .venv/ready  ## minutes
 test-all: .venv/ready  ## everything
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-check: .venv/ready  ## style and types
-	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/pyright
+check: .venv/ready  ## style, types, and the way that imports go
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/pyright
 	@if command -v shellcheck >/dev/null; then shellcheck slurm/*.sh .ci/run; \
 	else echo "shellcheck is not installed: the batch scripts are not checked"; fi
 

@@ -13,8 +13,8 @@ def mask_events(masks: Iterable[np.ndarray]) -> list[Event]:
     """The anomalies of one video, in the order in which they appear.
 
     masks: for each frame [H, W], non-zero where anomalous. Each connected piece (8 neighbours) is a region; pieces
-    whose boxes overlap from one frame to the next, chosen as in `dist_vad.video.tracks`, are one event. One that vanishes
-    for a frame is another when it comes back.
+    whose boxes overlap from one frame to the next, chosen as in `dist_vad.video.tracks`, are one event. One that
+    vanishes for a frame is another when it comes back.
     """
     tracks: list[tuple[int, list[list[float]]]] = []  # first frame, boxes
     live: list[tuple[int, list[list[float]]]] = []
