@@ -11,7 +11,7 @@ ON_CPU := $(BIN)/accelerate launch --config_file configs/accelerate/cpu1.yaml
 	touch $@
 
 demo: .venv/ready  ## the generated data set from video to AUC and report, minutes on two cores
-	$(ON_CPU) launch/demo.py --config configs/demo.yaml
+	$(ON_CPU) launch/demo.py
 
 test: .venv/ready  ## minutes
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile

@@ -1,6 +1,6 @@
-"""Train and measure all rows of a table as one job. Started again, it skips what is done.
+"""Train and measure all rows of a table as one job.
 
-accelerate launch launch/ablation.py [--config FILE] [--dry-run] [--seeds 0,1,2] [--only ROW] [--dotted.overrides ...]
+accelerate launch launch/ablation.py [--help | --help-all] ...
 """
 
 from dist_vad.cli.ablation import main

@@ -1,6 +1,6 @@
-"""From raw video to AUC and report in one command, each of the four steps shown as it goes. `make demo` calls it.
+"""From raw video to AUC and report in one command.
 
-accelerate launch launch/demo.py [--config FILE] [--dotted.overrides ...]
+accelerate launch launch/demo.py [--help | --help-all] ...
 """
 
 from dist_vad.cli.demo import main

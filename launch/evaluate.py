@@ -1,6 +1,6 @@
-"""Score the test video by a state and all its ancestors: table, metrics.json and report.html.
+"""Score the test video: table, metrics.json, report.html.
 
-accelerate launch launch/evaluate.py [--config FILE] [--state DIR] [--dotted.overrides ...]
+accelerate launch launch/evaluate.py [--help | --help-all] ...
 """
 
 from dist_vad.cli.evaluate import main

@@ -1,6 +1,6 @@
-"""Train one stage of the curriculum, from its parent's state to a state of its own.
+"""Train one stage of the curriculum.
 
-accelerate launch launch/phase.py [--config FILE] [--phase NAME] [--dotted.overrides ...]
+accelerate launch launch/phase.py [--help | --help-all] ...
 """
 
 from dist_vad.cli.phase import main

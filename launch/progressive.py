@@ -1,6 +1,6 @@
-"""Train the whole curriculum, stage after stage. Started again, it skips what is done and goes on where it stopped.
+"""Train the whole curriculum, stage after stage.
 
-accelerate launch launch/progressive.py [--config FILE] [--dotted.overrides ...]
+accelerate launch launch/progressive.py [--help | --help-all] ...
 """
 
 from dist_vad.cli.progressive import main

@@ -1,10 +1,6 @@
-"""How well the states of a run tell anomalies planted on held-out normal video. Choose a model by this, no test video
-is read.
+"""The old name of launch/validate.py."""
 
-accelerate launch launch/trial.py [--config FILE] [--state DIR] [--dotted.overrides ...]
-"""
-
-from dist_vad.cli.trial import main
+from dist_vad.cli.validate import main
 
 if __name__ == "__main__":
     main()

@@ -1,6 +1,6 @@
-"""Look at a data set before any long job: what is there, what is missing, what does not match what was published.
+"""Look at a data set before any long job.
 
-python shards/check.py --data NAME --root DIR [--labels FILE] [--decode]
+python shards/check.py [--help | --help-all] ...
 """
 
 from dist_vad.cli.check import main

@@ -1,8 +1,6 @@
-"""Check every shard set below a folder: presence, sizes, sha256, counts, and every member against its index.
+"""Check every shard set below a folder, and repair it.
 
-python shards/verify.py DIR|s3://BUCKET/PREFIX [--repair [--root DIR]]
-
-With --repair, videos whose shards are missing or damaged are cut anew, with the settings in the manifest.
+python shards/verify.py [--help | --help-all] ...
 """
 
 from dist_vad.cli.verify import main

@@ -1,8 +1,6 @@
 """Cut a data set into shards.
 
-python shards/write.py --config configs/data/plaza.yaml --out DIR|s3://BUCKET/PREFIX [--on_error skip] [--settings ...]
-
-Many ranks share out the videos: `accelerate launch shards/write.py ...` or `srun python shards/write.py ...`.
+python shards/write.py [--help | --help-all] ...
 """
 
 from dist_vad.cli.write import main

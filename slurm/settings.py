@@ -10,13 +10,13 @@ import shlex
 import sys
 
 from dist_vad.base.errors import entry_point
-from dist_vad.settings.parsing import CONFIGS, Option, parse
+from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, Option, parse
 from dist_vad.settings.run import Settings
 
 
 def read() -> Settings:
     """The settings that the command line gives."""
-    return parse(Settings, "Settings of a run.", CONFIGS / "default.yaml", options("state", "phase"))[0]
+    return parse(Command(Settings, "Settings of a run.", DEFAULT_CONFIG, options("state", "phase")))[0]
 
 
 def options(*names: str) -> tuple[Option, ...]:

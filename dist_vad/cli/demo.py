@@ -6,18 +6,26 @@ accelerate launch launch/demo.py [--config FILE] [--dotted.overrides ...]
 import time
 
 from dist_vad.base.errors import entry_point
-from dist_vad.cli.session import open_run
-from dist_vad.curriculum.recipes import training_needs
-from dist_vad.curriculum.stages import stages_of
-from dist_vad.evaluation.run import evaluate_state, evaluation_needs
-from dist_vad.settings.parsing import CONFIGS, parse
+from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, parse
 from dist_vad.settings.run import Settings
-from dist_vad.training.progressive import train_curriculum
+
+COMMAND = Command(
+    Settings,
+    "From raw video to AUC and report in one command.",
+    DEFAULT_CONFIG,
+    preset=("--run", "runs/demo", "--shards", "runs/demo/shards"),
+)
 
 
 @entry_point
 def main() -> None:
-    settings, _ = parse(Settings, "Raw video to AUC and report in one command.", CONFIGS / "demo.yaml")
+    settings, _ = parse(COMMAND)
+    from dist_vad.cli.session import open_run
+    from dist_vad.curriculum.recipes import training_needs
+    from dist_vad.curriculum.stages import stages_of
+    from dist_vad.evaluation.run import evaluate_state, evaluation_needs
+    from dist_vad.training.progressive import train_curriculum
+
     started = time.monotonic()
     print(f"\n[1/4] shards: cut object cubes and virtual clips from video into {settings.shards}", flush=True)
     accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])

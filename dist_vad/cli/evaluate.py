@@ -6,21 +6,23 @@ accelerate launch launch/evaluate.py [--config FILE] [--state DIR] [--dotted.ove
 from pathlib import Path
 
 from dist_vad.base.errors import entry_point
-from dist_vad.cli.session import DEFAULT_CONFIG, open_run
-from dist_vad.curriculum.recipes import last_state, training_needs
-from dist_vad.curriculum.state import read_state
-from dist_vad.evaluation.run import evaluate_state, evaluation_needs
-from dist_vad.settings.parsing import Option, parse
+from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, Option, parse
 from dist_vad.settings.run import Settings
 
 STATE = Option("state", str | None, None, "folder of the state to evaluate; without it, the run's last finished one")
 
 
+COMMAND = Command(Settings, "Score the test video; table, metrics.json and report.html.", DEFAULT_CONFIG, (STATE,))
+
+
 @entry_point
 def main() -> None:
-    settings, options = parse(
-        Settings, "Score the test video; table, metrics.json and report.html.", DEFAULT_CONFIG, (STATE,)
-    )
+    settings, options = parse(COMMAND)
+    from dist_vad.cli.session import open_run
+    from dist_vad.curriculum.recipes import last_state, training_needs
+    from dist_vad.curriculum.state import read_state
+    from dist_vad.evaluation.run import evaluate_state, evaluation_needs
+
     accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])
     state = read_state(Path(options.state)) if options.state else last_state(settings)
     report = evaluate_state(settings, state, accelerator)

@@ -4,19 +4,23 @@ accelerate launch launch/phase.py [--config FILE] [--phase NAME] [--dotted.overr
 """
 
 from dist_vad.base.errors import InputError, entry_point
-from dist_vad.cli.session import DEFAULT_CONFIG, open_run
-from dist_vad.curriculum.recipes import finished_state, plan, training_needs
-from dist_vad.curriculum.stages import stages_of
-from dist_vad.settings.parsing import Option, parse
+from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, Option, parse
 from dist_vad.settings.run import Settings
-from dist_vad.training.trainer import train_stage
 
 PHASE = Option("phase", str | None, None, "name of the stage to train; without it, the first that is not finished")
 
 
+COMMAND = Command(Settings, "Train one stage of the curriculum.", DEFAULT_CONFIG, (PHASE,))
+
+
 @entry_point
 def main() -> None:
-    settings, options = parse(Settings, "Train one stage of the curriculum.", DEFAULT_CONFIG, (PHASE,))
+    settings, options = parse(COMMAND)
+    from dist_vad.cli.session import open_run
+    from dist_vad.curriculum.recipes import finished_state, plan, training_needs
+    from dist_vad.curriculum.stages import stages_of
+    from dist_vad.training.trainer import train_stage
+
     names = stages_of(settings)
     if options.phase is not None and options.phase not in names:
         raise InputError(f"--phase is {options.phase!r}; allowed: {', '.join(names)}")

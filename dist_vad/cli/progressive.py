@@ -4,16 +4,19 @@ accelerate launch launch/progressive.py [--config FILE] [--dotted.overrides ...]
 """
 
 from dist_vad.base.errors import entry_point
-from dist_vad.cli.session import DEFAULT_CONFIG, open_run
-from dist_vad.curriculum.recipes import training_needs
-from dist_vad.settings.parsing import parse
+from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, parse
 from dist_vad.settings.run import Settings
-from dist_vad.training.progressive import train_curriculum
+
+COMMAND = Command(Settings, "Train the whole curriculum, stage after stage.", DEFAULT_CONFIG)
 
 
 @entry_point
 def main() -> None:
-    settings, _ = parse(Settings, "Train the whole curriculum.", DEFAULT_CONFIG)
+    settings, _ = parse(COMMAND)
+    from dist_vad.cli.session import open_run
+    from dist_vad.curriculum.recipes import training_needs
+    from dist_vad.training.progressive import train_curriculum
+
     accelerator = open_run(settings, training_needs(settings))
     state = train_curriculum(settings, accelerator)
     accelerator.print(f"state: {state.folder}")

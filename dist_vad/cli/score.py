@@ -6,18 +6,14 @@ VIDEO is a video file, a folder of pictures, the number of a camera, or the URL 
 """
 
 from pathlib import Path
-
-import torch
+from typing import TYPE_CHECKING
 
 from dist_vad.base.errors import InputError, entry_point
-from dist_vad.curriculum.state import read_state
-from dist_vad.inference.detector import open_deployed
-from dist_vad.inference.outputs import ScoredVideo
-from dist_vad.inference.scoring import event_level, score_offline, score_online
-from dist_vad.inference.video_scorer import VideoScorer, file_name
-from dist_vad.settings.parsing import Option, parse
+from dist_vad.settings.parsing import Command, Option, parse
 from dist_vad.settings.video import VideoSettings
-from dist_vad.video.live import is_stream
+
+if TYPE_CHECKING:
+    from dist_vad.inference.outputs import ScoredVideo
 
 VIDEOS = Option(
     "videos", str, [], "video files, folders of pictures, numbers of cameras, URLs of streams", positional=True
@@ -25,13 +21,27 @@ VIDEOS = Option(
 STATE = Option("state", str | None, None, "folder of the state that scores, such as RUN/states/inference-… (required)")
 
 
+COMMAND = Command(
+    VideoSettings,
+    "Score any video by a trained state: frame scores, events, an annotated mp4.",
+    options=(VIDEOS, STATE),
+)
+
+
 @entry_point
 def main() -> None:
-    description = "Score any video by a trained state: frame scores, events, an annotated mp4."
-    settings, options = parse(VideoSettings, description, None, (VIDEOS, STATE))
+    settings, options = parse(COMMAND)
     if not options.videos or options.state is None:
         missing = "--state RUN/states/NAME" if options.videos else "a video"
         raise InputError(f"{missing} is missing; usage: python launch/score.py VIDEO... --state RUN/states/NAME")
+    import torch
+
+    from dist_vad.curriculum.state import read_state
+    from dist_vad.inference.detector import open_deployed
+    from dist_vad.inference.scoring import event_level, score_offline, score_online
+    from dist_vad.inference.video_scorer import VideoScorer, file_name
+    from dist_vad.video.live import is_stream
+
     names = [file_name(place) for place in options.videos]
     if len(set(names)) < len(names):
         raise InputError(f"videos of one name would overwrite each other's files: {', '.join(names)}; score them apart")
@@ -51,7 +61,7 @@ def main() -> None:
         report(video, stem)
 
 
-def report(video: ScoredVideo, stem: Path) -> None:
+def report(video: "ScoredVideo", stem: Path) -> None:
     """Say what was found, and where it lies."""
     if video.facts["note"]:
         print(f"note: {video.facts['note']}")

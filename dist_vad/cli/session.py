@@ -12,14 +12,12 @@ from dist_vad.curriculum.stages import remarks, stages_of
 from dist_vad.data.manifest import MANIFEST, Manifest
 from dist_vad.data.store import open_store
 from dist_vad.producer.job import write_shards
-from dist_vad.settings.parsing import CONFIGS
 from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
 from dist_vad.training.accelerators import make_accelerator
 
 DATA = "data.json"
 """In a run's folder: the digests of the shard sets that it read first."""
-DEFAULT_CONFIG = CONFIGS / "default.yaml"
 
 
 def open_run(settings: Settings, needs: list[str]) -> Accelerator:

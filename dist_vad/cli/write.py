@@ -1,6 +1,6 @@
 """Cut a data set into shards.
 
-python shards/write.py --config configs/data/plaza.yaml --out DIR|s3://BUCKET/PREFIX [--on_error skip] [--settings ...]
+dist-vad shards write --config FILE --out DIR|s3://BUCKET/PREFIX [--on_error skip] [--KEY VALUE ...]
 
 Many ranks share out the videos: `accelerate launch shards/write.py ...` or `srun python shards/write.py ...`.
 """
@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from dist_vad.base.errors import InputError, entry_point
-from dist_vad.producer.job import How, write_shards
-from dist_vad.producer.ranks import Rank
 from dist_vad.settings.data import DataSettings
-from dist_vad.settings.parsing import CONFIGS, Option, parse
+from dist_vad.settings.parsing import CONFIGS, Command, Option, parse
 
 OUT = Option("out", str | None, None, "folder or s3://bucket/prefix for the shard sets (required)")
 ON_ERROR = Option(
@@ -27,17 +25,17 @@ SCRATCH = Option(
     None,
     "folder for the shards of the video in work, before they go to s3:// (where the system has its temporary files)",
 )
-OPTIONS = (OUT, ON_ERROR, SCRATCH)
+COMMAND = Command(DataSettings, "Cut a data set into shards.", CONFIGS / "data/plaza.yaml", (OUT, ON_ERROR, SCRATCH))
 
 
 @entry_point
 def main() -> None:
-    try:
-        settings, options = parse(DataSettings, "Cut a data set into shards.", CONFIGS / "data/plaza.yaml", OPTIONS)
-    except ValueError as error:  # a value that its settings refuse
-        raise InputError(f"{error}") from error
+    settings, options = parse(COMMAND)
     if options.out is None:
         raise InputError("--out is missing; give the folder or s3://bucket/prefix for the shard sets")
+    from dist_vad.producer.job import How, write_shards
+    from dist_vad.producer.ranks import Rank
+
     rank = Rank.of()
     scratch = Path(options.scratch) if options.scratch else None
     # Bars of many ranks would write over each other.

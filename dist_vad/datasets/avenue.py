@@ -1,4 +1,4 @@
-"""CUHK Avenue, as published or as the common repack of it, with either of its ground truths, or both.
+"""`avenue`: CUHK Avenue, as published or as the common repack of it, with either of its ground truths, or both.
 
 Published: `training_videos/01.avi`, `testing_videos/01.avi`; masks of anomalous pixels in
 `ground_truth_demo/testing_label_mask/1_label.mat`. Repack: `training/frames/01/000.jpg`, `testing/frames/01/000.jpg`;
@@ -15,7 +15,7 @@ from scipy.io import loadmat
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.labels import intervals_of
-from dist_vad.datasets.base import Published
+from dist_vad.datasets.base import Adapter, Published
 from dist_vad.datasets.files import by_name, file_identity, labelled_videos, only_one, root_of, video_entries
 from dist_vad.datasets.ucsd import read_mat_file
 from dist_vad.settings.data import DataSettings
@@ -131,3 +131,6 @@ def _video(number: str, path: Path, split: str, folder: str, labels: Labels) -> 
         source_name=video_name(path),
         source_split=folder.partition("/")[0],
     )
+
+
+ADAPTER = Adapter(avenue, {"": PUBLISHED})

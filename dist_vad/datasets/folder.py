@@ -1,9 +1,10 @@
-"""Anyone's videos: `root/train` and `root/test`, each with video files or folders of pictures."""
+"""`folder`: anyone's videos: `root/train` and `root/test`, each with video files or folders of pictures."""
 
 import json
 from pathlib import Path
 
 from dist_vad.base.errors import InputError
+from dist_vad.datasets.base import Adapter
 from dist_vad.datasets.files import file_identity, inclusive
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.files import VIDEO_EXTENSIONS, is_junk, natural_key, open_frames, picture_files, video_name
@@ -81,3 +82,6 @@ def _check_names(path: Path, labels: dict[str, list[list[int]]], videos: list[st
             f"{path} must list every test video, with [] for a normal one; "
             f"missing: {', '.join(missing) or 'none'}; not among the videos: {', '.join(unknown) or 'none'}"
         )
+
+
+ADAPTER = Adapter(folder)

@@ -1,4 +1,5 @@
-"""NWPU Campus as published: `videos/Train/D001_03.avi`, `videos/Test/D001_04.avi`, and one `gt.npz` for the test split.
+"""`nwpu_campus`: NWPU Campus as published: `videos/Train/D001_03.avi`, `videos/Test/D001_04.avi`, and one `gt.npz` for
+the test split.
 
 The archive holds one array of 0 and 1 per test video, under the video's name, one number per frame. A video does not
 always decode to as many frames; the producer compares, and `--labels_mismatch clip` cuts the labels to the video.
@@ -10,7 +11,7 @@ import numpy as np
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.labels import intervals_of
-from dist_vad.datasets.base import Published
+from dist_vad.datasets.base import Adapter, Published
 from dist_vad.datasets.files import file_identity, nearest, report_missing, root_of
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.files import VIDEO_EXTENSIONS, FileFrames, is_junk, natural_key
@@ -123,3 +124,6 @@ def _video(split: str, path: Path, flags: np.ndarray | None) -> Video:
         source_name=path.stem,
         source_split=path.parent.name,
     )
+
+
+ADAPTER = Adapter(nwpu_campus, {"": PUBLISHED})

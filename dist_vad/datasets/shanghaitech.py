@@ -1,4 +1,4 @@
-"""ShanghaiTech Campus, as published, or with its training video extracted to pictures.
+"""`shanghaitech`: ShanghaiTech Campus, as published, or with its training video extracted to pictures.
 
 Published: `training/videos/01_001.avi`, `testing/frames/01_0014/000.jpg`, and one label per frame in
 `testing/test_frame_mask/01_0014.npy`. Repack: `training/frames/01_001/000.jpg`, the rest alike.
@@ -11,7 +11,7 @@ import numpy as np
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.labels import intervals_of
-from dist_vad.datasets.base import Published
+from dist_vad.datasets.base import Adapter, Published
 from dist_vad.datasets.files import by_name, file_identity, labelled_videos, root_of, video_entries
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.files import is_junk, open_frames, video_name
@@ -87,3 +87,6 @@ def _video(name: str, path: Path, split: str, flags: np.ndarray | None) -> Video
         source_name=name,
         source_split=f"{split}ing",
     )
+
+
+ADAPTER = Adapter(shanghaitech, {"": PUBLISHED})

@@ -1,4 +1,5 @@
-"""UBnormal as published: `Scene1/normal_scene_1_scenario1_1.mp4`, rendered scenes with normal and abnormal videos.
+"""`ubnormal`: UBnormal as published: `Scene1/normal_scene_1_scenario1_1.mp4`, rendered scenes with
+normal and abnormal videos.
 
 The lists of the authors' `scripts/` say which video is of which split. Beside an abnormal video lies a folder of its
 annotations; `Scene7/abnormal_scene_7_scenario_3_annotations/abnormal_scene_7_scenario_3_tracks.txt` has a line
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.labels import Event, union
-from dist_vad.datasets.base import Published
+from dist_vad.datasets.base import Adapter, Published
 from dist_vad.datasets.files import file_identity, inclusive, nearest, read_names, report_missing, root_of
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.files import FileFrames
@@ -127,3 +128,6 @@ def _video(path: Path, split: str, source_split: str) -> Video:
         source_name=path.stem,
         source_split=source_split,
     )
+
+
+ADAPTER = Adapter(ubnormal, {"": PUBLISHED}, virtual=ubnormal_virtual)

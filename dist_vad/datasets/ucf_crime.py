@@ -1,4 +1,4 @@
-"""UCF-Crime as published: class folders of video files, in parts as they were unpacked, and two lists.
+"""`ucf_crime`: UCF-Crime as published: class folders of video files, in parts as they were unpacked, and two lists.
 
 `Anomaly_Train.txt` names 1610 videos; the 800 normal ones among them are the training set. The test set and its ground
 truth are `Temporal_Anomaly_Annotation_for_Testing_Videos.txt`: `name  class  s1  e1  s2  e2`, frames counted from 1,
@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.labels import Event
-from dist_vad.datasets.base import Published
+from dist_vad.datasets.base import Adapter, Published
 from dist_vad.datasets.files import file_identity, inclusive, nearest, read_names, report_missing, root_of
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.files import VIDEO_EXTENSIONS, FileFrames
@@ -152,3 +152,6 @@ def _video(split: str, name: str, path: Path, labels: dict[str, Intervals], even
         source_name=name,
         source_split=split.capitalize(),
     )
+
+
+ADAPTER = Adapter(ucf_crime, {"": PUBLISHED})

@@ -1,4 +1,4 @@
-"""UCSD Ped1 and Ped2, as published (`UCSDped2/Train/Train001/001.tif`) or as the common repack of them.
+"""`ucsd`: UCSD Ped1 and Ped2, as published (`UCSDped2/Train/Train001/001.tif`) or as the common repack of them.
 
 Published: http layout of 2013 with ground truth in `Test/UCSDped2.m`. Repack: `training/frames/01/000.jpg` with ground
 truth in `ped2.mat`. Both count frames from 1 and name first and last anomalous frame, both inclusive. Masks of
@@ -14,7 +14,7 @@ from scipy.io import loadmat
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.labels import Event
-from dist_vad.datasets.base import Published
+from dist_vad.datasets.base import Adapter, Published
 from dist_vad.datasets.files import file_identity, inclusive, only_one, root_of
 from dist_vad.datasets.masks import mask_events
 from dist_vad.settings.data import DataSettings
@@ -159,3 +159,6 @@ def _events(folder: Path) -> list[Event]:
 def _folders(root: Path) -> list[Path]:
     found = [path for path in root.iterdir() if path.is_dir() and not is_junk(path)]
     return sorted(found, key=lambda path: natural_key(path.name))
+
+
+ADAPTER = Adapter(ucsd, PUBLISHED)

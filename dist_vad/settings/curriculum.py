@@ -1,7 +1,12 @@
-"""Settings of the stages of a curriculum."""
+"""Settings of the stages of a curriculum.
 
-from dataclasses import dataclass
-from typing import Literal
+One rule: `stage` says how every stage learns; what `curriculum.NAME` (or `stages.NAME`, where the curriculum is a line)
+says of one stage counts more. On a command line `--stage.KEY` counts for all stages, whatever a file says of single
+ones, and `--curriculum.NAME.KEY` beside it for that stage.
+"""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
 
 from dist_vad.base.errors import refuse_unless
 
@@ -51,15 +56,41 @@ class LearningSettings:
         refuse_unless(measured, "validate_every", self.validate_every, "1 or more where keep is `best`")
 
 
+AS_STAGE_SAYS: Any = None
+"""Of a stage that does not say otherwise, until `StageSettings.completed`."""
+
+
 @dataclass(kw_only=True)
 class StageSettings(LearningSettings):
-    """One stage of the curriculum: which tasks are learned, how, and for how long."""
+    """One stage of the curriculum: which tasks are learned, and what it does otherwise than `stage` says."""
 
+    steps: int = AS_STAGE_SAYS
+    global_batch: int = AS_STAGE_SAYS
+    learning_rate: float = AS_STAGE_SAYS
+    backbone_rate: float = AS_STAGE_SAYS
+    weight_decay: float = AS_STAGE_SAYS
+    warmup: int = AS_STAGE_SAYS
+    clip_norm: float = AS_STAGE_SAYS
+    validate_every: int = AS_STAGE_SAYS
+    retain: Literal["none", "distill", "replay"] = AS_STAGE_SAYS
+    retain_weight: float = AS_STAGE_SAYS
+    ema: float = AS_STAGE_SAYS
+    keep: Literal["last", "best"] = AS_STAGE_SAYS
     tasks: dict[str, float]
     """Proxy task -> weight of its loss. Several tasks are learned at the same time."""
 
     def __post_init__(self) -> None:
-        super().__post_init__()
+        if not self.open_keys:
+            super().__post_init__()
         refuse_unless(len(self.tasks) > 0, "tasks", self.tasks, "at least one task with its weight")
         for name, weight in self.tasks.items():
             refuse_unless(weight > 0, f"tasks.{name}", weight, "a weight above 0")
+
+    @property
+    def open_keys(self) -> list[str]:
+        """The settings that are as `stage` says."""
+        return [field.name for field in fields(LearningSettings) if getattr(self, field.name) is AS_STAGE_SAYS]
+
+    def completed(self, stage: LearningSettings) -> "StageSettings":
+        """With all that it leaves open taken from `stage`. Raises ValueError where the two do not go together."""
+        return replace(self, **{key: getattr(stage, key) for key in self.open_keys})

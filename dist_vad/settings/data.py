@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from dist_vad.base import plugins
 from dist_vad.base.errors import refuse_unless
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.settings.scene import SceneSettings
@@ -36,9 +37,7 @@ class PlazaSettings:
 class DataSettings(SceneSettings):
     """What the producer reads and what it cuts from it."""
 
-    dataset: Literal["plaza", "folder", "ucsd", "avenue", "shanghaitech", "ucf_crime", "nwpu_campus", "ubnormal"] = (
-        "plaza"
-    )
+    dataset: str = "plaza"
     """plaza: generated. folder: anyone's videos or frame folders. The others (ucsd: Ped1 or Ped2) are read as published
     or as their common repack; docs/DATASETS.md shows the trees."""
     root: str | None = None
@@ -65,7 +64,7 @@ class DataSettings(SceneSettings):
     clip_stride: int = 0
     """A clip of the whole frame is taken around every n-th frame of the data set's own video; 0 = none. It shows what
     has no object: smoke, or a scene that should not be empty."""
-    virtual: Literal["plaza", "ubnormal", "none"] = "plaza"
+    virtual: str = "plaza"
     """Where the labelled virtual clips of the inference phase come from; plaza generates them for any data set."""
     virtual_root: str | None = None
     """For `ubnormal`: where that data set lies."""
@@ -96,7 +95,10 @@ class DataSettings(SceneSettings):
         refuse_unless(0 <= self.context <= 1, "data.context", self.context, "0 to 1")
         refuse_unless(0 < self.val_share < 1, "data.val_share", self.val_share, "more than 0, less than 1")
         refuse_unless(self.codec in CODECS, "data.codec", self.codec, ", ".join(CODECS))
-        if self.dataset != "plaza":
+        known = plugins.names(plugins.DATASETS)
+        refuse_unless(self.dataset in known, "data.dataset", self.dataset, ", ".join(known))
+        refuse_unless(self.virtual in (*known, "none"), "data.virtual", self.virtual, f"none, {', '.join(known)}")
+        if self.dataset != "plaza" and self.dataset in plugins.own(plugins.DATASETS):
             refuse_unless(self.root is not None, "data.root", self.root, f"the folder of the `{self.dataset}` data set")
         if self.virtual == "ubnormal":
             refuse_unless(self.virtual_root is not None, "data.virtual_root", None, "the folder of UBnormal")

@@ -1,8 +1,8 @@
 """Settings of the detectors: where the objects of a frame come from, and which of them are cut."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from dist_vad.base import plugins
 from dist_vad.base.errors import refuse_unless
 
 NETWORKS = ("darknet", "yolo")
@@ -13,7 +13,7 @@ NETWORKS = ("darknet", "yolo")
 class DetectorSettings:
     """Where the objects of a frame come from."""
 
-    name: Literal["motion", "boxes", "darknet", "yolo"] = "motion"
+    name: str = "motion"
     """motion: regions that differ from the background of the video, no weights needed. boxes: read from a file.
     darknet: YOLOv3 and its family as published, run by OpenCV. yolo: whatever Ultralytics loads; an optional extra
     under the AGPL-3.0."""
@@ -51,6 +51,8 @@ class DetectorSettings:
     """Most objects of one frame, those of the highest confidence; what is left out is counted and reported. 0 = all."""
 
     def __post_init__(self) -> None:
+        known = plugins.names(plugins.DETECTORS)
+        refuse_unless(self.name in known, "data.detector.name", self.name, ", ".join(known))
         for key in ("min_confidence", "nms"):
             value = getattr(self, key)
             refuse_unless(value is None or 0 <= value <= 1, f"data.detector.{key}", value, "0 to 1")

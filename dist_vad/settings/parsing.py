@@ -1,4 +1,10 @@
-"""Command lines: settings from YAML files and dotted overrides, refused with one message where they are wrong."""
+"""One grammar for all commands: settings from YAML files and dotted overrides, refused with one message where wrong.
+
+    COMMAND [--config FILE] [--KEY VALUE ...] [--help | --help-all] [--quiet]
+
+A setting has the same name on the command line as in a YAML file; the last one given counts. `-` and `_` in a name are
+the same. `--help` shows what is used most, `--help-all` every setting. Nothing heavy is imported here.
+"""
 
 import dataclasses
 import sys
@@ -7,16 +13,21 @@ from typing import Any, TypeVar
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
+from dist_vad.base import log, plugins
 from dist_vad.base.errors import InputError
+from dist_vad.settings.help import short_help, whole_help
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+DEFAULT_CONFIG = CONFIGS / "default.yaml"
+NAMED = {"dataset": plugins.DATASETS, "detector.name": plugins.DETECTORS, "curriculum": plugins.TASKS}
+"""Settings whose values are names that other packages may add to; `--help` lists them."""
 
 T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One option of an entry point that is no setting of the run; of type bool, it is a switch."""
+    """One option of a command that is no setting of the run; of type bool, it is a switch."""
 
     name: str
     type: Any
@@ -26,37 +37,64 @@ class Option:
     """Given without its name, any number of times."""
 
 
-def parse(
-    settings: type[T], description: str, default_config: Path | None, options: tuple[Option, ...] = ()
-) -> tuple[T, Namespace]:
-    """Read sys.argv into `settings` and a namespace of the further options.
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """What a command reads from its command line."""
 
-    Without `--config` the file `default_config` is taken, if there is one. A wrong key, type or value ends the
-    process with one message and exit status 2.
+    settings: type
+    """The dataclass of its settings."""
+    description: str
+    default_config: Path | None = None
+    """Taken where no `--config` is given."""
+    options: tuple[Option, ...] = ()
+    preset: tuple[str, ...] = ()
+    """Arguments that go with `default_config`; those that are given count more."""
+    aliases: dict[str, str] = dataclasses.field(default_factory=dict)
+    """Old name of an option -> its name."""
+
+    def parser(self) -> ArgumentParser:
+        """The parser of its command line, without help: that is printed by `parse`."""
+        set_parsing_settings(docstring_parse_attribute_docstrings=True)
+        parser = ArgumentParser(description=self.description, add_help=False)
+        parser.add_argument("--config", action="config", help="YAML file with settings; options after it override it")
+        parser.add_class_arguments(self.settings, sub_configs=True)
+        for option in self.options:
+            if option.positional:
+                parser.add_argument(option.name, nargs="*", type=option.type, default=option.default, help=option.help)
+            elif option.type is bool:
+                parser.add_argument(f"--{option.name}", action="store_true", help=option.help)
+            else:
+                parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
+        parser.add_argument("--quiet", action="store_true", help="show warnings and results alone")
+        for action in parser._actions:
+            for key, group in NAMED.items():
+                if action.dest == key or action.dest.endswith(f".{key}"):
+                    action.help = f"{action.help or ''} Known: {', '.join(plugins.names(group))}."
+        return parser
+
+
+def parse(command: Command) -> tuple[Any, Namespace]:
+    """Read sys.argv into the command's settings and a namespace of its options.
+
+    A wrong key, type or value ends the process with one message and exit status 2; `--help` ends it with 0.
     """
-    set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = ArgumentParser(description=description)
-    parser.add_argument("--config", action="config", help="YAML file with settings; options after it override it")
-    parser.add_class_arguments(settings, sub_configs=True)
-    for option in options:
-        if option.positional:
-            parser.add_argument(option.name, nargs="*", type=option.type, default=option.default, help=option.help)
-        elif option.type is bool:
-            parser.add_argument(f"--{option.name}", action="store_true", help=option.help)
-        else:
-            parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
-    arguments = sys.argv[1:]
-    if default_config and not any(a.split("=")[0] in ("--config", "--help", "-h") for a in arguments):
-        arguments = ["--config", str(default_config), *arguments]
+    parser, arguments = command.parser(), _spelt_alike(sys.argv[1:], command.aliases)
+    if {"-h", "--help", "--help_all"} & set(arguments):
+        text = whole_help if "--help_all" in arguments else short_help
+        print(text(parser, command.settings, [option.name for option in command.options]))
+        sys.exit(0)
+    if command.default_config and not any(argument.split("=")[0] == "--config" for argument in arguments):
+        arguments = ["--config", str(command.default_config), *command.preset, *arguments]
     given = parser.parse_args(arguments)
+    _spread_stage(given, arguments)
+    log.set_up(given.quiet)
     try:
         values = parser.instantiate(given)
-        names = [field.name for field in dataclasses.fields(settings)]  # pyright: ignore[reportArgumentType]
-        chosen = settings(**{name: values[name] for name in names})
+        names = [field.name for field in dataclasses.fields(command.settings)]
+        chosen = command.settings(**{name: values[name] for name in names})
     except ValueError as error:
         raise InputError(f"{error}") from error
-    keys = [option.name.replace("-", "_") for option in options]
-    return chosen, Namespace(**{key: values[key] for key in keys})
+    return chosen, Namespace(**{option.name: values[option.name] for option in command.options})
 
 
 def settings_of(kind: type[T], values: dict[str, Any], where: object) -> T:
@@ -71,3 +109,28 @@ def settings_of(kind: type[T], values: dict[str, Any], where: object) -> T:
     except (ArgumentError, ValueError, TypeError) as error:
         first = " ".join(str(error).split())[:300]
         raise InputError(f"the settings in {where} are of another version of dist_vad: {first}") from error
+
+
+def _spread_stage(given: Namespace, arguments: list[str]) -> None:
+    """`--stage.KEY` counts for every named stage, but for those of which `--curriculum.NAME.KEY` says otherwise."""
+    named = {argument[2:].split("=")[0] for argument in arguments if argument.startswith("--")}
+    for base in ("", "base."):
+        curriculum = given.get(f"{base}curriculum")
+        if not isinstance(curriculum, dict | Namespace):
+            continue
+        for key in (name.removeprefix(f"{base}stage.") for name in named if name.startswith(f"{base}stage.")):
+            for name, stage in vars(curriculum).items() if isinstance(curriculum, Namespace) else curriculum.items():
+                if f"{base}curriculum.{name}.{key}" not in named:
+                    stage[key] = given[f"{base}stage.{key}"]
+
+
+def _spelt_alike(arguments: list[str], aliases: dict[str, str]) -> list[str]:
+    """The arguments with `_` for `-` in the names of options, and today's names for old ones."""
+    spelt = []
+    for argument in arguments:
+        if argument.startswith("--"):
+            name, equals, value = argument[2:].partition("=")
+            name = name.replace("-", "_")
+            argument = f"--{aliases.get(name, name)}{equals}{value}"
+        spelt.append(argument)
+    return spelt

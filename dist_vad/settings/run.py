@@ -47,7 +47,7 @@ class Settings:
     learned at the same time, `*` before a weight, such as "pre > rec*1 + sr*2 > virtual". Or by name with all their
     settings, of which `--curriculum.NAME.steps 100` overrides one."""
     stage: LearningSettings = field(default_factory=LearningSettings)
-    """How every stage of a curriculum in one line learns."""
+    """How every stage learns that does not say otherwise."""
     stages: dict[str, dict[str, int | float | str]] = field(default_factory=dict)
     """What single stages of such a line do otherwise than `stage` says: {virtual: {steps: 500}}. A stage is named by
     its tasks, as the line has them: virtual, or pre+sr."""
@@ -66,7 +66,9 @@ class Settings:
         refuse_unless(len(self.curriculum) > 0, "curriculum", self.curriculum, "at least one stage")
         stages: dict[str, LearningSettings] = {"stage": self.stage}
         if isinstance(self.curriculum, dict):
-            refuse_unless(not self.stages, "stages", self.stages, "none, where the curriculum is not a line")
+            instead = f"none, where stages are named: give --curriculum.{next(iter(self.curriculum))}.KEY instead"
+            refuse_unless(not self.stages, "stages", self.stages, instead)
+            self.curriculum = {name: self._completed(name, stage) for name, stage in self.curriculum.items()}
             stages = {f"curriculum.{name}": stage for name, stage in self.curriculum.items()}
         else:
             split_line(self.curriculum)
@@ -75,3 +77,9 @@ class Settings:
             refuse_unless(batch % streams == 0, key, batch, f"a multiple of stream.streams ({streams})")
         for root, share in self.mix.items():
             refuse_unless(share >= 1, f"mix.{root}", share, "1 or more samples of each global batch")
+
+    def _completed(self, name: str, stage: StageSettings) -> StageSettings:
+        try:
+            return stage.completed(self.stage)
+        except ValueError as error:
+            raise ValueError(f"curriculum.{name}.{error}") from error

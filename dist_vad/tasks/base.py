@@ -96,6 +96,8 @@ class Task:
     """Frames that a clip must have."""
     empty_score: ClassVar[float | None] = None
     """Score of a frame without objects; None = the smallest that normal video gives."""
+    order: ClassVar[int] = 100
+    """Its place among the tasks of its phase: losses are added up in this order, and bits depend on it."""
     version: ClassVar[int] = 1
     """Part of a state's recipe: raise it when layers, loss or draws change."""
 

@@ -25,6 +25,7 @@ class Classification(Task):
     """
 
     name = "classification"
+    order = 2
     alias = "cls"
     phase = "perception"
     output = "classification"

@@ -24,6 +24,7 @@ class Completion(Task):
     """
 
     name = "completion"
+    order = 5
     alias = "completion"
     phase = "comprehension"
     output = "frame"

@@ -30,6 +30,7 @@ class Jigsaw(Task):
     """
 
     name = "jigsaw"
+    order = 4
     alias = "jig"
     phase = "comprehension"
     output = "jigsaw"

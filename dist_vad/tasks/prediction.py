@@ -22,6 +22,7 @@ class Prediction(Task):
     """
 
     name = "prediction"
+    order = 0
     alias = "pre"
     phase = "perception"
     output = "frame"

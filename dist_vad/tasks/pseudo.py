@@ -25,6 +25,7 @@ class Pseudo(Task):
     """
 
     name = "pseudo"
+    order = 8
     alias = "pseudo"
     phase = "inference"
     output = "pseudo"

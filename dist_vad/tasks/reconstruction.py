@@ -21,6 +21,7 @@ class Reconstruction(Task):
     """
 
     name = "reconstruction"
+    order = 1
     alias = "rec"
     phase = "perception"
     output = "frame"

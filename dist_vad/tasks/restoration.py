@@ -21,6 +21,7 @@ class Restoration(Task):
     """
 
     name = "restoration"
+    order = 6
     alias = "restoration"
     phase = "comprehension"
     output = "frame"

@@ -27,6 +27,7 @@ class SemanticReconstruction(Task):
     """
 
     name = "semantic_reconstruction"
+    order = 3
     alias = "sr"
     phase = "comprehension"
     output = "embedding"

@@ -21,6 +21,7 @@ class Virtual(Task):
     """
 
     name = "virtual"
+    order = 7
     alias = "virtual"
     phase = "inference"
     output = "virtual"

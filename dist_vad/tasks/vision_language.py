@@ -27,6 +27,7 @@ class VisionLanguage(Task):
     """
 
     name = "vision_language"
+    order = 9
     alias = "vl"
     phase = "inference"
     output = "vision_language"

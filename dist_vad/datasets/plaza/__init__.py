@@ -1,4 +1,4 @@
-"""A small data set that is generated while it is read: static cameras over a square, an arcade and a street.
+"""`plaza`: a small data set that is generated while it is read: static cameras over a square, an arcade and a street.
 
 It needs no download, and it knows where every anomaly is. The test split holds the three kinds that the field tells
 apart: anomalous anywhere (`runner`, `smoke`), anomalous in this scene alone (`cart`), never seen before (`ball`,
@@ -18,6 +18,7 @@ import numpy as np
 from dist_vad.base.counters import integers
 from dist_vad.base.files import digest
 from dist_vad.base.labels import Event
+from dist_vad.datasets.base import Adapter
 from dist_vad.datasets.plaza.actors import Actor, box, visible_share
 from dist_vad.datasets.plaza.canvas import SHARPNESS, Canvas, Dice
 from dist_vad.datasets.plaza.casting import ANOMALIES, VIRTUAL_ANOMALIES, crowd, passers_by
@@ -34,7 +35,7 @@ from dist_vad.datasets.plaza.scenes import (
     noisy,
     sensor_noise,
 )
-from dist_vad.settings.data import PlazaSettings
+from dist_vad.settings.data import DataSettings, PlazaSettings
 from dist_vad.video.source import Video
 
 VERSION = 5
@@ -212,3 +213,10 @@ def _union(events: list[Event]) -> list[list[int]]:
         else:
             merged.append([event.start, event.end])
     return merged
+
+
+def _of_split(settings: DataSettings, virtual: bool) -> list[Video]:
+    return [video for video in plaza(settings.plaza) if (video.split == "virtual") == virtual]
+
+
+ADAPTER = Adapter(lambda settings: _of_split(settings, False), virtual=lambda settings: _of_split(settings, True))

@@ -1,15 +1,15 @@
-"""The detectors, by the name that the settings call them."""
+"""The detectors, one file each; other packages may bring more (dist_vad/base/plugins.py).
+
+A detector's `make(settings, video, frames)` gives what finds the objects of one video of so many frames.
+"""
 
 import numpy as np
 
+from dist_vad.base import plugins
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.detectors.base import Detector
-from dist_vad.video.detectors.boxes import BoxesDetector
-from dist_vad.video.detectors.darknet import DarknetDetector
-from dist_vad.video.detectors.files import boxes_file
 from dist_vad.video.detectors.filtered import Finder
 from dist_vad.video.detectors.motion import MotionDetector
-from dist_vad.video.detectors.yolo import YoloDetector
 from dist_vad.video.source import Video
 
 
@@ -27,10 +27,5 @@ def check_detector(settings: DataSettings, video: Video, frames: int) -> None:
 
 def _without_background(settings: DataSettings, video: Video, frames: int) -> Detector | None:
     """The detector for one video, None for the one that needs its background."""
-    if path := boxes_file(settings, video):
-        return BoxesDetector(path, video.source_name or video.name, frames)
-    if settings.detector.name == "darknet":
-        return DarknetDetector(settings.detector)
-    if settings.detector.name == "yolo":
-        return YoloDetector(settings.detector)
-    return None
+    name = settings.detector.name
+    return None if name == "motion" else plugins.load(plugins.DETECTORS, name, "make")(settings, video, frames)

@@ -1,4 +1,4 @@
-"""Boxes that were found before, read from a file."""
+"""`boxes`: boxes that were found before, read from a file."""
 
 import functools
 import json
@@ -7,7 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from dist_vad.base.errors import InputError
+from dist_vad.settings.data import DataSettings
 from dist_vad.video.detectors.base import Boxes, sorted_boxes
+from dist_vad.video.detectors.files import boxes_file
+from dist_vad.video.source import Video
 
 
 class BoxesDetector:
@@ -52,3 +55,10 @@ def _read(path: Path, changed: int) -> dict:
     if not isinstance(content, dict):
         raise InputError(f"boxes file {path} holds a {type(content).__name__}, expected {{video: [boxes per frame]}}")
     return content
+
+
+def make(settings: DataSettings, video: Video, frames: int) -> BoxesDetector:
+    """The detector for one video of so many frames."""
+    path = boxes_file(settings, video)
+    assert path is not None, "asked for this detector alone"
+    return BoxesDetector(path, video.source_name or video.name, frames)

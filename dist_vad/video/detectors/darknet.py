@@ -1,4 +1,4 @@
-"""Objects found by YOLOv3 and its family, from the files of Darknet as published, run by OpenCV."""
+"""`darknet`: objects found by YOLOv3 and its family, from the files of Darknet as published, run by OpenCV."""
 
 import functools
 from pathlib import Path
@@ -7,9 +7,11 @@ import cv2
 import numpy as np
 
 from dist_vad.base.errors import InputError
+from dist_vad.settings.data import DataSettings
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.detectors.base import Boxes, check_classes, sorted_boxes
 from dist_vad.video.detectors.files import darknet_files
+from dist_vad.video.source import Video
 
 HEADERS = (16, 20)
 """Bytes before the numbers of a .weights file: of old Darknets, and of those since 2017."""
@@ -91,3 +93,8 @@ def _load(cfg: Path, weights: Path) -> cv2.dnn.Net:
             "whole, or the two are of different networks"
         )
     return net
+
+
+def make(settings: DataSettings, video: Video, frames: int) -> DarknetDetector:
+    """The detector for one video of so many frames."""
+    return DarknetDetector(settings.detector)

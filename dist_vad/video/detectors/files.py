@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from dist_vad.base import plugins
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest, file_sha256
 from dist_vad.settings.data import DataSettings
@@ -24,6 +25,8 @@ def detector_digests(settings: DataSettings, videos: list[Video]) -> list[str]:
         files = set(darknet_files(settings.detector))
     elif settings.detector.name == "yolo":
         files = {yolo_weights(settings.detector)}
+    elif point := plugins.foreign(plugins.DETECTORS).get(settings.detector.name):
+        return [digest([settings.detector.name, plugins.brought_by(point)])]  # its version decides what it finds
     else:
         files = set()
     return sorted(_digest(path) for path in files)

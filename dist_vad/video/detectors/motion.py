@@ -1,4 +1,4 @@
-"""Objects without any learned weights: connected regions that differ from the video's background."""
+"""`motion`: objects without any learned weights: connected regions that differ from the video's background."""
 
 import cv2
 import numpy as np

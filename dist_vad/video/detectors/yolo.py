@@ -1,4 +1,4 @@
-"""Objects found by whatever Ultralytics loads. Ultralytics is AGPL-3.0, and is imported only if it is asked for."""
+"""`yolo`: objects found by whatever Ultralytics loads. It is AGPL-3.0, and is imported only if it is asked for."""
 
 import functools
 import os
@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from dist_vad.base.errors import InputError
+from dist_vad.settings.data import DataSettings
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.detectors.base import Boxes, check_classes, sorted_boxes
 from dist_vad.video.detectors.files import yolo_weights
+from dist_vad.video.source import Video
 
 TASKS = ("detect", "segment", "pose")
 """The kinds of networks that give upright boxes."""
@@ -81,3 +83,8 @@ def _load(weights: Path, size: int) -> Any:
     if model.task not in TASKS:
         raise InputError(f"{weights} is a network for {model.task!r}, expected one of {', '.join(TASKS)}")
     return model
+
+
+def make(settings: DataSettings, video: Video, frames: int) -> YoloDetector:
+    """The detector for one video of so many frames."""
+    return YoloDetector(settings.detector)

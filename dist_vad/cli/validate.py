@@ -1,31 +1,35 @@
-"""How well the states of a run tell anomalies planted on held-out normal video. Choose a model by this, no test video
-is read.
+"""Validation AUC on synthetic anomalies: how well the states of a run tell them from held-out normal video.
 
-accelerate launch launch/trial.py [--config FILE] [--state DIR] [--dotted.overrides ...]
+dist-vad validate [--config FILE] [--state DIR] [--KEY VALUE ...]
+
+Choose a model by this figure: no test video is read.
 """
 
 from pathlib import Path
 
-import numpy as np
-
 from dist_vad.base.errors import entry_point
 from dist_vad.cli.evaluate import STATE
-from dist_vad.cli.session import DEFAULT_CONFIG, open_run
-from dist_vad.curriculum.recipes import last_state, training_needs
-from dist_vad.curriculum.state import read_state
-from dist_vad.data.shard_sets import open_set, shard_store
-from dist_vad.evaluation.evaluator import lineage, make_scorer
-from dist_vad.scoring.calibration import calibrate
-from dist_vad.scoring.geometry import Geometry
-from dist_vad.settings.parsing import parse
+from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, parse
 from dist_vad.settings.run import Settings
+
+COMMAND = Command(
+    Settings, "Validation AUC on synthetic anomalies; no test video is read.", DEFAULT_CONFIG, options=(STATE,)
+)
 
 
 @entry_point
 def main() -> None:
-    settings, options = parse(
-        Settings, "Frame-level AUC on anomalies planted on held-out normal video.", DEFAULT_CONFIG, (STATE,)
-    )
+    settings, options = parse(COMMAND)
+    import numpy as np
+
+    from dist_vad.cli.session import open_run
+    from dist_vad.curriculum.recipes import last_state, training_needs
+    from dist_vad.curriculum.state import read_state
+    from dist_vad.data.shard_sets import open_set, shard_store
+    from dist_vad.evaluation.evaluator import lineage, make_scorer
+    from dist_vad.scoring.calibration import calibrate
+    from dist_vad.scoring.geometry import Geometry
+
     accelerator = open_run(settings, training_needs(settings))
     if accelerator.is_main_process:
         train, val = (open_set(settings, shard_store(settings.shards, "cube", split)) for split in ("train", "val"))
