@@ -55,7 +55,7 @@ class Command:
     def parser(self) -> ArgumentParser:
         """The parser of its command line, without help: that is printed by `parse`."""
         set_parsing_settings(docstring_parse_attribute_docstrings=True)
-        parser = ArgumentParser(description=self.description, add_help=False)
+        parser = ArgumentParser(description=self.description, add_help=False, exit_on_error=False)
         parser.add_argument("--config", action="config", help="YAML file with settings; options after it override it")
         parser.add_class_arguments(self.settings, sub_configs=True)
         for option in self.options:
@@ -85,7 +85,11 @@ def parse(command: Command) -> tuple[Any, Namespace]:
         sys.exit(0)
     if command.default_config and not any(argument.split("=")[0] == "--config" for argument in arguments):
         arguments = ["--config", str(command.default_config), *command.preset, *arguments]
-    given = parser.parse_args(arguments)
+    try:
+        given = parser.parse_args(arguments)
+    except (ArgumentError, ValueError, TypeError) as error:
+        text = " ".join(str(error).split())
+        raise InputError(f"{text[:600]}; --help shows what is allowed") from error
     _spread_stage(given, arguments)
     log.set_up(given.quiet)
     try:

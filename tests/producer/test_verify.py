@@ -131,10 +131,10 @@ def test_every_damage_is_named(monkeypatch, capfd, shards, damage):
     assert "start shards/write.py again" in out
 
 
-@pytest.mark.parametrize("arguments", [[], ["--help-me"], ["one", "two"]])
+@pytest.mark.parametrize("arguments", [[], ["one", "two"]])
 def test_without_a_folder_it_says_how_it_is_called(monkeypatch, capfd, arguments):
     status, _, error = called(verify.main, monkeypatch, capfd, *arguments)
-    assert status == 2 and "usage: python shards/verify.py DIR" in error
+    assert status == 2 and "dist-vad shards verify DIR" in error
 
 
 def test_a_folder_without_shard_sets_is_no_success(monkeypatch, capfd, tmp_path):

@@ -10,12 +10,12 @@ from launching import ROOT
 from dist_vad.curriculum.stages import stages_of
 from dist_vad.settings.ablation import AblationSettings
 from dist_vad.settings.data import DataSettings
-from dist_vad.settings.parsing import parse
+from dist_vad.settings.parsing import Command, parse
 from dist_vad.settings.run import Settings
 
 CONFIGS = ROOT / "configs"
 FILES = sorted(path for path in CONFIGS.rglob("*.yaml") if path.parent.name != "accelerate")
-READY = [CONFIGS / name for name in ("avenue", "shanghaitech", "ucf_crime", "campus", "ubnormal", "ucsd")]
+READY = [CONFIGS / name for name in ("avenue", "shanghaitech", "ucf_crime", "nwpu_campus", "ubnormal", "ucsd")]
 
 
 def read(monkeypatch, path: Path, *overrides: str) -> Any:
@@ -25,7 +25,7 @@ def read(monkeypatch, path: Path, *overrides: str) -> Any:
         Settings if path.stem == "plaza" and path.parent.name == "ablation" else kinds.get(path.parent.name, Settings)
     )
     monkeypatch.setattr(sys, "argv", ["test", "--config", str(path), *overrides])
-    return parse(kind, "", path)[0]
+    return parse(Command(kind, "", path))[0]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(CONFIGS)))
