@@ -16,8 +16,8 @@ demo: .venv/ready  ## the generated data set from video to AUC and report, minut
 test: .venv/ready  ## minutes
 	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile
 
-test-all: .venv/ready  ## everything
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+test-all: .venv/ready  ## everything, half an hour on two cores; reports what the tests cover
+	$(BIN)/python -m pytest -n 2 --dist loadfile --durations=15 --cov=dist_vad --cov-report=term:skip-covered
 
 check: .venv/ready  ## style, types, and the way that imports go
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/pyright

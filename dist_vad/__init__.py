@@ -1,3 +1,3 @@
 """Video anomaly detection by progressive learning of proxy tasks."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
