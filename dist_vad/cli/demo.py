@@ -6,6 +6,7 @@ accelerate launch launch/demo.py [--config FILE] [--dotted.overrides ...]
 import time
 
 from dist_vad.base.errors import entry_point
+from dist_vad.base.log import log
 from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, parse
 from dist_vad.settings.run import Settings
 
@@ -27,11 +28,12 @@ def main() -> None:
     from dist_vad.training.progressive import train_curriculum
 
     started = time.monotonic()
-    print(f"\n[1/4] shards: cut object cubes and virtual clips from video into {settings.shards}", flush=True)
+    log.info("\n[1/4] shards: cut object cubes and virtual clips from video into %s", settings.shards)
     accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])
-    accelerator.print(f"\n[2/4] training: {' > '.join(stages_of(settings))}, states under {settings.run}/states")
+    log.info("\n[2/4] training: %s, states under %s/states", " > ".join(stages_of(settings)), settings.run)
     state = train_curriculum(settings, accelerator)
-    accelerator.print("\n[3/4] evaluation: every object of the test video scored after every phase")
+    log.info("\n[3/4] evaluation: every object of the test video scored after every phase")
     report = evaluate_state(settings, state, accelerator)
-    accelerator.print(f"\n[4/4] report: open {report} in a browser ({time.monotonic() - started:.0f} s in all)")
+    log.info("\n[4/4] %.0f s in all", time.monotonic() - started)
+    accelerator.print(f"report: open {report} in a browser")
     accelerator.end_training()

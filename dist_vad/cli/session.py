@@ -7,6 +7,7 @@ from accelerate import Accelerator
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_json
+from dist_vad.base.log import log
 from dist_vad.curriculum.recipes import check_tasks
 from dist_vad.curriculum.stages import remarks, stages_of
 from dist_vad.data.manifest import MANIFEST, Manifest
@@ -31,7 +32,7 @@ def open_run(settings: Settings, needs: list[str]) -> Accelerator:
     accelerator = make_accelerator(settings.train, run)
     if accelerator.is_main_process:
         for remark in remarks(stages_of(settings)):
-            print(f"remark: {remark}", flush=True)
+            log.info("remark: %s", remark)
         _make_missing_shards(settings, needs)
         _check_unchanged(settings, needs)
         write_json(run / "run.json", provenance(settings))
@@ -45,10 +46,8 @@ def _make_missing_shards(settings: Settings, needs: list[str]) -> None:
     store = open_store(root)
     missing = [name for name in needs if store.child(name).size(MANIFEST) is None]
     if missing:
-        print(
-            f"shard sets missing in {root}: {', '.join(missing)}; writing them now ({settings.data.dataset})",
-            flush=True,
-        )
+        what = ", ".join(missing)
+        log.info("shard sets missing in %s: %s; writing them now (%s)", root, what, settings.data.dataset)
         write_shards(settings.data, root)
 
 
