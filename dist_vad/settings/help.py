@@ -11,7 +11,7 @@ COMMON = (
     "data.dataset", "data.root", "data.labels", "data.detector.name", "model.width", "train.precision", "train.ranks",
     "train.micro_batch", "train.tracker", "score.calibration", "evaluate.smoothing",
     "dataset", "root", "labels", "detector.name", "detector.boxes", "train_stride", "test_stride", "val_share",
-    "table", "base.run", "base.shards", "base.data.root", "base.seed", "scorer", "online", "scene", "fps", "mp4",
+    "out", "table", "base.run", "base.shards", "base.data.root", "base.seed", "scorer", "online", "scene", "fps", "mp4",
     "events.false_alarms",
 )  # fmt: skip
 """What `--help` shows of the settings, where a command has them, in this order."""

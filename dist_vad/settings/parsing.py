@@ -9,7 +9,7 @@ the same. `--help` shows what is used most, `--help-all` every setting. Nothing 
 import dataclasses
 import sys
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
 
@@ -67,9 +67,12 @@ class Command:
                 parser.add_argument(f"--{option.name}", type=option.type, default=option.default, help=option.help)
         parser.add_argument("--quiet", action="store_true", help="show warnings and results alone")
         for action in parser._actions:
+            allowed = [*get_args(kind)] if get_origin(kind := getattr(action, "_typehint", None)) is Literal else []
             for key, group in NAMED.items():
                 if action.dest == key or action.dest.endswith(f".{key}"):
-                    action.help = f"{action.help or ''} Known: {', '.join(plugins.names(group))}."
+                    allowed = [*plugins.names(group)]
+            if allowed:
+                action.help = f"{(action.help or '').rstrip('.')}. Known: {', '.join(map(str, allowed))}."
         return parser
 
 
