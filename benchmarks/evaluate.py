@@ -23,8 +23,8 @@ from dist_vad.base.files import digest
 from dist_vad.base.labels import Event, interval_labels
 from dist_vad.data.manifest import INDEX_DTYPE, Manifest, ShardInfo, VideoInfo
 from dist_vad.data.store import open_store
-from dist_vad.evaluation.frame_scores import merge
-from dist_vad.evaluation.score_files import Parts
+from dist_vad.evaluation.frame_scores import read_frame_scores
+from dist_vad.evaluation.score_files import ScoreFiles
 from dist_vad.report import VideoCurve
 
 VIDEOS, ANOMALOUS, CLASSES, FRAMES, OBJECTS = 290, 140, 13, 1_110_000, 5_500_000
@@ -65,12 +65,12 @@ def _video(draw: np.random.Generator, number: int, frames: int) -> VideoInfo:
     )
 
 
-def open_parts(folder: Path, times: int, shard_samples: int) -> Parts:
+def open_parts(folder: Path, times: int, shard_samples: int) -> ScoreFiles:
     """Where the parts of one size lie."""
-    return Parts(open_store(folder), "generated", [times, shard_samples])
+    return ScoreFiles(open_store(folder), "generated", [times, shard_samples])
 
 
-def write_parts(manifest: Manifest, parts: Parts) -> None:
+def write_parts(manifest: Manifest, files: ScoreFiles) -> None:
     """Objects spread evenly over the frames; they score higher where the event is."""
     draw = np.random.default_rng(1)
     for video in manifest.videos:
@@ -86,13 +86,13 @@ def write_parts(manifest: Manifest, parts: Parts) -> None:
         scores = draw.gamma(2, 1, total) + labels[frames]
         for shard, end in zip(own, np.cumsum([shard.samples for shard in own]).tolist()):
             some = slice(end - shard.samples, end)
-            parts.write(shard, index[some], {"fused": scores[some]})
+            files.write(shard, index[some], {"fused": scores[some]})
 
 
-def evaluate(manifest: Manifest, parts: Parts, resamples: int) -> tuple[float, float, float]:
+def evaluate(manifest: Manifest, files: ScoreFiles, resamples: int) -> tuple[float, float, float]:
     """Seconds of merging, of all metrics, and the micro AUC, to see that there is something to be found."""
     start = time.perf_counter()
-    merged = merge(parts, manifest, FLOORS)
+    frame_scores = read_frame_scores(files, manifest, FLOORS)
     between = time.perf_counter()
     videos = [
         VideoCurve(
@@ -104,12 +104,12 @@ def evaluate(manifest: Manifest, parts: Parts, resamples: int) -> tuple[float, f
     rows = [
         metrics.summarise(
             videos,
-            {name: metrics.smooth(values, smoothing) for name, values in merged.frames["fused"].items()},
+            {name: metrics.smooth(values, smoothing) for name, values in frame_scores.frames["fused"].items()},
             resamples=resamples,
         )
         for smoothing in ("none", "median17")
     ]
-    assert np.isfinite(merged.regions["fused"]).all() and len(rows[0]["classes"]) == CLASSES
+    assert np.isfinite(frame_scores.regions["fused"]).all() and len(rows[0]["classes"]) == CLASSES
     return between - start, time.perf_counter() - between, rows[1]["micro_auc"]
 
 

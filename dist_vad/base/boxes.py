@@ -8,12 +8,13 @@ LEAST_OVERLAP = 0.3
 
 
 def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union: [n, m] from [n, 4] and [m, 4], x1, y1, x2, y2."""
-    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], others[None, :, 2:])
-    common = np.maximum(high - low, 0).prod(axis=2)
-    areas = [(some[:, 2:] - some[:, :2]).prod(axis=1) for some in (boxes, others)]
-    return common / np.maximum(areas[0][:, None] + areas[1][None, :] - common, 1e-12)
+    """Intersection over union of boxes and others that lie beside each other, x1, y1, x2, y2: [...] from [..., 4] and
+    [..., 4], which are broadcast; 0 where both are empty."""
+    low, high = np.maximum(boxes[..., :2], others[..., :2]), np.minimum(boxes[..., 2:], others[..., 2:])
+    common = np.maximum(high - low, 0).prod(axis=-1)
+    area, other = (np.maximum(each[..., 2:] - each[..., :2], 0).prod(axis=-1) for each in (boxes, others))
+    union = area + other - common
+    return np.divide(common, union, out=np.zeros(union.shape, np.result_type(union, np.float32)), where=union > 0)
 
 
 def matches(boxes: np.ndarray, others: np.ndarray) -> dict[int, int]:
@@ -21,7 +22,7 @@ def matches(boxes: np.ndarray, others: np.ndarray) -> dict[int, int]:
     more."""
     if not len(boxes) or not len(others):
         return {}
-    overlap = overlaps(boxes, others)
+    overlap = overlaps(boxes[:, None], others[None])
     overlap[overlap < LEAST_OVERLAP] = 0
     rows, columns = linear_sum_assignment(overlap, maximize=True)
     return {int(row): int(column) for row, column in zip(rows, columns) if overlap[row, column] > 0}

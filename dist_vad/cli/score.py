@@ -13,7 +13,7 @@ from dist_vad.settings.parsing import Command, Option, parse
 from dist_vad.settings.video import VideoSettings
 
 if TYPE_CHECKING:
-    from dist_vad.inference.outputs import ScoredVideo
+    from dist_vad.inference.outputs import VideoResult
 
 VIDEOS = Option(
     "videos", str, [], "video files, folders of pictures, numbers of cameras, URLs of streams", positional=True
@@ -37,8 +37,8 @@ def main() -> None:
     import torch
 
     from dist_vad.curriculum.state import read_state
-    from dist_vad.inference.detector import open_deployed
-    from dist_vad.inference.scoring import event_level, score_offline, score_online
+    from dist_vad.inference.detector import Detector
+    from dist_vad.inference.scoring import event_threshold, score_offline, score_online
     from dist_vad.inference.video_scorer import VideoScorer, file_name
     from dist_vad.video.live import is_stream
 
@@ -48,26 +48,27 @@ def main() -> None:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     online = settings.online or any(map(is_stream, options.videos))
     state = read_state(Path(options.state))
-    deployed = open_deployed(state, device, settings.batch if online else None)
-    scorer = VideoScorer(deployed, settings)
-    level = event_level(deployed, settings, online)
+    detector = Detector.load(state, device, settings.batch if online else None)
+    scorer = VideoScorer(detector, settings)
+    threshold = event_threshold(detector, settings, online)
     for place, name in zip(options.videos, names):
         frames = scorer.open(place)
         stem = Path(settings.out) / name
-        video = (score_online if online else score_offline)(scorer, place, frames, level, stem.with_name(f"{name}.mp4"))
+        score, mp4 = score_online if online else score_offline, stem.with_name(f"{name}.mp4")
+        video = score(scorer, place, frames, threshold, mp4)
         events = video.events(settings.events.join)
         video.write_table(stem.with_name(f"{name}.{settings.table}"), events)
         video.write_events(stem.with_name(f"{name}.events.json"), events)
         report(video, stem)
 
 
-def report(video: "ScoredVideo", stem: Path) -> None:
+def report(video: "VideoResult", stem: Path) -> None:
     """Say what was found, and where it lies."""
     if video.facts["note"]:
         print(f"note: {video.facts['note']}")
     normal = video.facts["level"]["held_out_normal"]
     print(
-        f"{video.place}: {len(video.raw)} frames, {len(video.events(1.0))} events; the same level gives "
+        f"{video.place}: {len(video.raw)} frames, {len(video.events(1.0))} events; the same threshold gives "
         f"{normal['events']} events in {normal['seconds']} s of held-out normal video"
     )
     if latency := video.facts.get("latency"):

@@ -26,8 +26,8 @@ def main() -> None:
     from dist_vad.curriculum.recipes import last_state, training_needs
     from dist_vad.curriculum.state import read_state
     from dist_vad.data.shard_sets import open_set, shard_store
-    from dist_vad.evaluation.evaluator import lineage, make_scorer
-    from dist_vad.scoring.calibration import calibrate
+    from dist_vad.evaluation.evaluator import lineage
+    from dist_vad.scoring.calibration import calibrated_scorer
     from dist_vad.scoring.geometry import Geometry
 
     accelerator = open_run(settings, training_needs(settings))
@@ -36,11 +36,11 @@ def main() -> None:
         geometry = Geometry.of(train)
         state = read_state(Path(options.state)) if options.state else last_state(settings)
         for name, tensors, tasks in lineage(settings, state):
-            scorer = make_scorer(settings, train, tensors, tasks, accelerator.device)
-            found = calibrate(scorer, train, val, geometry)
-            weights = ", ".join(f"{task} {weight:.2f}" for task, weight in found.weights.items())
-            print(f"{name}: fused = {weights}; share of geometry in fused_geometry {found.geometry_share:.2f}")
-            for score, kinds in found.trial.items():
+            device = accelerator.device
+            _, calibration = calibrated_scorer(settings, tensors, tasks, train, val, device, geometry)
+            weights = ", ".join(f"{task} {weight:.2f}" for task, weight in calibration.weights.items())
+            print(f"{name}: fused = {weights}; share of geometry in fused_geometry {calibration.geometry_share:.2f}")
+            for score, kinds in calibration.synthetic_auc.items():
                 figures = "  ".join(f"{kind} {auc:.3f}" for kind, auc in kinds.items())
                 print(f"  {score:24} {np.mean([*kinds.values()]):.3f}   {figures}", flush=True)
     accelerator.wait_for_everyone()

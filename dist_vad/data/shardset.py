@@ -240,9 +240,3 @@ class ShardSet:
             f"{self.store.where(name)} is missing or empty, but the manifest lists it; `python shards/verify.py "
             f"{self.where}` lists all that is missing, --repair cuts it anew"
         )
-
-
-def evenly_spaced(length: int, count: int) -> np.ndarray:
-    """At most `count` different ids of 0..length-1, evenly spaced: int64."""
-    count = min(count, length)
-    return np.arange(count) * length // max(count, 1)

@@ -1,4 +1,4 @@
-"""Parts of object scores to frame scores: one pass in manifest order, in memory that grows with the frames alone."""
+"""Files of object scores to frame scores: one pass in manifest order, in memory that grows with the frames alone."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ import pyarrow as pa
 from dist_vad.base.errors import InputError
 from dist_vad.base.labels import interval_labels
 from dist_vad.data.manifest import Manifest, VideoInfo
-from dist_vad.evaluation.score_files import BOX, Parts, object_keys
+from dist_vad.evaluation.score_files import BOX, ScoreFiles, object_keys
 from dist_vad.metrics import HighestPerFrame, RegionRates, Regions, RegionScores, annotated_regions
 
-FrameScores = dict[str, dict[str, np.ndarray]]
+ScoresByVideo = dict[str, dict[str, np.ndarray]]
 """Score -> video -> raw frame scores, float64 [frames]."""
 
 
 @dataclass(frozen=True)
-class Merged:
-    """What is kept of a subject's object scores."""
+class FrameScores:
+    """Frame scores of a scored model, and what else is kept of its object scores."""
 
-    frames: FrameScores
+    frames: ScoresByVideo
     """By eq. 9: the maximum over the frame's objects."""
     peaks: dict[str, np.ndarray]
     """Video -> the id of the sample that scores highest at each frame by the last of the scores, int64 [frames]; -1
@@ -29,22 +29,22 @@ class Merged:
     """Score -> RBDC and TBDC over the videos whose regions are annotated."""
 
 
-def merge(parts: Parts, manifest: Manifest, floors: dict[str, float]) -> Merged:
-    """Merge the parts of a test set.
+def read_frame_scores(files: ScoreFiles, manifest: Manifest, without_objects: dict[str, float]) -> FrameScores:
+    """Frame scores from the score files of a test set.
 
     Args:
-        floors: score -> what a frame without objects gets; the scores that are merged.
+        without_objects: score -> what a frame without objects gets; these scores are read.
 
     Raises InputError where not every sample of the set has its scores exactly once.
     """
     geometry = {"stride": manifest.stride, "margin": manifest.clip_length // 2}
     annotated = video_regions(manifest)
-    columns = ["frame", "object", *(BOX if annotated else ()), *floors]
-    regions = RegionScores(sum(v.frames for v in manifest.videos if v.name in annotated), len(floors))
-    merged = Merged({score: {} for score in floors}, {}, {})
-    tables, first = parts.read(manifest.shards, columns), 0
+    columns = ["frame", "object", *(BOX if annotated else ()), *without_objects]
+    regions = RegionScores(sum(v.frames for v in manifest.videos if v.name in annotated), len(without_objects))
+    frame_scores = FrameScores({score: {} for score in without_objects}, {}, {})
+    tables, first = files.read(manifest.shards, columns), 0
     for video, samples in _samples_by_video(manifest):
-        highest = {score: HighestPerFrame(video.frames, **geometry) for score in floors}
+        highest = {score: HighestPerFrame(video.frames, **geometry) for score in without_objects}
         located = (
             regions.video(annotated[video.name], length=video.frames, **geometry) if video.name in annotated else None
         )
@@ -54,29 +54,29 @@ def merge(parts: Parts, manifest: Manifest, floors: dict[str, float]) -> Merged:
             last = _after(last, table, video)
             ids, frames = np.arange(first, first + count), table["frame"].to_numpy()
             first += count
-            scores = [table[score].to_numpy() for score in floors]
-            for number, (score, values) in enumerate(zip(floors, scores)):
-                highest[score].add(frames, values, ids if number == len(floors) - 1 else None)
+            scores = [table[score].to_numpy() for score in without_objects]
+            for number, (score, values) in enumerate(zip(without_objects, scores)):
+                highest[score].add(frames, values, ids if number == len(without_objects) - 1 else None)
             if located:
                 located.add(frames, _columns(table, BOX), np.stack(scores, axis=1))
-        for score, floor in floors.items():
-            merged.frames[score][video.name] = highest[score].scores(floor)
-        merged.peaks[video.name] = highest[list(floors)[-1]].objects()
-    merged.regions.update(zip(floors, regions.rates()))
-    return merged
+        for score, value in without_objects.items():
+            frame_scores.frames[score][video.name] = highest[score].scores(value)
+        frame_scores.peaks[video.name] = highest[list(without_objects)[-1]].objects()
+    frame_scores.regions.update(zip(without_objects, regions.rates()))
+    return frame_scores
 
 
 def video_regions(manifest: Manifest) -> dict[str, Regions]:
     """Video -> its annotated regions, for those videos whose regions are; nothing where no event of the set has any."""
     if not any(event.boxes for video in manifest.videos for event in video.events):
         return {}
-    found = {}
+    annotated = {}
     for video in manifest.videos:
         if video.labels:
-            labels = interval_labels([span for some in video.labels.values() for span in some], video.frames)
+            labels = interval_labels([span for intervals in video.labels.values() for span in intervals], video.frames)
             regions = annotated_regions(video.events, labels)
-            found |= {} if regions is None else {video.name: regions}
-    return found
+            annotated |= {} if regions is None else {video.name: regions}
+    return annotated
 
 
 def _samples_by_video(manifest: Manifest) -> list[tuple[VideoInfo, list[int]]]:
@@ -85,7 +85,7 @@ def _samples_by_video(manifest: Manifest) -> list[tuple[VideoInfo, list[int]]]:
     order = [shard.video for shard in manifest.shards]
     for shard in manifest.shards:
         counts[shard.video].append(shard.samples)
-    expected = [name for name, some in counts.items() for _ in some]
+    expected = [name for name, samples in counts.items() for _ in samples]
     if order != expected:
         raise InputError(
             "the manifest's shards are not in the order of its videos; expected all shards of the first video, then "
@@ -95,7 +95,7 @@ def _samples_by_video(manifest: Manifest) -> list[tuple[VideoInfo, list[int]]]:
 
 
 def _after(last: int, table: pa.Table, video: VideoInfo) -> int:
-    """The key of a part's last object. Raises InputError where its first does not come after `last`."""
+    """The key of a file's last object. Raises InputError where its first does not come after `last`."""
     keys = object_keys(table)
     if len(keys) and keys[0] <= last:
         raise InputError(

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from dist_vad.evaluation.evaluator import Evaluation, Subject
-from dist_vad.evaluation.frame_scores import Merged
+from dist_vad.evaluation.evaluator import Evaluation, ScoredModel
+from dist_vad.evaluation.frame_scores import FrameScores
 from dist_vad.report import Finding, Miss, Stills, VideoCurve
 from dist_vad.report.images import still
 from dist_vad.report.spans import Span, spans
-from dist_vad.scoring.calibration import rarity_name
+from dist_vad.scoring.calibration import calibrated_name
 
 FINDINGS, FALSE_ALARMS, MISSES = 12, 6, 6
 """Most that the report shows: the highest-scoring objects, the highest ones at normal frames, and stretches missed."""
@@ -35,13 +35,13 @@ class Highlights:
     findings: list[Finding]
     misses: list[Miss]
     videos: list[VideoCurve]
-    """Those given, some of them with stills."""
+    """All test videos, some of them with stills."""
 
 
 def highlights(
     evaluation: Evaluation,
-    final: Subject,
-    merged: Merged,
+    final: ScoredModel,
+    frame_scores: FrameScores,
     scorer: str,
     curves: Sequence[VideoCurve],
     read_frames: FrameReader,
@@ -49,13 +49,13 @@ def highlights(
     """Choose what is shown of the scores that `final` gave, and read its pictures, each video once.
 
     Args:
-        merged: the raw scores of `final`.
+        frame_scores: the raw scores of `final`.
         scorer: the score that counts.
         curves: all test videos with their smoothed scores.
     """
     by_name = {curve.name: curve for curve in curves}
-    objects = _highest_objects(merged, scorer, by_name)
-    missed = _missed(merged, scorer, curves)
+    objects = _highest_objects(frame_scores, scorer, by_name)
+    missed = _missed(frame_scores, scorer, curves)
     ids = [*objects.values(), *(entry.best for entry in missed if entry.best is not None)]
     facts = dict(zip(ids, evaluation.objects(final, ids)))
     pictures: dict[tuple[str, int], np.ndarray | None] = dict.fromkeys(objects)
@@ -85,21 +85,23 @@ def highlights(
     )
 
 
-def _highest_objects(merged: Merged, scorer: str, videos: dict[str, VideoCurve]) -> dict[tuple[str, int], int]:
+def _highest_objects(
+    frame_scores: FrameScores, scorer: str, videos: dict[str, VideoCurve]
+) -> dict[tuple[str, int], int]:
     """(video, frame) -> sample of the highest-scoring objects and of the worst false alarms."""
-    found: list[tuple[float, str, int]] = []
-    for video, peaks in merged.peaks.items():
-        scores = np.where(peaks >= 0, merged.frames[scorer][video], -np.inf)
-        found += [(float(scores[frame]), video, frame) for frame in _apart(scores)]
-    found.sort(key=lambda entry: (-entry[0], entry[1], entry[2]))
+    objects: list[tuple[float, str, int]] = []
+    for video, peaks in frame_scores.peaks.items():
+        scores = np.where(peaks >= 0, frame_scores.frames[scorer][video], -np.inf)
+        objects += [(float(scores[frame]), video, frame) for frame in _apart(scores)]
+    objects.sort(key=lambda entry: (-entry[0], entry[1], entry[2]))
 
     def is_normal(video: str, frame: int) -> bool:
         labels = videos[video].labels
         return labels is not None and labels[frame] == 0
 
-    alarms = [entry for entry in found if is_normal(*entry[1:])]
-    chosen = dict.fromkeys([*found[:FINDINGS], *alarms[:FALSE_ALARMS]])
-    return {(video, frame): int(merged.peaks[video][frame]) for _, video, frame in chosen}
+    alarms = [entry for entry in objects if is_normal(*entry[1:])]
+    chosen = dict.fromkeys([*objects[:FINDINGS], *alarms[:FALSE_ALARMS]])
+    return {(video, frame): int(frame_scores.peaks[video][frame]) for _, video, frame in chosen}
 
 
 def _apart(scores: np.ndarray) -> list[int]:
@@ -123,32 +125,33 @@ class _Missed:
     peak: float
     passed: float
     frame: int
-    """That object's; without one the middle of the stretch."""
+    """The frame of that object; without one the middle of the stretch."""
     best: int | None
-    """Its sample."""
+    """The sample of that object."""
 
 
-def _missed(merged: Merged, scorer: str, curves: Sequence[VideoCurve]) -> list[_Missed]:
+def _missed(frame_scores: FrameScores, scorer: str, curves: Sequence[VideoCurve]) -> list[_Missed]:
     """The labelled stretches with the lowest peaks, the lowest first."""
     labelled = [curve for curve in curves if curve.labels is not None]
     normal = np.sort(np.concatenate([np.zeros(0), *(v.scores[scorer][v.labels == 0] for v in labelled)]))
-    found = []
+    missed = []
     for curve in labelled:
         for span in spans(curve):
             peak = float(np.max(curve.scores[scorer][span.start : span.end]))
             passed = 1 - np.searchsorted(normal, peak) / max(1, len(normal))
-            samples = merged.peaks[curve.name][span.start : span.end]
-            raw = np.where(samples >= 0, merged.frames[scorer][curve.name][span.start : span.end], -np.inf)
+            samples = frame_scores.peaks[curve.name][span.start : span.end]
+            raw = np.where(samples >= 0, frame_scores.frames[scorer][curve.name][span.start : span.end], -np.inf)
             best = int(np.argmax(raw))
-            some = bool(np.isfinite(raw[best]))
-            frame = span.start + (best if some else len(raw) // 2)
-            found.append(_Missed(curve.name, span, peak, float(passed), frame, int(samples[best]) if some else None))
-    return sorted(found, key=lambda entry: (entry.peak, entry.video, entry.span.start))[:MISSES]
+            scored = bool(np.isfinite(raw[best]))
+            frame = span.start + (best if scored else len(raw) // 2)
+            sample = int(samples[best]) if scored else None
+            missed.append(_Missed(curve.name, span, peak, float(passed), frame, sample))
+    return sorted(missed, key=lambda entry: (entry.peak, entry.video, entry.span.start))[:MISSES]
 
 
 def _finding(
     evaluation: Evaluation,
-    final: Subject,
+    final: ScoredModel,
     scorer: str,
     video: VideoCurve,
     sample: int,
@@ -163,7 +166,7 @@ def _finding(
         frame=frame,
         box=(facts["x1"], facts["y1"], facts["x2"], facts["y2"]),
         score=facts[scorer],
-        heads={task: facts[rarity_name(task)] for task in final.weights},
+        heads={task: facts[calibrated_name(task)] for task in final.weights},
         strip=evaluation.sets.test.read(np.array([sample])).clips[0].numpy(),
         image=image,
         anomalous=None if video.labels is None else bool(video.labels[frame]),

@@ -10,8 +10,8 @@ from dist_vad import metrics
 from dist_vad.base.files import write_json
 from dist_vad.base.labels import interval_labels
 from dist_vad.data.manifest import Manifest, VideoInfo
-from dist_vad.evaluation.evaluator import UNTRAINED, Evaluation, Subject
-from dist_vad.evaluation.frame_scores import Merged, video_regions
+from dist_vad.evaluation.evaluator import UNTRAINED, Evaluation, ScoredModel
+from dist_vad.evaluation.frame_scores import FrameScores, video_regions
 from dist_vad.evaluation.highlights import FrameReader, highlights
 from dist_vad.report import LEARNED, NO_LEARNING, Report, Row, VideoCurve, format_table, write_report
 from dist_vad.settings.run import Settings
@@ -22,36 +22,37 @@ HEADLINE = "fused"
 
 
 def write_results(
-    run: Path, evaluation: Evaluation, subjects: list[Subject], provenance: dict[str, Any], read_frames: FrameReader
+    run: Path, evaluation: Evaluation, models: list[ScoredModel], provenance: dict[str, Any], read_frames: FrameReader
 ) -> Path:
     """Print the table, write `metrics.json` and `report.html` under `run`; returns the report's path."""
     how, manifest = evaluation.settings.evaluate, evaluation.sets.test.manifest
-    merged = {subject.name: evaluation.merge(subject) for subject in subjects}
-    final = subjects[-1]
+    frame_scores = {model.name: evaluation.frame_scores(model) for model in models}
+    final = models[-1]
     rows = [
         row
         for ground_truth in manifest.ground_truths() or [""]
-        for subject in subjects
-        for row in _rows(subject, merged[subject.name], manifest.videos, ground_truth, evaluation.settings)
+        for model in models
+        for row in _rows(model, frame_scores[model.name], manifest.videos, ground_truth, evaluation.settings)
     ]
     headline = next(r for r in rows if (r.phase, r.scorer, r.smoothing) == (final.name, HEADLINE, how.smoothing))
     print(format_table([row for row in rows if row.smoothing == how.smoothing or row.phase == final.name]))
     for line in _remarks(headline, rows, manifest):
         print(line)
-    weights = {subject.name: subject.weights for subject in subjects if subject.weights}
-    for name, some in weights.items():
-        print(f"weights of the heads in fused, {name}: {', '.join(f'{task} {w:.2f}' for task, w in some.items())}")
+    weights = {model.name: model.weights for model in models if model.weights}
+    for name, shares in weights.items():
+        listed = ", ".join(f"{task} {weight:.2f}" for task, weight in shares.items())
+        print(f"weights of the heads in fused, {name}: {listed}")
     print(f"share of geometry in fused_geometry, {final.name}: {final.geometry_share:.2f}")
-    trials = {subject.name: subject.trial for subject in subjects if subject.trial}
-    for name, trial in trials.items():
-        figures = ", ".join(f"{score} {np.mean([*kinds.values()]):.3f}" for score, kinds in trial.items())
-        print(f"AUC on anomalies planted on held-out normal frames, {name}: {figures}")
-    provenance = {**provenance, "weights": weights, "trials": trials}
+    synthetic = {model.name: model.synthetic_auc for model in models if model.synthetic_auc}
+    for name, aucs in synthetic.items():
+        figures = ", ".join(f"{score} {np.mean([*kinds.values()]):.3f}" for score, kinds in aucs.items())
+        print(f"validation AUC on synthetic anomalies in held-out normal frames, {name}: {figures}")
+    provenance = {**provenance, "weights": weights, "trials": synthetic}
     numbers = {"final": dataclasses.asdict(headline), "rows": [dataclasses.asdict(row) for row in rows]}
     write_json(run / "metrics.json", _without_nan({**numbers, "provenance": provenance}))
     labelled = {video.name: _Labelled(video, headline.ground_truth) for video in manifest.videos}
-    curves = [_curve(video, merged, final, how.smoothing) for video in labelled.values()]
-    shown = highlights(evaluation, final, merged[final.name], HEADLINE, curves, read_frames)
+    curves = [_curve(video, frame_scores, final, how.smoothing) for video in labelled.values()]
+    shown = highlights(evaluation, final, frame_scores[final.name], HEADLINE, curves, read_frames)
     report = Report(
         title=f"{manifest.dataset}: {final.name}",
         dataset=manifest.dataset,
@@ -66,16 +67,16 @@ def write_results(
     return run / "report.html"
 
 
-def rows_of(evaluation: Evaluation, subject: Subject) -> list[dict[str, Any]]:
-    """What the table of results says of one subject, as JSON-able rows; undefined metrics are None."""
-    manifest, merged = evaluation.sets.test.manifest, evaluation.merge(subject)
+def rows_of(evaluation: Evaluation, model: ScoredModel) -> list[dict[str, Any]]:
+    """What the table of results says of one scored model, as JSON-able rows; undefined metrics are None."""
+    manifest, scores = evaluation.sets.test.manifest, evaluation.frame_scores(model)
     truths = manifest.ground_truths() or [""]
-    rows = [row for truth in truths for row in _rows(subject, merged, manifest.videos, truth, evaluation.settings)]
+    rows = [row for truth in truths for row in _rows(model, scores, manifest.videos, truth, evaluation.settings)]
     return _without_nan([dataclasses.asdict(row) for row in rows])
 
 
 def _rows(
-    subject: Subject, merged: Merged, videos: list[VideoInfo], ground_truth: str, settings: Settings
+    model: ScoredModel, frame_scores: FrameScores, videos: list[VideoInfo], ground_truth: str, settings: Settings
 ) -> list[Row]:
     """One row for each scorer and smoothing, raw scores first."""
     how = settings.evaluate
@@ -84,18 +85,18 @@ def _rows(
     if how.whole_test_video_minmax:
         smoothings[metrics.WHOLE_TEST_VIDEO_MINMAX] = None
     rows = []
-    for scorer, scores in merged.frames.items():
+    for scorer, scores in frame_scores.frames.items():
         for smoothing in smoothings:
             smoothed = {name: metrics.smooth(values, smoothing) for name, values in scores.items()}
             rows.append(
                 Row(
-                    group=NO_LEARNING if subject.name in (UNTRAINED, NO_LEARNING) else LEARNED,
-                    phase=subject.name,
+                    group=NO_LEARNING if model.name in (UNTRAINED, NO_LEARNING) else LEARNED,
+                    phase=model.name,
                     scorer=scorer,
                     smoothing=smoothing,
                     ground_truth=ground_truth,
                     note=(TASKS[scorer](settings.task).note() or "") if scorer in TASKS else "",
-                    **merged.regions[scorer]._asdict(),
+                    **frame_scores.regions[scorer]._asdict(),
                     **metrics.summarise(labelled, smoothed, resamples=how.resamples),
                 )
             )
@@ -113,8 +114,10 @@ def _remarks(headline: Row, rows: list[Row], manifest: Manifest) -> list[str]:
             f"{len(manifest.videos)} videos)"
         )
     if np.isfinite(headline.rbdc):
-        found = video_regions(manifest)
-        lines.append(f"RBDC and TBDC are of {len(found)} of {len(manifest.videos)} videos: regions are annotated there")
+        annotated = video_regions(manifest)
+        lines.append(
+            f"RBDC and TBDC are of {len(annotated)} of {len(manifest.videos)} videos: regions are annotated there"
+        )
     notes = dict.fromkeys((row.scorer, row.note) for row in rows if row.note)
     return [*lines, *(f"note on {scorer}: {note}" for scorer, note in notes)]
 
@@ -128,11 +131,11 @@ class _Labelled:
         self.labels = None if intervals is None else interval_labels(intervals, video.frames)
 
 
-def _curve(video: _Labelled, merged: dict[str, Merged], final: Subject, smoothing: str) -> VideoCurve:
+def _curve(video: _Labelled, frame_scores: dict[str, FrameScores], final: ScoredModel, smoothing: str) -> VideoCurve:
     """Smoothed curves of one video: those of the final state, and the fused score of the untrained network."""
-    raw = {name: merged[final.name].frames[name] for name in reversed(final.scores)}
-    raw |= merged[NO_LEARNING].frames
-    raw[UNTRAINED] = merged[UNTRAINED].frames[HEADLINE]
+    raw = {name: frame_scores[final.name].frames[name] for name in reversed(final.scores)}
+    raw |= frame_scores[NO_LEARNING].frames
+    raw[UNTRAINED] = frame_scores[UNTRAINED].frames[HEADLINE]
     scores = {name: metrics.smooth(values[video.name], smoothing) for name, values in raw.items()}
     return VideoCurve(name=video.name, scene=video.scene, labels=video.labels, events=video.events, scores=scores)
 
@@ -140,7 +143,7 @@ def _curve(video: _Labelled, merged: dict[str, Merged], final: Subject, smoothin
 def _without_nan(value: Any) -> Any:
     """JSON has no nan: an undefined metric becomes null."""
     if isinstance(value, dict):
-        return {key: _without_nan(some) for key, some in value.items()}
+        return {key: _without_nan(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_without_nan(some) for some in value]
+        return [_without_nan(inner) for inner in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

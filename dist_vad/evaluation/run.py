@@ -27,7 +27,7 @@ def evaluate_state(settings: Settings, state: State, accelerator: Accelerator) -
     """Score, then table, metrics.json and report.html under the run's folder; returns the report's path."""
     run = Path(settings.run)
     evaluation = Evaluation(settings, accelerator)
-    subjects = evaluation.score(state)
+    models = evaluation.score(state)
     if accelerator.is_main_process:
         facts = {
             **provenance(settings),
@@ -36,7 +36,7 @@ def evaluate_state(settings: Settings, state: State, accelerator: Accelerator) -
             "digest": state.digest,
             "data": evaluation.data(),
         }
-        write_results(run, evaluation, subjects, facts, frame_reader(settings.data))
+        write_results(run, evaluation, models, facts, frame_reader(settings.data))
     accelerator.wait_for_everyone()
     return run / "report.html"
 

@@ -1,4 +1,4 @@
-"""Object scores on disk or in a bucket: one Parquet part for each shard, named by all that decides it."""
+"""Object scores on disk or in a bucket: one Parquet file for each shard, named by all that decides it."""
 
 import io
 from collections import deque
@@ -16,16 +16,16 @@ from dist_vad.data.manifest import ShardInfo
 from dist_vad.data.store import Store
 
 AHEAD = 16
-"""Parts that are read ahead; a bucket answers each after a while."""
+"""Files that are read ahead; a bucket answers each after a while."""
 BOX = ("x1", "y1", "x2", "y2")
 
 
-class Parts:
-    """The parts of one subject. A part that is there is never made again, whoever made it.
+class ScoreFiles:
+    """The score files of one scored model. A file that is there is never made again, whoever made it.
 
     Args:
-        root: where the parts of all subjects lie.
-        name: of the subject, for messages.
+        root: where the files of all scored models lie.
+        name: of the model, for messages.
         key: what decides its scores, beside the shard: JSON-able.
     """
 
@@ -33,9 +33,9 @@ class Parts:
         self.store, self.name = root.child(digest(key)[:24]), name
 
     def missing(self, shards: Sequence[ShardInfo]) -> list[int]:
-        """Numbers of the shards that have no part yet."""
+        """Numbers of the shards that have no file yet."""
         there = self.store.sizes()
-        return [number for number, shard in enumerate(shards) if part_name(shard) not in there]
+        return [number for number, shard in enumerate(shards) if score_file_name(shard) not in there]
 
     def write(self, shard: ShardInfo, index: np.ndarray, scores: dict[str, np.ndarray]) -> None:
         """Write one shard's scores, whole or not at all: frame, object, box and a column for each score.
@@ -48,12 +48,12 @@ class Parts:
         file = io.BytesIO()
         # Scores are all different: a dictionary of them costs three times the time of writing them out.
         pq.write_table(pa.table(columns), file, use_dictionary=False)
-        self.store.put(part_name(shard), file.getvalue())
+        self.store.put(score_file_name(shard), file.getvalue())
 
     def read(self, shards: Sequence[ShardInfo], columns: Sequence[str]) -> Iterator[pa.Table]:
-        """The parts of some shards in their order, read ahead by threads; memory is that of AHEAD parts.
+        """The scores of some shards in their order, read ahead by threads; memory is that of AHEAD files.
 
-        Raises InputError where a part is not there, does not read, or has other objects than its shard.
+        Raises InputError where a file is not there, does not read, or has other objects than its shard.
         """
         remaining = iter(shards)
         with ThreadPoolExecutor(AHEAD // 2) as pool:
@@ -68,7 +68,7 @@ class Parts:
 
     def _read(self, shard: ShardInfo, columns: Sequence[str]) -> pa.Table:
         try:
-            content = self.store.read(part_name(shard))
+            content = self.store.read(score_file_name(shard))
             table = pq.ParquetFile(pa.BufferReader(content)).read(columns=list(columns), use_threads=False)
         except FileNotFoundError:
             raise self._not_whole(shard, "nothing") from None
@@ -84,15 +84,16 @@ class Parts:
             raise self._not_whole(shard, "objects that are there twice, or out of order")
         return table
 
-    def _not_whole(self, shard: ShardInfo, found: str) -> InputError:
+    def _not_whole(self, shard: ShardInfo, content: str) -> InputError:
+        where = self.store.where(score_file_name(shard))
         return InputError(
-            f"scores of shard {shard.name} by {self.name}: found {found} at {self.store.where(part_name(shard))}, "
+            f"scores of shard {shard.name} by {self.name}: found {content} at {where}, "
             f"expected each of its {shard.samples} objects once; delete that file and start the evaluation again, what "
             "is whole is kept"
         )
 
 
-def part_name(shard: ShardInfo) -> str:
+def score_file_name(shard: ShardInfo) -> str:
     """The file of a shard's scores: named by the shard's content, not by its name."""
     return f"{shard.sha256[:24]}.parquet"
 

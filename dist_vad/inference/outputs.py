@@ -10,7 +10,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from dist_vad.base.files import atomic_file, write_json
-from dist_vad.inference.events import AlarmLevel, FoundEvent, find_events
+from dist_vad.inference.events import FoundEvent, Threshold, find_events
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Objects:
     boxes: list[np.ndarray] = field(default_factory=list)
     """float32 [4] each: x1, y1, x2, y2 in pixels."""
     scores: list[float] = field(default_factory=list)
-    """By the scorer that counts."""
+    """One for each object, by the scorer that counts."""
 
     def add(self, frames: list[int], boxes: list[np.ndarray], scores: np.ndarray) -> None:
         """Take some more objects with their scores [n]."""
@@ -36,8 +36,13 @@ class Objects:
 
 
 @dataclass(frozen=True)
-class ScoredVideo:
-    """The frame scores of a video and the objects that they come from."""
+class VideoResult:
+    """The frame scores of a video and the objects that they come from.
+
+    result = score_offline(scorer, "walk.mp4", scorer.open("walk.mp4"), threshold, Path("scored/walk.mp4"))
+    events = result.events(join=1.0)
+    result.write_table(Path("scored/walk.parquet"), events)
+    """
 
     place: str
     fps: float
@@ -45,22 +50,22 @@ class ScoredVideo:
     raw: np.ndarray
     """Frame scores, float64 [T]; nan where a frame has none: online, before the first scored one."""
     smoothed: np.ndarray
-    level: AlarmLevel
+    threshold: Threshold
     facts: dict[str, Any]
     """What else `events.json` says: state, scene, smoothing, latency."""
 
     def events(self, join: float) -> list[FoundEvent]:
         """Its events; stretches less than `join` seconds apart are one."""
-        return find_events(self.smoothed, self.rarity, self.level.level, max(1, round(join * self.fps)))
+        return find_events(self.smoothed, self.calibrated, self.threshold.value, max(1, round(join * self.fps)))
 
     @property
-    def rarity(self) -> np.ndarray:
-        """-log10 of the share of normal frames that score as high: float64 [T]."""
-        return self.level.rarity(self.smoothed)
+    def calibrated(self) -> np.ndarray:
+        """Calibrated anomaly scores of the frames, float64 [T]; nan where a frame has no score."""
+        return self.threshold.calibrated(self.smoothed)
 
     def write_table(self, path: Path, events: list[FoundEvent]) -> None:
         """One row a frame, as Parquet or, where the name ends in .csv, as CSV: frame, seconds, score (raw), smoothed,
-        rarity, event (number of its event from 0, or null)."""
+        rarity (the calibrated anomaly score), event (number of its event from 0, or null)."""
         numbers = np.full(len(self.raw), -1)
         for number, event in enumerate(events):
             numbers[event.start : event.end] = number
@@ -71,7 +76,7 @@ class ScoredVideo:
                 "seconds": frames / self.fps,
                 **{
                     name: pa.array(values, mask=np.isnan(values))
-                    for name, values in (("score", self.raw), ("smoothed", self.smoothed), ("rarity", self.rarity))
+                    for name, values in (("score", self.raw), ("smoothed", self.smoothed), ("rarity", self.calibrated))
                 },
                 "event": pa.array(numbers, mask=numbers < 0),
             }
@@ -84,7 +89,7 @@ class ScoredVideo:
 
     def write_events(self, path: Path, events: list[FoundEvent]) -> None:
         """Events with their boxes as JSON. Frames count from 0, `end` is the last frame of the event; boxes are those
-        of objects whose own score reaches the level."""
+        of objects whose own score reaches the threshold."""
         listed = [
             {
                 "start": event.start,
@@ -94,7 +99,7 @@ class ScoredVideo:
                 "end_seconds": round((event.end - 1) / self.fps, 3),
                 "peak_seconds": round(event.peak / self.fps, 3),
                 "score": event.score,
-                "rarity": event.rarity,
+                "rarity": event.calibrated,
                 "boxes": self._boxes(event),
             }
             for event in events
@@ -104,9 +109,9 @@ class ScoredVideo:
 
     def _boxes(self, event: FoundEvent) -> list[dict[str, Any]]:
         rows = self.objects.between(event.start, event.end)
-        rarity = self.level.rarity(np.array(self.objects.scores[rows]))
+        calibrated = self.threshold.calibrated(np.array(self.objects.scores[rows]))
         return [
-            {"frame": frame, "box": [round(float(value), 1) for value in box], "rarity": round(float(rare), 3)}
-            for frame, box, rare in zip(self.objects.frames[rows], self.objects.boxes[rows], rarity)
-            if rare >= self.level.level
+            {"frame": frame, "box": [round(float(value), 1) for value in box], "rarity": round(float(score), 3)}
+            for frame, box, score in zip(self.objects.frames[rows], self.objects.boxes[rows], calibrated)
+            if score >= self.threshold.value
         ]

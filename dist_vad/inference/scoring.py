@@ -9,22 +9,23 @@ import numpy as np
 from tqdm import tqdm
 
 from dist_vad import metrics
+from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
-from dist_vad.inference.detector import DeployedState
-from dist_vad.inference.events import AlarmLevel, find_events
+from dist_vad.inference.detector import Detector
+from dist_vad.inference.events import Threshold, find_events
 from dist_vad.inference.mp4 import FrameWriter, mp4_writer
-from dist_vad.inference.outputs import Objects, ScoredVideo
+from dist_vad.inference.outputs import Objects, VideoResult
 from dist_vad.inference.overlay import Overlay, Shown
-from dist_vad.inference.video_scorer import Place, VideoScorer, file_name
+from dist_vad.inference.video_scorer import SceneMatch, VideoScorer, file_name
 from dist_vad.settings.video import VideoSettings
 from dist_vad.video.live import LiveFrames
 from dist_vad.video.source import Frames
 
 
-def event_level(deployed: DeployedState, settings: VideoSettings, online: bool) -> AlarmLevel:
-    """The level of events, from held-out normal video smoothed as the video will be."""
-    normal = [metrics.smooth(raw, smoothing(online)) for raw in deployed.normal[settings.scorer]]
-    return AlarmLevel.of(normal, settings.events)
+def event_threshold(detector: Detector, settings: VideoSettings, online: bool) -> Threshold:
+    """The threshold of events, from held-out normal video smoothed as the video will be."""
+    normal = [metrics.smooth(raw, smoothing(online)) for raw in detector.normal[settings.scorer]]
+    return Threshold.of(normal, settings.events)
 
 
 def smoothing(online: bool) -> str:
@@ -33,16 +34,16 @@ def smoothing(online: bool) -> str:
 
 
 def score_offline(
-    scorer: VideoScorer, place: str, frames: Frames | LiveFrames, level: AlarmLevel, mp4: Path
-) -> ScoredVideo:
+    scorer: VideoScorer, place: str, frames: Frames | LiveFrames, threshold: Threshold, mp4: Path
+) -> VideoResult:
     """Score a video that is there as a whole, then read it once more to draw it."""
     assert not isinstance(frames, LiveFrames), "a stream is scored online"
     objects, raw, scene = scorer.offline(place, frames)
     smoothed = metrics.smooth(raw, smoothing(False))
-    video = ScoredVideo(place, frames.fps, objects, raw, smoothed, level, facts(scorer, level, scene, False))
+    video = VideoResult(place, frames.fps, objects, raw, smoothed, threshold, facts(scorer, threshold, scene, False))
     if scorer.settings.mp4:
-        overlay = Overlay(frames.width, frames.height, frames.fps, level.level)
-        drawn = Drawing(overlay, objects, level, scorer.stride)
+        overlay = Overlay(frames.width, frames.height, frames.fps, threshold.value)
+        drawn = Drawing(overlay, objects, threshold, scorer.stride)
         with mp4_writer(mp4, overlay.width, overlay.height, frames.fps) as write:
             bar = progress_bar(frames, total=len(frames), desc=f"draw {mp4.name}", unit=" frames")
             for number, (frame, score) in enumerate(zip(bar, video.smoothed)):
@@ -51,13 +52,13 @@ def score_offline(
 
 
 def score_online(
-    scorer: VideoScorer, place: str, frames: Frames | LiveFrames, level: AlarmLevel, mp4: Path
-) -> ScoredVideo:
+    scorer: VideoScorer, place: str, frames: Frames | LiveFrames, threshold: Threshold, mp4: Path
+) -> VideoResult:
     """Score frames as they come, draw each at once, and say when an event begins; Ctrl-C ends a stream."""
     live = isinstance(frames, LiveFrames)
     scores, raw, smooth = scorer.online(place, frames), [], []
-    overlay = Overlay(frames.width, frames.height, frames.fps, level.level)
-    drawn = Drawing(overlay, scores.objects, level, scorer.stride)
+    overlay = Overlay(frames.width, frames.height, frames.fps, threshold.value)
+    drawn = Drawing(overlay, scores.objects, threshold, scorer.stride)
     started, above = time.monotonic(), False
     with ExitStack() as stack:
         write: FrameWriter | None = None
@@ -70,15 +71,15 @@ def score_online(
             for frame in scores:
                 raw.append(frame.raw)
                 smooth.append(frame.smoothed)
-                rarity = float(level.rarity(np.array([frame.smoothed]))[0])
-                if rarity >= level.level and not above:
-                    tqdm.write(f"{frame.number / frames.fps:9.2f} s  event begins, rarity {rarity:.2f}")
-                above = rarity >= level.level
+                score = float(threshold.calibrated(np.array([frame.smoothed]))[0])
+                if score >= threshold.value and not above:
+                    tqdm.write(f"{frame.number / frames.fps:9.2f} s  event begins, anomaly score {score:.2f}")
+                above = score >= threshold.value
                 if write:
                     write(drawn(frame.number, frame.image, frame.smoothed))
                 bar.update()
         except KeyboardInterrupt:
-            tqdm.write("stopped; writing what was scored")
+            log.info("stopped; writing what was scored")
     seconds = time.monotonic() - started
     half = scorer.data.clip_length // 2
     latency = {
@@ -89,36 +90,37 @@ def score_online(
         "left_out": scores.left_out,
         "lost": frames.lost if isinstance(frames, LiveFrames) else 0,
     }
-    known = {**facts(scorer, level, scores.scene, True), "latency": latency}
-    return ScoredVideo(place, frames.fps, scores.objects, np.array(raw), np.array(smooth), level, known)
+    known = {**facts(scorer, threshold, scores.scene, True), "latency": latency}
+    return VideoResult(place, frames.fps, scores.objects, np.array(raw), np.array(smooth), threshold, known)
 
 
 class Drawing:
     """Draws the frames of a video in order; between two sampled frames the boxes stay."""
 
-    def __init__(self, overlay: Overlay, objects: Objects, level: AlarmLevel, stride: int) -> None:
-        self._overlay, self._objects, self._level, self._stride = overlay, objects, level, stride
+    def __init__(self, overlay: Overlay, objects: Objects, threshold: Threshold, stride: int) -> None:
+        self._overlay, self._objects, self._threshold, self._stride = overlay, objects, threshold, stride
 
     def __call__(self, number: int, image: np.ndarray, score: float) -> np.ndarray:
         """The picture of one frame, RGB, uint8 [H, W, 3], with its smoothed score."""
         sampled = number - number % self._stride
         rows = self._objects.between(sampled, sampled + 1)
-        rarity = float(self._level.rarity(np.array([score]))[0])
+        calibrated = float(self._threshold.calibrated(np.array([score]))[0])
         boxes = np.array(self._objects.boxes[rows]).reshape(-1, 4)
-        rarities = self._level.rarity(np.array(self._objects.scores[rows]))
-        return self._overlay.draw(image, Shown(number, boxes, rarities, rarity, rarity >= self._level.level))
+        box_scores = self._threshold.calibrated(np.array(self._objects.scores[rows]))
+        shown = Shown(number, boxes, box_scores, calibrated, calibrated >= self._threshold.value)
+        return self._overlay.draw(image, shown)
 
 
-def facts(scorer: VideoScorer, level: AlarmLevel, scene: Place | None, online: bool) -> dict[str, Any]:
+def facts(scorer: VideoScorer, threshold: Threshold, scene: SceneMatch | None, online: bool) -> dict[str, Any]:
     """What `events.json` says of how a video was scored."""
-    deployed, settings = scorer.deployed, scorer.settings
+    detector, settings = scorer.detector, scorer.settings
     judged = {"judged_by": scene.name or "all", "nearest": scene.nearest, "cosine": scene.likeness} if scene else {}
-    normal = [metrics.smooth(raw, smoothing(online)) for raw in deployed.normal[settings.scorer]]
+    normal = [metrics.smooth(raw, smoothing(online)) for raw in detector.normal[settings.scorer]]
     joined = max(1, round(settings.events.join * 25))
-    alarms = sum(len(find_events(some, level.rarity(some), level.level, joined)) for some in normal)
+    alarms = sum(len(find_events(own, threshold.calibrated(own), threshold.value, joined)) for own in normal)
     return {
-        "state": deployed.state.folder.name,
-        "digest": deployed.state.digest,
+        "state": detector.state.folder.name,
+        "digest": detector.state.digest,
         "scorer": settings.scorer,
         "smoothing": smoothing(online),
         "stride": scorer.stride,
@@ -126,10 +128,10 @@ def facts(scorer: VideoScorer, level: AlarmLevel, scene: Place | None, online: b
         "note": scene.note if scene else "the video ended before the background was known: nothing was scored",
         "level": {
             "false_alarms": settings.events.false_alarms,
-            "rarity": level.level,
+            "rarity": threshold.value,
             "held_out_normal": {
-                "seconds": round(deployed.normal_seconds, 2),
-                "share_of_frames": level.counted,
+                "seconds": round(detector.normal_seconds, 2),
+                "share_of_frames": threshold.share_reached,
                 "events": alarms,
             },
         },

@@ -1,4 +1,4 @@
-"""A video through the producer's rooms and a state: all of it at once, or frame by frame as it comes."""
+"""A video cut to cubes and scored by a state: all of it at once, or frame by frame as it comes."""
 
 import dataclasses
 import time
@@ -13,7 +13,7 @@ import numpy as np
 from dist_vad import metrics
 from dist_vad.base.errors import InputError
 from dist_vad.base.progress import progress_bar
-from dist_vad.inference.detector import DeployedState
+from dist_vad.inference.detector import Detector
 from dist_vad.inference.online import CausalMedian, Latency
 from dist_vad.inference.outputs import Objects
 from dist_vad.settings.data import DataSettings
@@ -22,7 +22,7 @@ from dist_vad.settings.video import VideoSettings
 from dist_vad.video.background import CausalBackground, median_background
 from dist_vad.video.cubes import Sample, cut_cubes, cut_window
 from dist_vad.video.detectors import make_detector
-from dist_vad.video.detectors.base import Detector
+from dist_vad.video.detectors.base import ObjectDetector
 from dist_vad.video.files import open_frames, video_name
 from dist_vad.video.live import LiveFrames, is_stream
 from dist_vad.video.progress_frames import Counted
@@ -38,7 +38,7 @@ BACKGROUND_LEVEL_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Place:
+class SceneMatch:
     """The scene that a video shows, as far as training knows it."""
 
     feature: np.ndarray
@@ -63,18 +63,22 @@ class Place:
 
 
 class VideoScorer:
-    """Scores videos by one state."""
+    """Scores videos by one state.
 
-    def __init__(self, deployed: DeployedState, settings: VideoSettings) -> None:
+    scorer = VideoScorer(detector, VideoSettings(stride=2))
+    objects, frame_scores, scene = scorer.offline("walk.mp4", scorer.open("walk.mp4"))
+    """
+
+    def __init__(self, detector: Detector, settings: VideoSettings) -> None:
         """Raises InputError for a scorer, a scene or a detector that the state does not allow."""
-        self.deployed, self.settings = deployed, settings
-        self.data = dataclasses.replace(deployed.data, detector=_detector_settings(deployed.data, settings))
+        self.detector, self.settings = detector, settings
+        self.data = dataclasses.replace(detector.data, detector=_detector_settings(detector.data, settings))
         self.stride = settings.stride or self.data.test_stride
-        if settings.scorer not in deployed.normal:
-            raise InputError(f"scorer is {settings.scorer!r}; this state has {', '.join(deployed.normal)}")
-        if settings.scene is not None and settings.scene not in deployed.scenes:
-            raise InputError(f"scene is {settings.scene!r}; this state knows {', '.join(deployed.scenes)}")
-        self.floor = deployed.calibration.floors[settings.scorer]
+        if settings.scorer not in detector.normal:
+            raise InputError(f"scorer is {settings.scorer!r}; this state has {', '.join(detector.normal)}")
+        if settings.scene is not None and settings.scene not in detector.scenes:
+            raise InputError(f"scene is {settings.scene!r}; this state knows {', '.join(detector.scenes)}")
+        self.score_without_objects = detector.calibration.scores_without_objects[settings.scorer]
 
     def open(self, place: str) -> Frames | LiveFrames:
         """The frames of a video file, a folder of pictures, or a stream."""
@@ -85,18 +89,18 @@ class VideoScorer:
             raise InputError(f"no video at {path}; expected a video file, a folder of pictures, a camera (0) or a URL")
         return open_frames(path, self.settings.fps)
 
-    def place(self, background: np.ndarray) -> Place:
-        """The scene that a background shows."""
+    def match_scene(self, background: np.ndarray) -> SceneMatch:
+        """The training scene that a background shows, as far as it shows one."""
         feature = scene_feature(self.data, background)
-        nearest, likeness = self.deployed.nearest_scene(feature)
+        nearest, likeness = self.detector.nearest_scene(feature)
         name = self.settings.scene or (nearest if likeness >= UNKNOWN_SCENE else "")
-        return Place(feature, name, nearest, likeness)
+        return SceneMatch(feature, name, nearest, likeness)
 
-    def offline(self, place: str, frames: Frames) -> tuple[Objects, np.ndarray, Place]:
+    def offline(self, place: str, frames: Frames) -> tuple[Objects, np.ndarray, SceneMatch]:
         """(objects, raw frame scores float64 [T], scene) of a video that is there as a whole."""
         background = median_background(frames)
-        scene = self.place(background)
-        detector = self.detector(place, background, len(frames))
+        scene = self.match_scene(background)
+        detector = self.object_detector(place, background, len(frames))
         objects = Objects()
         with progress_bar(total=len(frames), desc=f"score {file_name(place)}", unit=" frames") as bar:
             samples = cut_cubes(
@@ -108,15 +112,15 @@ class VideoScorer:
                 stride=self.stride,
                 batch=self.data.detector.batch,
             )
-            while some := list(islice(samples, CHUNK)):
-                self.score(some, scene, objects)
+            while chunk := list(islice(samples, CHUNK)):
+                self.score(chunk, scene, objects)
         raw = metrics.frame_scores(
             np.array(objects.frames, np.int64),
             np.array(objects.scores),
             length=len(frames),
             stride=self.stride,
             margin=self.data.clip_length // 2,
-            floor=self.floor,
+            without_objects=self.score_without_objects,
         )
         return objects, raw, scene
 
@@ -124,14 +128,14 @@ class VideoScorer:
         """The scores of a video frame by frame, from what was seen so far."""
         return OnlineScores(self, place, frames)
 
-    def score(self, samples: list[Sample], scene: Place, objects: Objects) -> np.ndarray:
+    def score(self, samples: list[Sample], scene: SceneMatch, objects: Objects) -> np.ndarray:
         """Scores of some cubes of one video, float64 [n]; they are added to its objects."""
         clips = np.stack([sample.clip for sample in samples])
-        scores = self.deployed.scores(clips, scene.feature, scene.name)[self.settings.scorer]
+        scores = self.detector.scores(clips, scene.feature, scene.name)[self.settings.scorer]
         objects.add([sample.frame for sample in samples], [sample.box for sample in samples], scores)
         return scores
 
-    def detector(self, place: str, background: np.ndarray, frames: int) -> Detector:
+    def object_detector(self, place: str, background: np.ndarray, frames: int) -> ObjectDetector:
         """The object detector for one video of so many frames; 0 for a stream."""
         source = Path(place)
         video = Video(
@@ -167,14 +171,14 @@ class OnlineScores:
     def __init__(self, scorer: VideoScorer, place: str, frames: Frames | LiveFrames) -> None:
         self._scorer, self._place, self._frames = scorer, place, frames
         self.objects, self.latency = Objects(), Latency()
-        self.scene: Place | None = None
+        self.scene: SceneMatch | None = None
         self.left_out = 0
         """Frames that were not scored because too many waited."""
         self._live = frames if isinstance(frames, LiveFrames) else None
         fps = frames.fps
         warmup, step = round(scorer.settings.warmup * fps), round(BACKGROUND_LEVEL_SECONDS * fps)
         self._background = CausalBackground(max(1, warmup), max(1, step))
-        self._detector: Detector | None = None
+        self._detector: ObjectDetector | None = None
         self._most_waiting = scorer.settings.max_lag * fps
 
     def __iter__(self) -> Iterator[OnlineFrame]:
@@ -204,10 +208,10 @@ class OnlineScores:
         if not self._background.see(frame) or self._background.image is None:
             return
         if self.scene is None:
-            self.scene = self._scorer.place(self._background.image)
+            self.scene = self._scorer.match_scene(self._background.image)
         if self._detector is None or self._scorer.data.detector.needs_background:
             frames = 0 if isinstance(self._frames, LiveFrames) else len(self._frames)
-            self._detector = self._scorer.detector(self._place, self._background.image, frames)
+            self._detector = self._scorer.object_detector(self._place, self._background.image, frames)
 
     def _late(self) -> bool:
         late = self._live is not None and self._live.waiting > self._most_waiting
@@ -215,12 +219,16 @@ class OnlineScores:
         return late
 
     def _score(self, window: list[np.ndarray], middle: int) -> float:
-        """The raw score of the window's middle frame: the maximum over its objects, or the floor."""
+        """The raw score of the window's middle frame: the maximum over its objects, or the score without objects."""
         data, detector, scene = self._scorer.data, self._detector, self.scene
         assert detector is not None and scene is not None
         boxes = detector([middle], [window[len(window) // 2]])[0]
         samples = list(cut_window(window, boxes, middle, size=data.cube_size, context=data.context))
-        return float(self._scorer.score(samples, scene, self.objects).max()) if samples else self._scorer.floor
+        return (
+            float(self._scorer.score(samples, scene, self.objects).max())
+            if samples
+            else self._scorer.score_without_objects
+        )
 
 
 def _detector_settings(data: DataSettings, settings: VideoSettings) -> DetectorSettings:

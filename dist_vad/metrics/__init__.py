@@ -1,6 +1,6 @@
 """Frame scores from object scores, and the metrics of the field on them.
 
-Conventions, the same everywhere in this room: labels are 0 (normal) or 1 (anomalous) per frame, a higher score means
+Conventions, the same everywhere in this package: labels are 0 (normal) or 1 (anomalous) per frame, a higher score means
 more anomalous, and a metric that is undefined because only one class is present is `nan`. A score that is not finite
 is refused with an InputError that names the video and the frame: it would otherwise sort somewhere and look like a
 result.

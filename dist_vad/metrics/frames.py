@@ -60,12 +60,12 @@ class HighestPerFrame:
             # Backwards, so that of several with one score the first is kept.
             self._object[frames[higher][::-1]] = np.asarray(objects)[higher][::-1]
 
-    def scores(self, floor: float) -> np.ndarray:
-        """One score per frame, float64 [length]: that of the scored frame it is held from; `floor` where that one has
-        no object, and everywhere in a video without a scored frame."""
+    def scores(self, without_objects: float) -> np.ndarray:
+        """One score per frame, float64 [length]: that of the scored frame it is held from; `without_objects` where that
+        one has no object, and everywhere in a video without a scored frame."""
         if len(self.source) == 0:
-            return np.full(len(self._scored), float(floor))
-        return np.where(np.isneginf(self._highest), float(floor), self._highest)[self.source]
+            return np.full(len(self._scored), float(without_objects))
+        return np.where(np.isneginf(self._highest), float(without_objects), self._highest)[self.source]
 
     def objects(self) -> np.ndarray:
         """The number of each frame's highest object, int64 [length]; -1 at frames without one. Nothing is held."""
@@ -73,16 +73,22 @@ class HighestPerFrame:
 
 
 def frame_scores(
-    object_frames: np.ndarray, object_scores: np.ndarray, *, length: int, stride: int, margin: int, floor: float
+    object_frames: np.ndarray,
+    object_scores: np.ndarray,
+    *,
+    length: int,
+    stride: int,
+    margin: int,
+    without_objects: float,
 ) -> np.ndarray:
     """Object scores of one video as one score per frame (eq. 9), float64 [length].
 
     object_frames [N] (any order) and object_scores [N]: the frame of every object and its score. A scored frame (see
-    `held_from`) gets the maximum over its objects, or `floor` where it has none; the others hold or repeat the value of
-    theirs. A video without any scored frame is all floor.
+    `held_from`) gets the maximum over its objects, or `without_objects` where it has none; the others hold or repeat
+    the value of theirs. In a video without any scored frame all have `without_objects`.
 
     Raises InputError for an object at a frame that is not scored and for a score that is not finite.
     """
     highest = HighestPerFrame(length, stride=stride, margin=margin)
     highest.add(object_frames, object_scores)
-    return highest.scores(floor)
+    return highest.scores(without_objects)

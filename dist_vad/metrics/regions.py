@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from dist_vad.base.boxes import overlaps
 from dist_vad.base.labels import Event
 from dist_vad.metrics.frames import held_from
 
@@ -83,12 +84,12 @@ class RegionScores:
 
     def rates(self) -> list[RegionRates]:
         """RBDC and TBDC by each score, over all videos that were added."""
-        if not self._frames or not any(len(some) for some in self._best):
+        if not self._frames or not any(len(best) for best in self._best):
             return [RegionRates() for _ in self._false]
         best = np.concatenate(self._best)
         tracks = [
-            _kth_highest(some[of == track])
-            for some, of in zip(self._best, self._tracks)
+            _kth_highest(best[of == track])
+            for best, of in zip(self._best, self._tracks)
             for track in range(int(of.max(initial=-1)) + 1)
         ]
         return [
@@ -117,12 +118,12 @@ class VideoRegions:
         # Each of those once for every region of its frame.
         start = np.searchsorted(self._regions.frames, frame, side="left")
         count = np.searchsorted(self._regions.frames, frame, side="right") - start
-        some = np.repeat(np.arange(len(frame)), count)
-        region = start[some] + _counting(count)
-        hit = overlaps(boxes[row[some]], self._regions.boxes[region]) >= BETA
-        np.maximum.at(self._best, region[hit], scores[row[some[hit]]])
+        object_of = np.repeat(np.arange(len(frame)), count)
+        region = start[object_of] + _counting(count)
+        hit = overlaps(boxes[row[object_of]].astype(np.float64), self._regions.boxes[region]) >= BETA
+        np.maximum.at(self._best, region[hit], scores[row[object_of[hit]]])
         false = np.ones(len(frame), bool)
-        false[some[hit]] = False
+        false[object_of[hit]] = False
         for number, highest in enumerate(self._false):
             highest.add(scores[row[false], number])
 
@@ -150,16 +151,6 @@ class _Highest:
         if len(values) <= self._count:
             return values
         return np.partition(values, len(values) - self._count)[len(values) - self._count :]
-
-
-def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Intersection over union of boxes [N, 4] and others [N, 4], one by one: float64 [N]; 0 where both are empty."""
-    boxes, others = np.asarray(boxes, np.float64), np.asarray(others, np.float64)
-    corner, far = np.maximum(boxes[:, :2], others[:, :2]), np.minimum(boxes[:, 2:], others[:, 2:])
-    common = np.prod(np.maximum(far - corner, 0), axis=1)
-    areas = np.prod(np.maximum(boxes[:, 2:] - boxes[:, :2], 0), axis=1)
-    areas += np.prod(np.maximum(others[:, 2:] - others[:, :2], 0), axis=1)
-    return np.divide(common, areas - common, out=np.zeros(len(boxes)), where=areas > common)
 
 
 def _kth_highest(best: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dist_vad.base.labels import intervals_of
 from dist_vad.report.content import VideoCurve
 
 UNNAMED = "anomaly"
@@ -30,10 +31,5 @@ def spans(video: VideoCurve) -> list[Span]:
     rest = np.zeros(video.frames, bool) if labels is None else labels.copy()
     for span in named:
         rest[span.start : span.end] = False
-    return sorted([*named, *(Span(start, end, UNNAMED, "") for start, end in runs(rest))], key=lambda span: span.start)
-
-
-def runs(mask: np.ndarray) -> list[tuple[int, int]]:
-    """The stretches [start, end) in which a bool [T] mask is true."""
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
-    return [(int(start), int(end)) for start, end in zip(edges[::2], edges[1::2])]
+    unnamed = [Span(start, end, UNNAMED, "") for start, end in intervals_of(rest)]
+    return sorted([*named, *unnamed], key=lambda span: span.start)

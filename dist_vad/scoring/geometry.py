@@ -7,7 +7,7 @@ from scipy.spatial import KDTree
 
 from dist_vad.base.boxes import matches
 from dist_vad.data.shardset import ShardSet
-from dist_vad.scoring.tail_calibration import Rarity
+from dist_vad.scoring.tail_calibration import TailCalibration
 
 WIDTH, SPEED = 2, 4
 """Columns of the features."""
@@ -31,11 +31,11 @@ class Geometry:
     """Scene -> standardised features of its boxes, float64 [N, 5]."""
     mean: np.ndarray
     deviation: np.ndarray
-    rarity: Rarity
+    calibration: TailCalibration
 
     @classmethod
     def of(cls, train: ShardSet) -> "Geometry":
-        """From all boxes of a training set. For rarity, each half of the videos is compared with the other half."""
+        """From all boxes of a training set. To calibrate, each half of the videos is compared with the other half."""
         ids = np.arange(len(train))
         features, scenes, folds = features_of(train), train.scenes(ids), train.folds(ids)
         mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
@@ -44,24 +44,25 @@ class Geometry:
         scores = np.zeros(len(ids))
         for scene in np.unique(scenes):
             for fold in (0, 1):
-                some, others = ((scenes == scene) & (folds == number) for number in (fold, 1 - fold))
-                memory = standard[others if others.any() else folds != fold]
-                scores[some] = _distances(memory, standard[some])
+                own, others = ((scenes == scene) & (folds == number) for number in (fold, 1 - fold))
+                bank = standard[others if others.any() else folds != fold]
+                scores[own] = _distances(bank, standard[own])
         normal = {str(name): standard[scenes == name] for name in np.unique(scenes)}
-        return cls(normal, mean, deviation, Rarity.of(scores, scenes))
+        return cls(normal, mean, deviation, TailCalibration.of(scores, scenes))
 
-    def rare(self, features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
-        """Rarity of boxes of several scenes, named one by one: float64 [B]."""
-        rarity = np.zeros(len(features))
+    def anomaly_scores(self, features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
+        """Calibrated anomaly scores of boxes of several scenes, named one by one: float64 [B]."""
+        calibrated = np.zeros(len(features))
         for name in np.unique(scenes):
-            rarity[scenes == name] = self.rarity(self.scores(features[scenes == name], str(name)), str(name))
-        return rarity
+            scene = str(name)
+            calibrated[scenes == name] = self.calibration(self.scores(features[scenes == name], scene), scene)
+        return calibrated
 
     def scores(self, features: np.ndarray, scene: str) -> np.ndarray:
         """Distance to the nearest normal boxes, float64 [B], for features [B, 5] of one scene."""
-        memory = self.normal.get(scene)
-        memory = np.concatenate([*self.normal.values()]) if memory is None else memory
-        return _distances(memory, (features - self.mean) / self.deviation)
+        bank = self.normal.get(scene)
+        bank = np.concatenate([*self.normal.values()]) if bank is None else bank
+        return _distances(bank, (features - self.mean) / self.deviation)
 
 
 def features_of(shards: ShardSet) -> np.ndarray:
@@ -69,14 +70,14 @@ def features_of(shards: ShardSet) -> np.ndarray:
     a set, float64 [N, 5], in the order of its samples."""
     manifest = shards.manifest
     index = [shards.index(number) for number in range(len(manifest.shards))]
-    found = []
+    features = []
     for video in dict.fromkeys(shard.video for shard in manifest.shards):
-        rows = np.concatenate([some for some, shard in zip(index, manifest.shards) if shard.video == video])
+        rows = np.concatenate([part for part, shard in zip(index, manifest.shards) if shard.video == video])
         box = rows["box"].astype(np.float64)
         size = np.log(np.maximum(box[:, 2:] - box[:, :2], 1.0))
         speed = speeds(rows["frame"], box, manifest.stride, manifest.clip_length // 2)
-        found.append(np.column_stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3], size, speed]))
-    return np.concatenate(found)
+        features.append(np.column_stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3], size, speed]))
+    return np.concatenate(features)
 
 
 def speeds(frames: np.ndarray, boxes: np.ndarray, stride: int, reach: int) -> np.ndarray:
@@ -114,8 +115,8 @@ def _links(frames: np.ndarray, boxes: np.ndarray, stride: int) -> tuple[np.ndarr
     return later, earlier
 
 
-def _distances(memory: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Mean distance of features [B, 5] to their nearest ones in memory [N, 5]: float64 [B]."""
-    count = min(NEIGHBOURS, len(memory))
-    distance, _ = KDTree(memory).query(features, k=count)
+def _distances(bank: np.ndarray, features: np.ndarray) -> np.ndarray:
+    """Mean distance of features [B, 5] to their nearest ones in a memory bank [N, 5]: float64 [B]."""
+    count = min(NEIGHBOURS, len(bank))
+    distance, _ = KDTree(bank).query(features, k=count)
     return distance.reshape(len(features), count).mean(axis=1)

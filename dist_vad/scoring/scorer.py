@@ -1,5 +1,6 @@
 """From cubes to what each head says of them."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -8,9 +9,10 @@ from torch import nn
 
 from dist_vad.data.shardset import Batch, ShardSet
 from dist_vad.model import Network
-from dist_vad.settings.run import TaskSettings
+from dist_vad.settings.run import Settings, TaskSettings
 from dist_vad.settings.score import ScoreSettings
-from dist_vad.tasks import Inputs, Measured, make_tasks
+from dist_vad.tasks import HeadOutput, Inputs, make_tasks
+from dist_vad.tasks.network import build_network, load_weights
 
 
 class Scorer:
@@ -19,40 +21,57 @@ class Scorer:
     Args:
         network: with the weights of a state.
         tasks: the tasks that it was trained on; each gives a score.
-        digest: of the weights; names the parts.
     """
 
     def __init__(
         self,
         network: Network,
         tasks: list[str],
-        digest: str,
         settings: ScoreSettings,
         task: TaskSettings,
         device: torch.device,
     ) -> None:
         self.network = network.to(device).eval()
         self.tasks = make_tasks(tasks, task)
-        self.digest, self.settings, self.device = digest, settings, device
+        self.settings, self.device = settings, device
+
+    @classmethod
+    def build(
+        cls,
+        settings: Settings,
+        tensors: dict[str, torch.Tensor],
+        tasks: list[str],
+        *,
+        scene_size: int,
+        device: torch.device,
+    ) -> "Scorer":
+        """From the weights of a state that was trained on some tasks; without weights, of the untrained network.
+
+        Of the settings, those of model, tasks, scoring and the seed count.
+        """
+        own = make_tasks(tasks, settings.task).values()
+        network = build_network(own, **dataclasses.asdict(settings.model), scene_size=scene_size, seed=settings.seed)
+        load_weights(network, tensors, own if tensors else [])
+        return cls(network, tasks, settings.score, settings.task, device)
 
     def measure(
-        self, shards: ShardSet, ids: np.ndarray, plant: Callable[[Batch], Batch] | None = None
-    ) -> dict[str, Measured]:
-        """Measurements of samples by task, after `plant` has changed them, if it is given.
+        self, shards: ShardSet, ids: np.ndarray, change: Callable[[Batch], Batch] | None = None
+    ) -> dict[str, HeadOutput]:
+        """The heads' outputs for samples by task, after `change` has been applied to them, if it is given.
 
         Every batch has the same size, the last one by repeating its last sample: a network can give other bits at
         another batch size.
         """
         size = self.settings.batch
         padded = np.concatenate([ids, np.repeat(ids[-1:], -len(ids) % size)])
-        parts: list[dict[str, Measured]] = []
-        for some in padded.reshape(-1, size):
-            batch = shards.read(some, positions=some)
-            parts.append(self._measure_batch(plant(batch) if plant else batch))
+        parts: list[dict[str, HeadOutput]] = []
+        for chosen in padded.reshape(-1, size):
+            batch = shards.read(chosen, positions=chosen)
+            parts.append(self._measure_batch(change(batch) if change else batch))
         return _joined(parts, len(ids))
 
-    def measure_clips(self, clips: np.ndarray, scene: np.ndarray) -> dict[str, Measured]:
-        """Measurements by task of cubes that lie in no shard, in batches of the same size as those of `measure`.
+    def measure_clips(self, clips: np.ndarray, scene: np.ndarray) -> dict[str, HeadOutput]:
+        """The heads' outputs by task for cubes that lie in no shard, in batches of the same size as those of `measure`.
 
         Args:
             clips: uint8 [N, T, S, S, 3], RGB; N is at least 1.
@@ -60,33 +79,33 @@ class Scorer:
         """
         size, parts = self.settings.batch, []
         for start in range(0, len(clips), size):
-            some = clips[start : start + size]
-            some = np.concatenate([some, np.repeat(some[-1:], size - len(some), axis=0)])
+            chunk = clips[start : start + size]
+            chunk = np.concatenate([chunk, np.repeat(chunk[-1:], size - len(chunk), axis=0)])
             scenes = torch.from_numpy(np.tile(scene, (size, 1)))
             labels = torch.full((size,), -1)
-            parts.append(self._measure_batch(Batch(torch.from_numpy(some), scenes, labels, np.arange(size))))
+            parts.append(self._measure_batch(Batch(torch.from_numpy(chunk), scenes, labels, np.arange(size))))
         return _joined(parts, len(clips))
 
     @torch.no_grad()
-    def _measure_batch(self, batch: Batch) -> dict[str, Measured]:
+    def _measure_batch(self, batch: Batch) -> dict[str, HeadOutput]:
         inputs = Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
-        backbone = _Remembering(self.network.backbone)
+        backbone = _Cached(self.network.backbone)
         values = {
             name: task.measure(backbone, self.network.heads[task.phase], inputs) for name, task in self.tasks.items()
         }
-        places = batch.scenes.numpy()
-        return {name: Measured(value.float().cpu().numpy(), places) for name, value in values.items()}
+        scenes = batch.scenes.numpy()
+        return {name: HeadOutput(value.float().cpu().numpy(), scenes) for name, value in values.items()}
 
 
-def _joined(parts: list[dict[str, Measured]], count: int) -> dict[str, Measured]:
-    """The first `count` measurements of some batches laid end to end."""
+def _joined(parts: list[dict[str, HeadOutput]], count: int) -> dict[str, HeadOutput]:
+    """The first `count` outputs of several batches laid end to end."""
     return {
-        name: Measured(*(np.concatenate(some)[:count] for some in zip(*(part[name] for part in parts))))
+        name: HeadOutput(*(np.concatenate(arrays)[:count] for arrays in zip(*(part[name] for part in parts))))
         for name in parts[0]
     }
 
 
-class _Remembering(nn.Module):
+class _Cached(nn.Module):
     """A backbone that is asked by several tasks, one after another, for the features of the same clips: works once."""
 
     def __init__(self, backbone: nn.Module) -> None:

@@ -1,11 +1,12 @@
-"""The trial of a scorer: planted anomalies against the held-out normal frames on which they were planted."""
+"""The validation AUC of a scorer: synthetic anomalies against the held-out normal frames of which they were made."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from dist_vad.data.shardset import ShardSet, evenly_spaced
+from dist_vad.base.spacing import evenly_spaced
+from dist_vad.data.shardset import ShardSet
 
 
 @dataclass(frozen=True)
@@ -32,15 +33,15 @@ def held_out(val: ShardSet, most: int) -> HeldOut:
     return HeldOut(ids, np.searchsorted(chosen, of_object[ids]))
 
 
-def frame_auc(normal: np.ndarray, planted: np.ndarray, frames: np.ndarray) -> float:
-    """Frame-level AUC of planted anomalies, one in a frame at a time.
+def frame_auc(normal: np.ndarray, synthetic: np.ndarray, frames: np.ndarray) -> float:
+    """Frame-level AUC of synthetic anomalies, one in a frame at a time.
 
-    Negatives are the frames as they are, scored by their highest object (eq. 9); positives the same frames with an
-    anomaly planted on one object, once for each. So a score is judged as it is used: what it says of the most unusual
-    normal object of a frame counts, and what it says of the others does not.
+    Negatives are the frames as they are, scored by their highest object (eq. 9); positives the same frames with a
+    synthetic anomaly in place of one object, once for each. So a score is judged as it is used: what it says of the
+    most unusual normal object of a frame counts, and what it says of the others does not.
 
     Args:
-        normal, planted: scores of the objects [N], as they are and changed.
+        normal, synthetic: scores of the objects [N], as they are and changed.
         frames: the frame of each object, numbered from 0 [N].
     """
     order = np.lexsort((normal, frames))
@@ -49,5 +50,5 @@ def frame_auc(normal: np.ndarray, planted: np.ndarray, frames: np.ndarray) -> fl
     several = (last > 0) & (frames[order[last - 1]] == np.arange(len(last)))
     second[several] = normal[order[last[several] - 1]]
     others = np.where(np.arange(len(normal)) == order[last][frames], second[frames], top[frames])
-    truth = np.repeat([0, 1], [len(top), len(planted)])
-    return float(roc_auc_score(truth, np.concatenate([top, np.maximum(planted, others)])))
+    truth = np.repeat([0, 1], [len(top), len(synthetic)])
+    return float(roc_auc_score(truth, np.concatenate([top, np.maximum(synthetic, others)])))

@@ -68,7 +68,7 @@ def pick(draws: torch.Tensor, count: int) -> torch.Tensor:
     return (draws * count).long().clamp(max=count - 1)
 
 
-class Measured(NamedTuple):
+class HeadOutput(NamedTuple):
     """What a head says of some cubes, and the scenes in which they are."""
 
     values: np.ndarray
@@ -94,7 +94,7 @@ class Task:
     """The kind of sample it learns from."""
     shortest: ClassVar[int] = 3
     """Frames that a clip must have."""
-    empty_score: ClassVar[float | None] = None
+    score_without_objects: ClassVar[float | None] = None
     """Score of a frame without objects; None = the smallest that normal video gives."""
     order: ClassVar[int] = 100
     """Its place among the tasks of its phase: losses are added up in this order, and bits depend on it."""
@@ -132,25 +132,25 @@ class Task:
         raise NotImplementedError
 
     @staticmethod
-    def remember(normal: Measured) -> Any:
-        """What `score` needs to know of normal training cubes, worked out once; nothing by default."""
+    def memory_bank(normal: HeadOutput) -> Any:
+        """What `score` compares with, made once from the outputs for normal training cubes; nothing by default."""
         return None
 
     @staticmethod
-    def score(measured: Measured, known: Any, neighbours: int) -> np.ndarray:
+    def score(outputs: HeadOutput, bank: Any, neighbours: int) -> np.ndarray:
         """Anomaly score, higher = more unusual: float64 [B].
 
         Args:
-            measured: the objects to score.
-            known: what `remember` made of the memory of normal training cubes.
-            neighbours: for tasks that compare with their nearest normal measurements.
+            outputs: of the head, for the objects to score.
+            bank: the memory bank, which `memory_bank` made of normal training cubes.
+            neighbours: for tasks that compare with their nearest normal cubes.
         """
-        return measured.values[:, 0].astype(np.float64)
+        return outputs.values[:, 0].astype(np.float64)
 
     @staticmethod
-    def evidence(measured: Measured, score: np.ndarray) -> np.ndarray:
-        """What the task contributes to `fused`, by its rarity among normal cubes: float64 [B]; by default its score.
+    def fusion_input(outputs: HeadOutput, score: np.ndarray) -> np.ndarray:
+        """What is calibrated on normal cubes and enters `fused`: float64 [B]; by default its score.
 
-        A task whose score is fixed by a paper can say here what tells more; it then has an `empty_score`.
+        A task whose score is fixed by a paper can say here what tells more; it then has a `score_without_objects`.
         """
         return score

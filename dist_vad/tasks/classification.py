@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from dist_vad.base import counters
 from dist_vad.model.heads import PerceptionTrunk
-from dist_vad.tasks.base import DrawKey, Inputs, Measured, Task
+from dist_vad.tasks.base import DrawKey, HeadOutput, Inputs, Task
 
 
 class Classification(Task):
@@ -57,8 +57,8 @@ class Classification(Task):
         return head(self.output, backbone(inputs.clip[:, :, regular])).softmax(dim=2)[..., 1]
 
     @staticmethod
-    def score(measured: Measured, known: None, neighbours: int) -> np.ndarray:
-        return measured.values.astype(np.float64).mean(axis=1)
+    def score(outputs: HeadOutput, bank: None, neighbours: int) -> np.ndarray:
+        return outputs.values.astype(np.float64).mean(axis=1)
 
 
 class Questions(nn.Module):

@@ -29,7 +29,7 @@ class Completion(Task):
     phase = "comprehension"
     output = "frame"
     kind = "cube"
-    empty_score = 0.0
+    score_without_objects = 0.0
 
     def make_output(self, trunk: nn.Module) -> nn.Module:
         assert isinstance(trunk, ComprehensionTrunk)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from dist_vad.base import counters
 from dist_vad.model.heads import ComprehensionTrunk, Meaning
-from dist_vad.tasks.base import DrawKey, Inputs, Measured, Task
+from dist_vad.tasks.base import DrawKey, HeadOutput, Inputs, Task
 
 GRID = 3
 PIECES = GRID * GRID
@@ -64,15 +64,15 @@ class Jigsaw(Task):
         return torch.stack([1 - logits.softmax(dim=2).diagonal(dim1=1, dim2=2).amin(dim=1) for logits in both], dim=1)
 
     @staticmethod
-    def remember(normal: Measured) -> tuple[np.ndarray, np.ndarray]:
+    def memory_bank(normal: HeadOutput) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of each puzzle: float64 [2] each."""
         values = normal.values.astype(np.float64)
         return values.mean(axis=0), values.std(axis=0) + 1e-6
 
     @staticmethod
-    def score(measured: Measured, known: tuple[np.ndarray, np.ndarray], neighbours: int) -> np.ndarray:
-        mean, deviation = known
-        return ((measured.values - mean) / deviation).sum(axis=1)
+    def score(outputs: HeadOutput, bank: tuple[np.ndarray, np.ndarray], neighbours: int) -> np.ndarray:
+        mean, deviation = bank
+        return ((outputs.values - mean) / deviation).sum(axis=1)
 
     def _ask(self, backbone: nn.Module, head: nn.Module, clip: torch.Tensor, scene: torch.Tensor):
         """Logits of the pieces' places [B, 9, 9] and of the frames' times [B, T, T]."""

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dist_vad.model.heads import FrameDecoder, PerceptionTrunk
-from dist_vad.tasks.base import Inputs, Measured, Task
+from dist_vad.tasks.base import HeadOutput, Inputs, Task
 
 
 class Prediction(Task):
@@ -27,7 +27,7 @@ class Prediction(Task):
     phase = "perception"
     output = "frame"
     kind = "cube"
-    empty_score = 0.0  # eq. 9
+    score_without_objects = 0.0  # eq. 9
     version = 2
 
     def make_output(self, trunk: nn.Module) -> nn.Module:
@@ -45,8 +45,8 @@ class Prediction(Task):
         return torch.stack([rms((forward + backward) / 2 - middle), relative], dim=1)
 
     @staticmethod
-    def evidence(measured: Measured, score: np.ndarray) -> np.ndarray:
-        return measured.values[:, 1].astype(np.float64)
+    def fusion_input(outputs: HeadOutput, score: np.ndarray) -> np.ndarray:
+        return outputs.values[:, 1].astype(np.float64)
 
 
 def rms(error: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""`pseudo`: normal clips told from pseudo-anomalies made of them."""
+"""`pseudo`: normal clips told from synthetic anomalies made of them."""
 
 import torch
 from torch import nn
@@ -6,7 +6,7 @@ from torch.nn import functional
 
 from dist_vad.model.heads import InferenceTrunk
 from dist_vad.tasks.base import DrawKey, Inputs, Task, pick
-from dist_vad.tasks.pseudo_anomalies import DRAWS, LOOK, MOTION
+from dist_vad.tasks.synthetic.transforms import DRAWS, LOOK, MOTION
 
 KINDS = {**MOTION, **{name: LOOK[name] for name in ("patched", "textured")}}
 VISIBLE = 2 / 255
@@ -14,7 +14,7 @@ VISIBLE = 2 / 255
 
 
 class Pseudo(Task):
-    """Inference. Pseudo-anomalies after Georgescu et al. (TPAMI 2022), made from normal cubes.
+    """Inference. Synthetic anomalies after the pseudo-anomalies of Georgescu et al. (TPAMI 2022), of normal cubes.
 
     Half of the samples, by draw, are changed in one of five ways: motion accelerated, frames repeated and skipped, time
     reversed, a patch of another object, a patch of a texture. Per sample: the cross-entropy of H_inf(F(clip)),
@@ -51,7 +51,7 @@ class Pseudo(Task):
 def changed(clip: torch.Tensor, draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Clips, half of them changed as `draws` say, and whether that can be seen: int64 [B]."""
     chosen = torch.where(draws[:, 0] < 0.5, pick(draws[:, 1], len(KINDS)), -1)
-    made = clip
+    synthetic = clip
     for number, kind in enumerate(KINDS.values()):
-        made = torch.where((chosen == number)[:, None, None, None, None], kind(clip, draws[:, 2:]), made)
-    return made, ((made - clip).abs().mean(dim=(1, 2, 3, 4)) > VISIBLE).long()
+        synthetic = torch.where((chosen == number)[:, None, None, None, None], kind(clip, draws[:, 2:]), synthetic)
+    return synthetic, ((synthetic - clip).abs().mean(dim=(1, 2, 3, 4)) > VISIBLE).long()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from dist_vad.model.heads import FrameDecoder, PerceptionTrunk
-from dist_vad.tasks.base import Inputs, Measured, Task
+from dist_vad.tasks.base import HeadOutput, Inputs, Task
 from dist_vad.tasks.prediction import gradient_difference, relative_error, rms
 
 
@@ -27,7 +27,7 @@ class Reconstruction(Task):
     output = "frame"
     kind = "cube"
     shortest = 1
-    empty_score = 0.0
+    score_without_objects = 0.0
 
     def make_output(self, trunk: nn.Module) -> nn.Module:
         assert isinstance(trunk, PerceptionTrunk)
@@ -43,8 +43,8 @@ class Reconstruction(Task):
         return torch.stack([rms(rebuilt - middle), relative_error(rebuilt, middle)], dim=1)
 
     @staticmethod
-    def evidence(measured: Measured, score: np.ndarray) -> np.ndarray:
-        return measured.values[:, 1].astype(np.float64)
+    def fusion_input(outputs: HeadOutput, score: np.ndarray) -> np.ndarray:
+        return outputs.values[:, 1].astype(np.float64)
 
     def _rebuild(self, backbone: nn.Module, head: nn.Module, clip: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The rebuilt and the true middle frame, each [B, 3, H, W]."""

@@ -27,7 +27,7 @@ class Restoration(Task):
     output = "frame"
     kind = "cube"
     shortest = 5
-    empty_score = 0.0
+    score_without_objects = 0.0
 
     def make_output(self, trunk: nn.Module) -> nn.Module:
         assert isinstance(trunk, ComprehensionTrunk)

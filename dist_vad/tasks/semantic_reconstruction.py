@@ -10,7 +10,7 @@ from torch.nn import functional
 from dist_vad.base import counters
 from dist_vad.base.exact import one_thread
 from dist_vad.model.heads import ComprehensionTrunk, Embedding
-from dist_vad.tasks.base import DrawKey, Inputs, Measured, Task
+from dist_vad.tasks.base import DrawKey, HeadOutput, Inputs, Task
 
 
 class SemanticReconstruction(Task):
@@ -59,35 +59,35 @@ class SemanticReconstruction(Task):
         return trunk.pool(backbone(inputs.clip))
 
     @staticmethod
-    def remember(normal: Measured) -> "NormalCubes":
-        return NormalCubes(normal)
+    def memory_bank(normal: HeadOutput) -> "MemoryBank":
+        return MemoryBank(normal)
 
     @staticmethod
     @one_thread
-    def score(measured: Measured, known: "NormalCubes", neighbours: int) -> np.ndarray:
-        squared = known.squared_distances(measured)
+    def score(outputs: HeadOutput, bank: "MemoryBank", neighbours: int) -> np.ndarray:
+        squared = bank.squared_distances(outputs)
         nearest = np.sort(np.partition(squared, neighbours - 1, axis=1)[:, :neighbours], axis=1)
         return np.sqrt(np.maximum(nearest, 0).mean(axis=1))
 
 
-class NormalCubes:
-    """Where normal cubes lie in the space of standardised features and, beside them, the scene's."""
+class MemoryBank:
+    """Normal cubes as points in the space of their standardised features and of the scene features beside them."""
 
-    def __init__(self, normal: Measured) -> None:
+    def __init__(self, normal: HeadOutput) -> None:
         self._mean, self._deviation = normal.values.mean(axis=0), normal.values.std(axis=0) + 1e-6
         # The scene weighs half as much as the features, whose standardised values have a norm of about sqrt(M).
         self._weight = 0.5 * np.sqrt(normal.values.shape[1])
-        self._points = self._place(normal)
+        self._points = self._positions(normal)
         self._norms = np.square(self._points).sum(axis=1)
 
-    def squared_distances(self, measured: Measured) -> np.ndarray:
+    def squared_distances(self, outputs: HeadOutput) -> np.ndarray:
         """From each object to each normal cube: float64 [B, N]; rounding can make them less than 0."""
-        points = self._place(measured)
+        points = self._positions(outputs)
         return np.square(points).sum(axis=1)[:, None] + self._norms - 2 * points @ self._points.T
 
-    def _place(self, some: Measured) -> np.ndarray:
-        standard = (some.values - self._mean) / self._deviation
-        return np.concatenate([standard, self._weight * some.scenes], axis=1).astype(np.float64)
+    def _positions(self, outputs: HeadOutput) -> np.ndarray:
+        standard = (outputs.values - self._mean) / self._deviation
+        return np.concatenate([standard, self._weight * outputs.scenes], axis=1).astype(np.float64)
 
 
 def _take_out(clip: torch.Tensor, anchor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

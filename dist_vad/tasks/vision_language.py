@@ -1,4 +1,4 @@
-"""`vision_language`: anomalies that are named in words, found among pseudo-anomalies by CLIP."""
+"""`vision_language`: anomalies that are named in words, found among synthetic anomalies by CLIP."""
 
 from functools import cached_property
 from typing import Any
@@ -10,7 +10,7 @@ from torch.nn import functional
 from dist_vad.model.heads import InferenceTrunk
 from dist_vad.tasks.base import DrawKey, Inputs, Task
 from dist_vad.tasks.image_text import ImageText, check_image_text, identity, is_file, load_image_text
-from dist_vad.tasks.pseudo_anomalies import DRAWS, LOOK
+from dist_vad.tasks.synthetic.transforms import DRAWS, LOOK
 
 
 class VisionLanguage(Task):
@@ -91,8 +91,8 @@ def select(judge, normal: int, clip: torch.Tensor, draws: torch.Tensor) -> tuple
     Returns:
         [B, 3, T, H, W], and int64 [B]: 1 + the number of the anomaly; 0 where the clip itself shows more of them.
     """
-    made = [kind(clip, some) for kind, some in zip(LOOK.values(), draws.split(DRAWS, dim=1))]
-    views = torch.stack([clip, *made])
+    candidates = [kind(clip, own) for kind, own in zip(LOOK.values(), draws.split(DRAWS, dim=1))]
+    views = torch.stack([clip, *candidates])
     said = judge(views[:, :, :, clip.shape[2] // 2].flatten(0, 1)).unflatten(0, views.shape[:2])[..., normal:]
     shown = said.sum(dim=2)
     best = 1 + shown[1:].argmax(dim=0)

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from accelerate import Accelerator
 
+from dist_vad.base.spacing import evenly_spaced
 from dist_vad.curriculum.recipes import Stage
 from dist_vad.curriculum.state import Tensors
 from dist_vad.data.shard_sets import open_set, shard_store
-from dist_vad.data.shardset import evenly_spaced
 from dist_vad.settings.run import Settings
 from dist_vad.training.batches import Feeder
 from dist_vad.training.stage_module import StageModule

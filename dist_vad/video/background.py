@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dist_vad.base.spacing import evenly_spaced
 from dist_vad.video.source import Frames
 
 
@@ -14,7 +15,7 @@ def median_background(frames: Frames, samples: int = 25) -> np.ndarray:
     total = len(frames)
     if total < 1 or samples < 1:
         raise ValueError(f"a background needs at least 1 frame and 1 sample, not {total} frames and {samples} samples")
-    wanted = _evenly_spaced(total, min(samples, total))
+    wanted = set(evenly_spaced(total, samples, middles=True).tolist())
     kept = []
     for number, frame in enumerate(frames):
         if number in wanted:
@@ -36,7 +37,7 @@ class CausalBackground:
         if warmup < 1 or step < 1 or samples < 1:
             raise ValueError(f"warmup {warmup}, step {step} and samples {samples} must be at least 1")
         self._warmup, self._step = warmup, step
-        self._wanted = _evenly_spaced(warmup, min(samples, warmup))
+        self._wanted = set(evenly_spaced(warmup, samples, middles=True).tolist())
         self._kept: list[np.ndarray] = []
         self._seen = 0
         self.image: np.ndarray | None = None
@@ -62,8 +63,3 @@ class CausalBackground:
 
 def _median(frames: list[np.ndarray]) -> np.ndarray:
     return np.median(np.stack(frames), axis=0).astype(np.uint8)
-
-
-def _evenly_spaced(total: int, count: int) -> set[int]:
-    """`count` numbers of 0..total-1: the middle of each of `count` equal parts."""
-    return {(2 * part + 1) * total // (2 * count) for part in range(count)}

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from dist_vad.base.prefetch import ahead
-from dist_vad.video.detectors.base import Boxes, Detector
+from dist_vad.video.detectors.base import Boxes, ObjectDetector
 from dist_vad.video.source import Frames
 
 
@@ -31,7 +31,7 @@ class Sample:
 
 
 def cut_cubes(
-    frames: Frames, detector: Detector, *, length: int, size: int, context: float, stride: int, batch: int = 1
+    frames: Frames, detector: ObjectDetector, *, length: int, size: int, context: float, stride: int, batch: int = 1
 ) -> Iterator[Sample]:
     """A cube for every object of every stride-th frame: the object's box in the frame and in the ones around it.
 
@@ -53,7 +53,7 @@ def cut_window(window: list[np.ndarray], boxes: Boxes, middle: int, *, size: int
 
 
 def _detected(
-    windows: Iterator[tuple[int, list[np.ndarray]]], detector: Detector, stride: int, batch: int
+    windows: Iterator[tuple[int, list[np.ndarray]]], detector: ObjectDetector, stride: int, batch: int
 ) -> Iterator[tuple[int, list[np.ndarray], Boxes]]:
     """(middle frame, the frames around it, its objects) for every stride-th of some windows."""
     sampled = ((middle, window) for middle, window in windows if middle % stride == 0)

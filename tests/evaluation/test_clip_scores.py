@@ -7,7 +7,7 @@ import pytest
 from accelerate import Accelerator
 
 from dist_vad.evaluation.clip_scores import FUSED_CLIP
-from dist_vad.evaluation.evaluator import BASELINES, Evaluation, Subject
+from dist_vad.evaluation.evaluator import BASELINES, Evaluation, ScoredModel
 from dist_vad.producer.job import How, write_shards
 from dist_vad.settings.data import DataSettings, PlazaSettings
 from dist_vad.settings.run import Settings
@@ -31,28 +31,29 @@ def test_clips_add_scores_of_whole_frames_to_those_of_objects_and_change_none_of
     )
     evaluation = Evaluation(settings, Accelerator(cpu=True))
     assert evaluation.clips is not None
-    subject = scored(evaluation, settings)
-    merged, objects = evaluation.merge(subject), evaluation.merge(dataclasses.replace(subject, clips=None))
-    assert set(merged.frames) - set(objects.frames) == {"clip_prediction", "clip_virtual", "clip_fused", FUSED_CLIP}
+    model = scored(evaluation, settings)
+    both = evaluation.frame_scores(model)
+    objects = evaluation.frame_scores(dataclasses.replace(model, clips=None))
+    assert set(both.frames) - set(objects.frames) == {"clip_prediction", "clip_virtual", "clip_fused", FUSED_CLIP}
     for score, videos in objects.frames.items():
-        np.testing.assert_equal(merged.frames[score], videos)
+        np.testing.assert_equal(both.frames[score], videos)
     for video in evaluation.clips.test.manifest.videos:
-        clip = merged.frames["clip_fused"][video.name]
+        clip = both.frames["clip_fused"][video.name]
         assert clip.shape == (video.frames,) and np.isfinite(clip).all()
         # Held from one clip to the next, six frames on; the first is that of frame 6.
         assert (clip[6:54].reshape(-1, 6) == clip[6:54:6, None]).all() and len(np.unique(clip)) > 1
-        total = merged.frames["fused"][video.name] + clip
-        assert merged.frames[FUSED_CLIP][video.name].tolist() == total.tolist()
+        total = both.frames["fused"][video.name] + clip
+        assert both.frames[FUSED_CLIP][video.name].tolist() == total.tolist()
 
 
 def test_where_no_clips_were_cut_nothing_of_whole_frames_is_scored(tiny_settings, tmp_path):
     evaluation = Evaluation(dataclasses.replace(tiny_settings, run=str(tmp_path)), Accelerator(cpu=True))
     assert evaluation.clips is None
     baselines = evaluation._score_baselines()
-    assert set(evaluation.merge(baselines).frames) == set(BASELINES)
+    assert set(evaluation.frame_scores(baselines).frames) == set(BASELINES)
 
 
-def scored(evaluation: Evaluation, settings: Settings) -> Subject:
+def scored(evaluation: Evaluation, settings: Settings) -> ScoredModel:
     """The test set scored by two heads of an untrained network."""
     tasks = ["prediction", "virtual"]
     assert set(tasks) <= set(TASKS)

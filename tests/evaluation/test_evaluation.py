@@ -14,7 +14,7 @@ from launching import ROOT, command, run, succeed
 from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.calibration import calibrate
 from dist_vad.scoring.scorer import Scorer
-from dist_vad.scoring.synthetic_anomalies import plants
+from dist_vad.scoring.synthetic_anomalies import synthetic_anomalies
 from dist_vad.settings.run import TaskSettings
 from dist_vad.settings.score import ScoreSettings
 from dist_vad.tasks import TASKS, make_tasks
@@ -34,12 +34,12 @@ def trained(tiny_config, tmp_path_factory) -> Path:
 
 def numbers(folder: Path) -> dict:
     """All metrics of a run."""
-    found = json.loads((folder / "metrics.json").read_text())
-    return {"final": found["final"], "rows": found["rows"]}
+    metrics = json.loads((folder / "metrics.json").read_text())
+    return {"final": metrics["final"], "rows": metrics["rows"]}
 
 
-def parts(folder: Path) -> dict[str, dict[str, list]]:
-    """Each part of the scores -> its columns."""
+def score_files(folder: Path) -> dict[str, dict[str, list]]:
+    """Each score file -> its columns."""
     return {
         f"{path.parent.name}/{path.name}": pq.read_table(path).to_pydict()
         for path in sorted((folder / "scores").rglob("*.parquet"))
@@ -49,12 +49,12 @@ def parts(folder: Path) -> dict[str, dict[str, list]]:
 def test_two_ranks_one_of_them_killed_and_both_restarted_give_the_bits_of_one(trained, tiny_config, tmp_path):
     _link_states(trained, tmp_path)
     arguments = ["--config", str(tiny_config), "--run", str(tmp_path), "--train.cpu_threads", "1"]
-    _kill_a_rank_when_parts_are_there(command("launch/evaluate.py", *arguments, ranks=2), tmp_path)
+    _kill_a_rank_when_files_are_there(command("launch/evaluate.py", *arguments, ranks=2), tmp_path)
     left = {path: path.stat().st_mtime_ns for path in (tmp_path / "scores").rglob("*.parquet")}
-    assert 0 < len(left) < len(parts(trained)) and not (tmp_path / "metrics.json").exists()
+    assert 0 < len(left) < len(score_files(trained)) and not (tmp_path / "metrics.json").exists()
     succeed("launch/evaluate.py", *arguments, ranks=2)
     assert {path: path.stat().st_mtime_ns for path in left} == left
-    assert parts(tmp_path) == parts(trained)
+    assert score_files(tmp_path) == score_files(trained)
     assert numbers(tmp_path) == numbers(trained)
 
 
@@ -63,24 +63,24 @@ def test_four_ranks_give_the_bits_of_one_in_every_score_and_metric(trained, tiny
     _link_states(trained, tmp_path)
     arguments = ["--config", str(tiny_config), "--run", str(tmp_path), "--train.cpu_threads", "1"]
     succeed("launch/evaluate.py", *arguments, ranks=4)
-    assert parts(tmp_path) == parts(trained)
+    assert score_files(tmp_path) == score_files(trained)
     assert numbers(tmp_path) == numbers(trained)
 
 
-def test_parts_that_are_there_are_kept_and_lost_ones_are_made_again(trained, tiny_config):
-    before, every = parts(trained), sorted((trained / "scores").rglob("*.parquet"))
+def test_score_files_that_are_there_are_kept_and_lost_ones_are_made_again(trained, tiny_config):
+    before, every = score_files(trained), sorted((trained / "scores").rglob("*.parquet"))
     for lost in every[::2]:
         lost.unlink()
     kept = {path: path.stat().st_mtime_ns for path in every[1::2]}
     succeed("launch/evaluate.py", "--config", str(tiny_config), "--run", str(trained), "--train.cpu_threads", "1")
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert parts(trained) == before
+    assert score_files(trained) == before
 
 
-def test_every_object_of_the_test_set_has_one_score_from_every_subject(trained, tiny_shards):
+def test_every_object_of_the_test_set_has_one_score_from_every_model(trained, tiny_shards):
     samples = ShardSet(tiny_shards / "cube-test").manifest.samples
-    subjects = 1 + 1 + 3  # baselines, untrained network, three phases
-    assert sum(len(columns["frame"]) for columns in parts(trained).values()) == subjects * samples
+    models = 1 + 1 + 3  # baselines, untrained network, three phases
+    assert sum(len(columns["frame"]) for columns in score_files(trained).values()) == models * samples
 
 
 def test_the_results_hold_every_phase_beside_what_learns_nothing(trained):
@@ -99,11 +99,11 @@ def test_every_row_has_its_interval_and_the_criteria_of_its_objects_whatever_the
         low, high = row["micro_auc_interval"]
         assert low <= row["micro_auc"] <= high and len(row["classes"]) >= 2
         by_scorer.setdefault((row["phase"], row["scorer"]), set()).add((row["rbdc"], row["tbdc"]))
-    assert all(len(found) == 1 for found in by_scorer.values())
-    assert all(0 <= value <= 1 for found in by_scorer.values() for pair in found for value in pair)
+    assert all(len(pairs) == 1 for pairs in by_scorer.values())
+    assert all(0 <= value <= 1 for pairs in by_scorer.values() for pair in pairs for value in pair)
 
 
-def test_a_part_that_is_not_whole_is_named(trained, tiny_config):
+def test_a_score_file_that_is_not_whole_is_named(trained, tiny_config):
     part = max((trained / "scores").rglob("*.parquet"), key=lambda path: path.stat().st_size)
     whole = part.read_bytes()
     pq.write_table(pq.read_table(part).slice(1), part)
@@ -131,21 +131,22 @@ def test_calibration_sees_no_test_sample(tiny_shards):
     """It takes the training and the held-out normal set and nothing else, and gives the same whoever makes it."""
     train, val = (ShardSet(tiny_shards / f"cube-{split}") for split in ("train", "val"))
     first, again = (calibrate(_scorer(train), train, val) for _ in range(2))
-    assert first.rarities == again.rarities and first.weights == again.weights and first.floors == again.floors
+    assert first.tails == again.tails and first.weights == again.weights
+    assert first.scores_without_objects == again.scores_without_objects
     assert all(0 <= weight <= 1 for weight in first.weights.values())
 
 
-def test_planted_anomalies_change_what_they_say_and_nothing_else(tiny_shards):
+def test_synthetic_anomalies_change_what_they_say_and_nothing_else(tiny_shards):
     shards = ShardSet(tiny_shards / "cube-val")
     normal = shards.read(np.arange(12))
     scenes = np.eye(2, normal.scenes.shape[1], dtype=np.float32)
-    for name, plant in plants(scenes).items():
-        changed = plant.change(normal, scenes)
+    for name, kind in synthetic_anomalies(scenes).items():
+        changed = kind.change(normal, scenes)
         other_clip = (changed.clips != normal.clips).flatten(1).any(dim=1)
         other_scene = (changed.scenes != normal.scenes).any(dim=1)
         assert other_scene.all() == (name == "elsewhere") and other_scene.any() == (name == "elsewhere")
         assert other_clip.any() == (name != "elsewhere")
-    hasty = plants(scenes)["hasty"].change(normal, scenes)
+    hasty = synthetic_anomalies(scenes)["hasty"].change(normal, scenes)
     assert np.array_equal(hasty.clips[:, 4].numpy(), normal.clips[:, 4].numpy()), "the middle frame stays"
 
 
@@ -155,11 +156,11 @@ def _scorer(shards: ShardSet) -> Scorer:
     tasks = make_tasks(TASKS, TaskSettings()).values()
     network = build_network(tasks, width=4, embedding=16, scene_size=shards.manifest.scene_size, seed=0)
     settings = ScoreSettings(batch=16, calibration=64)
-    return Scorer(network, list(TASKS), "digest", settings, TaskSettings(), torch.device("cpu"))
+    return Scorer(network, list(TASKS), settings, TaskSettings(), torch.device("cpu"))
 
 
-def _kill_a_rank_when_parts_are_there(arguments: list[str], folder: Path) -> None:
-    """Start an evaluation, kill -9 its last rank once some parts are there, and see the launch fail for it."""
+def _kill_a_rank_when_files_are_there(arguments: list[str], folder: Path) -> None:
+    """Start an evaluation, kill -9 its last rank once some of its files are there, and see the launch fail for it."""
     process = psutil.Popen(arguments, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 200
     while len(list((folder / "scores").rglob("*.parquet"))) < 3:

@@ -1,4 +1,4 @@
-"""Events: the level comes from normal frames alone, and stretches above it are found once."""
+"""Events: the threshold comes from normal frames alone, and stretches above it are found once."""
 
 from itertools import pairwise
 
@@ -8,33 +8,37 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dist_vad.base.errors import InputError
-from dist_vad.inference.events import AlarmLevel, find_events
+from dist_vad.inference.events import Threshold, find_events
 from dist_vad.inference.online import CausalMedian, Latency
 from dist_vad.metrics import smooth
 from dist_vad.settings.video import EventSettings
 
 
 @pytest.mark.parametrize("share", [0.2, 0.05, 0.01])
-def test_as_many_normal_frames_reach_the_level_as_were_allowed(share):
+def test_as_many_normal_frames_reach_the_threshold_as_were_allowed(share):
     normal = [np.random.default_rng(seed).gamma(2, size=5000) for seed in range(4)]
-    level = AlarmLevel.of(normal, EventSettings(false_alarms=share))
-    assert level.counted == pytest.approx(share, rel=0.15)
+    threshold = Threshold.of(normal, EventSettings(false_alarms=share))
+    assert threshold.share_reached == pytest.approx(share, rel=0.15)
 
 
 def test_a_smaller_share_than_can_be_counted_is_extrapolated_beyond_the_highest_score():
     normal = np.random.default_rng(0).exponential(size=300)
-    level = AlarmLevel.of([normal], EventSettings(false_alarms=1e-6))
-    assert level.counted == 0
-    assert level.rarity(np.array([normal.max(), 30.0]))[0] < level.level < level.rarity(np.array([30.0]))[0]
+    threshold = Threshold.of([normal], EventSettings(false_alarms=1e-6))
+    assert threshold.share_reached == 0
+    assert (
+        threshold.calibrated(np.array([normal.max(), 30.0]))[0]
+        < threshold.value
+        < threshold.calibrated(np.array([30.0]))[0]
+    )
 
 
-def test_without_held_out_normal_video_there_is_no_level():
-    with pytest.raises(InputError, match="no level"):
-        AlarmLevel.of([], EventSettings())
+def test_without_held_out_normal_video_there_is_no_threshold():
+    with pytest.raises(InputError, match="no threshold"):
+        Threshold.of([], EventSettings())
 
 
 @given(st.lists(st.sampled_from([0.0, 1.0, 2.0, np.nan]), max_size=60), st.integers(1, 8))
-def test_events_cover_every_frame_above_the_level_and_lie_as_far_apart_as_was_asked(values, join):
+def test_events_cover_every_frame_above_the_threshold_and_lie_as_far_apart_as_was_asked(values, join):
     scores = np.array(values, np.float64)
     events = find_events(scores, scores, 1.0, join)
     covered = np.zeros(len(scores), bool)

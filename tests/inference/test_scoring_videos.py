@@ -15,7 +15,7 @@ from miniature import write_pictures, write_video
 
 from dist_vad.base.errors import InputError
 from dist_vad.curriculum.state import State, read_state
-from dist_vad.inference.detector import CALIBRATION, DeployedState, open_deployed
+from dist_vad.inference.detector import CALIBRATION, Detector
 from dist_vad.inference.video_scorer import VideoScorer
 from dist_vad.metrics import smooth
 from dist_vad.settings.video import VideoSettings
@@ -27,9 +27,9 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def deployed(tiny_run) -> DeployedState:
+def detector(tiny_run) -> Detector:
     """The last state of a tiny run, calibrated."""
-    return open_deployed(last(tiny_run), CPU)
+    return Detector.load(last(tiny_run), CPU)
 
 
 @pytest.fixture(scope="module")
@@ -43,70 +43,72 @@ def last(run: Path) -> State:
     return read_state(next((run / "states").glob("inference-*")))
 
 
-def test_a_copied_state_scores_without_run_and_shards_to_the_same_bits(deployed, tmp_path):
+def test_a_copied_state_scores_without_run_and_shards_to_the_same_bits(detector, tmp_path):
     copied = tmp_path / "state"
-    shutil.copytree(deployed.state.folder, copied)
-    alone = open_deployed(read_state(copied), CPU)
+    shutil.copytree(detector.state.folder, copied)
+    alone = Detector.load(read_state(copied), CPU)
     draw = np.random.default_rng(0)
     clips = draw.integers(0, 255, (5, 9, 48, 48, 3)).astype(np.uint8)
-    feature = next(iter(deployed.scenes.values()))
-    for scene in ("", *deployed.scenes):
-        ours, theirs = deployed.scores(clips, feature, scene), alone.scores(clips, feature, scene)
-        assert {name: some.tolist() for name, some in ours.items()} == {n: some.tolist() for n, some in theirs.items()}
-    assert [some.tolist() for some in alone.normal["fused"]] == [some.tolist() for some in deployed.normal["fused"]]
+    feature = next(iter(detector.scenes.values()))
+    for scene in ("", *detector.scenes):
+        ours, theirs = detector.scores(clips, feature, scene), alone.scores(clips, feature, scene)
+        assert {n: scores.tolist() for n, scores in ours.items()} == {
+            n: scores.tolist() for n, scores in theirs.items()
+        }
+    assert [own.tolist() for own in alone.normal["fused"]] == [own.tolist() for own in detector.normal["fused"]]
 
 
-def test_a_state_without_calibration_and_run_says_what_is_missing(deployed, tmp_path):
-    shutil.copytree(deployed.state.folder, tmp_path / "state", ignore=shutil.ignore_patterns(CALIBRATION))
+def test_a_state_without_calibration_and_run_says_what_is_missing(detector, tmp_path):
+    shutil.copytree(detector.state.folder, tmp_path / "state", ignore=shutil.ignore_patterns(CALIBRATION))
     with pytest.raises(InputError, match=rf"{CALIBRATION}.*run.json.*machine that trained"):
-        open_deployed(read_state(tmp_path / "state"), CPU)
+        Detector.load(read_state(tmp_path / "state"), CPU)
 
 
-def test_a_calibration_of_other_weights_is_refused(deployed, tmp_path, tiny_run):
+def test_a_calibration_of_other_weights_is_refused(detector, tmp_path, tiny_run):
     other = next((tiny_run / "states").glob("perception-*"))
     shutil.copytree(other, tmp_path / "state")
-    shutil.copy(deployed.state.folder / CALIBRATION, tmp_path / "state")
+    shutil.copy(detector.state.folder / CALIBRATION, tmp_path / "state")
     with pytest.raises(InputError, match="is of weights"):
-        open_deployed(read_state(tmp_path / "state"), CPU)
+        Detector.load(read_state(tmp_path / "state"), CPU)
 
 
-def test_every_frame_of_a_file_gets_a_row_and_the_events_their_boxes(deployed, video, tmp_path):
+def test_every_frame_of_a_file_gets_a_row_and_the_events_their_boxes(detector, video, tmp_path):
     out = tmp_path / "out"
     said = plainly(
-        "launch/score.py", str(video), "--state", str(deployed.state.folder), "--out", str(out), "--stride", "2",
+        "launch/score.py", str(video), "--state", str(detector.state.folder), "--out", str(out), "--stride", "2",
         "--events.false_alarms", "0.5", "--table", "csv",
     )  # fmt: skip
     table = pyarrow.csv.read_csv(out / "square.csv").to_pydict()
     assert table["frame"] == list(range(60)) and None not in table["score"]
-    found = json.loads((out / "square.events.json").read_text())
-    assert found["frames"] == 60 and found["digest"] == deployed.state.digest
+    result = json.loads((out / "square.events.json").read_text())
+    assert result["frames"] == 60 and result["digest"] == detector.state.digest
     in_event = [number for number, event in zip(table["frame"], table["event"]) if event is not None]
-    listed = [n for event in found["events"] for n in range(event["start"], event["end"] + 1)]
+    listed = [n for event in result["events"] for n in range(event["start"], event["end"] + 1)]
     assert in_event == listed
-    for event in found["events"]:
+    for event in result["events"]:
         smoothed = table["smoothed"][event["start"] : event["end"] + 1]
         assert table["smoothed"][event["peak"]] == max(smoothed) == pytest.approx(event["score"])
         assert all(event["start"] <= box["frame"] <= event["end"] for box in event["boxes"])
-    assert f"{len(found['events'])} events" in said
+    assert f"{len(result['events'])} events" in said
     capture = cv2.VideoCapture(str(out / "square.mp4"))
     assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 60
 
 
-def test_a_folder_of_pictures_scores_like_the_same_video(deployed, tmp_path):
+def test_a_folder_of_pictures_scores_like_the_same_video(detector, tmp_path):
     write_pictures(tmp_path / "walk", 30)
-    scorer = VideoScorer(deployed, VideoSettings())
+    scorer = VideoScorer(detector, VideoSettings())
     objects, raw, _ = scorer.offline(str(tmp_path / "walk"), open_frames(tmp_path / "walk"))
     assert len(raw) == 30 and len(objects.frames) > 0
     assert set(objects.frames) <= set(range(4, 26))
 
 
-def test_online_scores_do_not_depend_on_the_frames_to_come(deployed, tmp_path):
+def test_online_scores_do_not_depend_on_the_frames_to_come(detector, tmp_path):
     for count in (36, 60):
         write_video(tmp_path / f"{count}.avi", count)
     settings = VideoSettings(warmup=0.4, online=True)
     runs = {}
     for count in (36, 60):
-        scorer = VideoScorer(deployed, settings)
+        scorer = VideoScorer(detector, settings)
         place = str(tmp_path / f"{count}.avi")
         runs[count] = list(scorer.online(place, scorer.open(place)))
         assert [frame.number for frame in runs[count]] == list(range(count))
@@ -114,9 +116,9 @@ def test_online_scores_do_not_depend_on_the_frames_to_come(deployed, tmp_path):
     assert np.isfinite(short).all() and short == long
 
 
-def test_online_scores_are_those_of_the_whole_video_smoothed_causally(deployed, video, monkeypatch):
+def test_online_scores_are_those_of_the_whole_video_smoothed_causally(detector, video, monkeypatch):
     """Given the same background; the network sees other batches, hence the tolerance."""
-    scorer = VideoScorer(deployed, VideoSettings(stride=2, warmup=0.4, online=True))
+    scorer = VideoScorer(detector, VideoSettings(stride=2, warmup=0.4, online=True))
     online = scorer.online(str(video), scorer.open(str(video)))
     scores = list(online)
     background = CausalBackground(10, 50)
@@ -137,9 +139,9 @@ def test_online_scores_are_those_of_the_whole_video_smoothed_causally(deployed, 
     assert begin == 6 and online.latency.facts()["frames"] == len(range(6, 56, 2))
 
 
-def test_the_online_command_prints_its_latency_and_writes_all_files(deployed, video, tmp_path):
+def test_the_online_command_prints_its_latency_and_writes_all_files(detector, video, tmp_path):
     said = plainly(
-        "launch/score.py", str(video), "--state", str(deployed.state.folder), "--out", str(tmp_path),
+        "launch/score.py", str(video), "--state", str(detector.state.folder), "--out", str(tmp_path),
         "--online", "true", "--warmup", "0.4",
     )  # fmt: skip
     latency = json.loads((tmp_path / "square.events.json").read_text())["latency"]
@@ -177,9 +179,9 @@ def test_a_stream_that_does_not_open_is_one_clear_message():
         ({"detector": {"min_size": 0}}, "data.detector.min_size is 0"),
     ],
 )
-def test_what_a_state_does_not_allow_is_refused(deployed, changes, message):
+def test_what_a_state_does_not_allow_is_refused(detector, changes, message):
     with pytest.raises(InputError, match=message):
-        VideoScorer(deployed, VideoSettings(**changes))
+        VideoScorer(detector, VideoSettings(**changes))
 
 
 def test_a_background_learned_as_frames_come_is_their_median_and_then_follows_slowly():

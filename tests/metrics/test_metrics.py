@@ -224,7 +224,7 @@ def test_minmax_over_the_whole_test_video_makes_a_normal_one_alarm_and_is_no_smo
 
 
 def _frames(frames, scores, **settings) -> list[float]:
-    defaults = {"length": 10, "stride": 1, "margin": 2, "floor": -1.0}
+    defaults = {"length": 10, "stride": 1, "margin": 2, "without_objects": -1.0}
     return metrics.frame_scores(np.array(frames, int), np.array(scores, float), **{**defaults, **settings}).tolist()
 
 
@@ -232,7 +232,7 @@ def test_a_frame_has_the_highest_of_its_objects_whatever_their_order():
     assert _frames([4, 3, 4], [1, 7, 5])[3:5] == _frames([3, 4, 4], [7, 5, 1])[3:5] == [7, 5]
 
 
-def test_a_scored_frame_without_objects_gets_the_floor():
+def test_a_scored_frame_without_objects_gets_the_score_without_objects():
     assert _frames([3], [7]) == [-1, -1, -1, 7, -1, -1, -1, -1, -1, -1]
 
 
@@ -250,8 +250,8 @@ def test_with_a_stride_scores_are_held_until_the_next_scored_frame():
 
 
 @pytest.mark.parametrize("length", [0, 1, 3, 4])
-def test_a_video_too_short_to_be_scored_is_all_floor(length):
-    assert _frames([], [], length=length, floor=0.5) == [0.5] * length
+def test_a_video_too_short_to_be_scored_has_the_score_without_objects_throughout(length):
+    assert _frames([], [], length=length, without_objects=0.5) == [0.5] * length
 
 
 def test_an_object_where_nothing_is_scored_and_a_score_that_is_nan_are_refused():

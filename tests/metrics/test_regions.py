@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dist_vad.base.boxes import overlaps
 from dist_vad.base.labels import Event
 from dist_vad.metrics import RegionScores, annotated_regions, held_from
-from dist_vad.metrics.regions import ALPHA, BETA, overlaps
+from dist_vad.metrics.regions import ALPHA, BETA
 
 LENGTH = 12
 BOX = st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(1, 8), st.integers(1, 8)).map(

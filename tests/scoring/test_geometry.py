@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from dist_vad.base.boxes import matches, overlaps
 from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.geometry import SPEED, WIDTH, Geometry, features_of, speeds
-from dist_vad.scoring.synthetic_anomalies import plants
+from dist_vad.scoring.synthetic_anomalies import synthetic_anomalies
 
 
 def walk(speed: float, stride: int, count: int = 12, start: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
@@ -28,15 +28,15 @@ def test_speed_is_in_pixels_a_frame_at_every_stride(speed, stride):
 def test_two_that_walk_apart_keep_their_own_speeds():
     (frames, slow), (_, fast) = walk(1.0, 2), walk(3.0, 2, start=300.0)
     both = np.stack([slow, fast], axis=1).reshape(-1, 4)
-    found = speeds(np.repeat(frames, 2), both, 2, reach=4)
-    np.testing.assert_allclose(found, np.tile([1.0, 3.0], len(frames)))
+    measured = speeds(np.repeat(frames, 2), both, 2, reach=4)
+    np.testing.assert_allclose(measured, np.tile([1.0, 3.0], len(frames)))
 
 
 def test_what_is_seen_only_once_has_the_median_speed():
     frames, boxes = walk(2.0, 2)
     alone = np.array([[500.0, 0.0, 520.0, 40.0]])
-    found = speeds(np.append(frames, frames[-1]), np.concatenate([boxes, alone]), 2, reach=4)
-    assert found[-1] == 2.0 and np.isfinite(found).all()
+    measured = speeds(np.append(frames, frames[-1]), np.concatenate([boxes, alone]), 2, reach=4)
+    assert measured[-1] == 2.0 and np.isfinite(measured).all()
 
 
 @given(st.integers(0, 2**32 - 1))
@@ -45,30 +45,30 @@ def test_matches_are_one_to_one_and_overlap(seed):
     low = draw.uniform(0, 60, (7, 2))
     boxes = np.concatenate([low, low + draw.uniform(1, 40, (7, 2))], axis=1)
     others = boxes[draw.permutation(7)[:5]] + draw.normal(0, 3, (5, 1))
-    found = matches(boxes, others)
-    assert len(set(found.values())) == len(found) <= 5
-    assert all(overlaps(boxes, others)[row, column] >= 0.3 for row, column in found.items())
-    np.testing.assert_allclose(np.diag(overlaps(boxes, boxes)), 1)
+    matched = matches(boxes, others)
+    assert len(set(matched.values())) == len(matched) <= 5
+    assert all(overlaps(boxes[row], others[column]) >= 0.3 for row, column in matched.items())
+    np.testing.assert_allclose(overlaps(boxes, boxes), 1)
 
 
-def test_wider_and_faster_boxes_are_rarer(tiny_shards):
+def test_wider_and_faster_boxes_score_higher(tiny_shards):
     train, val = (ShardSet(tiny_shards / f"cube-{split}") for split in ("train", "val"))
     geometry, ids = Geometry.of(train), np.arange(len(val))
     boxes, scenes = features_of(val), val.scenes(ids)
-    normal = geometry.rare(boxes, scenes)
+    normal = geometry.anomaly_scores(boxes, scenes)
     for column, change in ((WIDTH, np.log(4)), (SPEED, 40.0)):
         changed = boxes.copy()
         changed[:, column] += change
-        assert np.mean(geometry.rare(changed, scenes) > normal) > 0.95
+        assert np.mean(geometry.anomaly_scores(changed, scenes) > normal) > 0.95
     assert np.mean(normal >= 2) < 0.1, "2 = one normal box in a hundred"
 
 
-def test_a_planted_anomaly_changes_width_and_speed_alone():
+def test_a_synthetic_anomaly_changes_width_and_speed_alone():
     boxes = np.random.default_rng(0).uniform(1, 5, (40, 5))
-    for plant in plants(np.eye(2, 4, dtype=np.float32)).values():
-        changed = plant.boxes(boxes, np.arange(40))
+    for kind in synthetic_anomalies(np.eye(2, 4, dtype=np.float32)).values():
+        changed = kind.boxes(boxes, np.arange(40))
         kept = [column for column in range(5) if column not in (WIDTH, SPEED)]
         assert np.array_equal(changed[:, kept], boxes[:, kept])
         wider, faster = np.exp(changed[:, WIDTH] - boxes[:, WIDTH]), changed[:, SPEED] / boxes[:, SPEED]
-        for factor, (low, high) in ((wider, plant.wider), (faster, plant.faster)):
+        for factor, (low, high) in ((wider, kind.wider), (faster, kind.faster)):
             assert (factor >= low - 1e-9).all() and (factor <= high + 1e-9).all()

@@ -1,4 +1,4 @@
-"""The trial: planted anomalies count as they would in a real frame, beside all that is normal there."""
+"""Validation AUC: synthetic anomalies count as they would in a real frame, beside all that is normal there."""
 
 import numpy as np
 from hypothesis import given
@@ -14,15 +14,15 @@ def test_frame_auc_is_that_of_frames_with_one_object_changed(seed):
     draw = np.random.default_rng(seed)
     frames = np.sort(np.concatenate([np.arange(6), draw.integers(0, 6, 15)]))
     frames = draw.permutation(frames)
-    normal, planted = draw.normal(0, 1, (2, len(frames)))
+    normal, synthetic = draw.normal(0, 1, (2, len(frames)))
     plain = [normal[frames == frame].max() for frame in range(6)]
     changed = []
     for i, frame in enumerate(frames):
         scores = normal.copy()
-        scores[i] = planted[i]
+        scores[i] = synthetic[i]
         changed.append(scores[frames == frame].max())
     expected = roc_auc_score([0] * 6 + [1] * len(frames), plain + changed)
-    assert np.isclose(frame_auc(normal, planted, frames), expected)
+    assert np.isclose(frame_auc(normal, synthetic, frames), expected)
 
 
 def test_a_score_that_is_high_for_one_normal_object_of_every_frame_fails():
@@ -36,9 +36,9 @@ def test_held_out_frames_are_whole(tiny_shards):
     val = ShardSet(tiny_shards / "cube-val")
     every = held_out(val, 10**6)
     assert np.array_equal(every.ids, np.arange(len(val)))
-    some = held_out(val, len(val) // 3)
-    assert 0 < len(some.ids) < len(val) // 2
-    for frame in np.unique(some.frames):
-        mine = some.ids[some.frames == frame]
+    third = held_out(val, len(val) // 3)
+    assert 0 < len(third.ids) < len(val) // 2
+    for frame in np.unique(third.frames):
+        mine = third.ids[third.frames == frame]
         whole = every.ids[every.frames == every.frames[mine[0]]]
         assert np.array_equal(mine, whole)

@@ -1,11 +1,11 @@
-"""Rarity: what makes heads comparable says how many normal cubes score as high."""
+"""Calibrated anomaly scores: what makes heads comparable says how many normal cubes score as high."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_vad.scoring.tail_calibration import SCENE_MINIMUM, Rarity
+from dist_vad.scoring.tail_calibration import SCENE_MINIMUM, TailCalibration
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -18,36 +18,36 @@ def normal_scores(seed: int, count: int = 2000) -> tuple[np.ndarray, np.ndarray]
 
 
 @given(seed=SEEDS, count=st.integers(1, 300), scale=st.floats(0.01, 1e4))
-def test_a_higher_score_is_never_less_rare(seed, count, scale):
+def test_a_higher_score_is_never_calibrated_lower(seed, count, scale):
     draw = np.random.default_rng(seed)
-    rarity = Rarity.of(scale * draw.standard_normal(count), np.full(count, "gate"))
-    rare = rarity(np.sort(scale * draw.normal(0, 5, 100)), "gate")
-    assert np.isfinite(rare).all() and (rare >= 0).all() and (np.diff(rare) >= 0).all()
+    calibration = TailCalibration.of(scale * draw.standard_normal(count), np.full(count, "gate"))
+    calibrated = calibration(np.sort(scale * draw.normal(0, 5, 100)), "gate")
+    assert np.isfinite(calibrated).all() and (calibrated >= 0).all() and (np.diff(calibrated) >= 0).all()
 
 
 @given(seed=SEEDS, slope=st.floats(0.01, 100), offset=st.floats(-100, 100))
 def test_the_unit_of_a_score_does_not_matter(seed, slope, offset):
     scores, scenes = normal_scores(seed, 400)
-    other = Rarity.of(slope * scores + offset, scenes).each(slope * scores + offset, scenes)
-    np.testing.assert_allclose(Rarity.of(scores, scenes).each(scores, scenes), other, atol=1e-5)
+    other = TailCalibration.of(slope * scores + offset, scenes).each(slope * scores + offset, scenes)
+    np.testing.assert_allclose(TailCalibration.of(scores, scenes).each(scores, scenes), other, atol=1e-5)
 
 
 @pytest.mark.parametrize("share", [0.5, 0.1, 0.02, 0.002])
-def test_as_many_unseen_normal_cubes_are_that_rare_as_it_says(share):
-    rarity = Rarity.of(*normal_scores(0, 20_000))
-    found = np.mean(rarity.each(*normal_scores(1, 20_000)) >= -np.log10(share))
-    assert share / 1.6 <= found <= 1.6 * share
+def test_as_many_unseen_normal_cubes_score_as_high_as_it_says(share):
+    calibration = TailCalibration.of(*normal_scores(0, 20_000))
+    reached = np.mean(calibration.each(*normal_scores(1, 20_000)) >= -np.log10(share))
+    assert share / 1.6 <= reached <= 1.6 * share
 
 
 def test_each_scene_is_its_own_measure_where_it_has_enough():
     scores, scenes = normal_scores(2)
-    rarity = Rarity.of(scores, scenes)
-    assert rarity(np.array([0.0]), "hall") > 3 > 0.5 > rarity(np.array([0.0]), "gate")
-    assert rarity(np.array([2.0]), "never seen") == rarity.each(np.array([2.0]), np.array(["nor this"]))
-    few = Rarity.of(np.append(scores, np.full(SCENE_MINIMUM - 1, 9.0)), np.append(scenes, ["yard"] * 49))
+    calibration = TailCalibration.of(scores, scenes)
+    assert calibration(np.array([0.0]), "hall") > 3 > 0.5 > calibration(np.array([0.0]), "gate")
+    assert calibration(np.array([2.0]), "never seen") == calibration.each(np.array([2.0]), np.array(["nor this"]))
+    few = TailCalibration.of(np.append(scores, np.full(SCENE_MINIMUM - 1, 9.0)), np.append(scenes, ["yard"] * 49))
     assert set(few.by_scene) == {"gate", "hall"}
 
 
-def test_scores_that_are_all_the_same_are_no_rarity():
-    rarity = Rarity.of(np.full(100, 3.0), np.full(100, "gate"))
-    assert rarity(np.array([3.0]), "gate") < 2 < rarity(np.array([3.1]), "gate")
+def test_scores_that_are_all_the_same_are_not_anomalous():
+    calibration = TailCalibration.of(np.full(100, 3.0), np.full(100, "gate"))
+    assert calibration(np.array([3.0]), "gate") < 2 < calibration(np.array([3.1]), "gate")

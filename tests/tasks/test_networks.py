@@ -16,7 +16,7 @@ from dist_vad.base.errors import InputError
 from dist_vad.producer.plan import make_plans
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.detectors import yolo
-from dist_vad.video.detectors.base import Boxes, Detector
+from dist_vad.video.detectors.base import Boxes, ObjectDetector
 from dist_vad.video.detectors.darknet import DarknetDetector
 from dist_vad.video.detectors.filtered import Finder
 from dist_vad.video.detectors.yolo import YoloDetector
@@ -40,7 +40,7 @@ def walkers(shared) -> list[np.ndarray]:
     return [frame for number, frame in frames if number in (0, 100, 200, 300, 400)]
 
 
-def people(settings: DetectorSettings, detector: Detector, frames: list[np.ndarray]) -> float:
+def people(settings: DetectorSettings, detector: ObjectDetector, frames: list[np.ndarray]) -> float:
     """People per frame; every box must lie within its frame and be of one class."""
     found = Finder(settings, detector)(list(range(len(frames))), frames)
     for boxes in found:

@@ -1,4 +1,4 @@
-"""The evidence of `prediction`: an object's contrast is no anomaly, and one direction that fails is enough."""
+"""The fusion input of `prediction`: an object's contrast is no anomaly, and one direction that fails is enough."""
 
 import pytest
 import torch

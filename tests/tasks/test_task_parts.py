@@ -1,4 +1,4 @@
-"""What the proxy tasks do to clips: choices of frames, puzzles, pseudo-anomalies, and what CLIP selects among them."""
+"""What the proxy tasks do to clips: frames chosen, puzzles, synthetic anomalies, and what CLIP selects among them."""
 
 import dataclasses
 import shutil
@@ -15,7 +15,7 @@ from dist_vad.tasks.classification import choices
 from dist_vad.tasks.image_text import check_image_text, load_image_text
 from dist_vad.tasks.jigsaw import shuffle
 from dist_vad.tasks.pseudo import changed
-from dist_vad.tasks.pseudo_anomalies import DRAWS, LOOK, MOTION
+from dist_vad.tasks.synthetic.transforms import DRAWS, LOOK, MOTION
 from dist_vad.tasks.vision_language import select
 
 KINDS = {**MOTION, **LOOK}
@@ -55,7 +55,7 @@ def test_a_puzzle_shows_at_each_place_the_piece_that_its_label_names():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_pseudo_anomaly_is_made_of_its_own_sample_alone(kind):
+def test_a_synthetic_anomaly_is_made_of_its_own_sample_alone(kind):
     clip, drawn = clips(4), draws(4)
     together = KINDS[kind](clip, drawn)
     assert together.shape == clip.shape and together.min() >= 0 and together.max() <= 1
@@ -73,9 +73,9 @@ def test_extreme_draws_are_allowed(kind):
 def test_motion_that_cannot_be_seen_is_no_anomaly():
     still = clips(40)[:, :, :1].expand(-1, -1, 9, -1, -1)
     drawn = draws(40, 2 + DRAWS)
-    made, label = changed(still, drawn)
+    clip, label = changed(still, drawn)
     assert 0 < label.sum() < (drawn[:, 0] < 0.5).sum(), "motion kinds leave what stands still as it is"
-    assert torch.equal(made[label == 0], still[label == 0])
+    assert torch.equal(clip[label == 0], still[label == 0])
 
 
 def test_clip_selects_the_candidate_that_shows_most_of_an_anomaly_and_names_it():
@@ -138,7 +138,7 @@ def test_a_recipe_names_weights_by_content_and_holds_what_its_task_reads(tmp_pat
 def test_draws_depend_on_the_position_in_the_global_batch_alone(name, task_settings):
     task = TASKS[name](task_settings)
     every = task.draw(DrawKey(0, "stage", name, 3, np.arange(12)), 9)
-    some = np.array([7, 2])
-    assert torch.equal(task.draw(DrawKey(0, "stage", name, 3, some), 9), every[some])
+    positions = np.array([7, 2])
+    assert torch.equal(task.draw(DrawKey(0, "stage", name, 3, positions), 9), every[positions])
     other = task.draw(DrawKey(0, "stage", name, 4, np.arange(12)), 9)
     assert every.numel() == 0 or not torch.equal(every, other)

@@ -1,4 +1,4 @@
-"""Each proxy task learns from real cubes, and its score tells a planted anomaly of its kind from what is normal."""
+"""Each proxy task learns from real cubes, and its score tells a synthetic anomaly of its kind from what is normal."""
 
 import cv2
 import numpy as np
@@ -13,7 +13,7 @@ from dist_vad.model import Network
 from dist_vad.producer.job import write_shards
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.task import TaskSettings
-from dist_vad.tasks import TASKS, DrawKey, Inputs, Measured, Task
+from dist_vad.tasks import TASKS, DrawKey, HeadOutput, Inputs, Task
 from dist_vad.tasks.classification import choices
 from dist_vad.tasks.jigsaw import shuffle
 from dist_vad.tasks.network import build_network
@@ -24,7 +24,7 @@ SIZE = 24
 """Pixels to which cubes are made smaller, for speed."""
 
 
-def made(name: str, settings: TaskSettings, scene_size: int) -> tuple[Task, Network]:
+def untrained(name: str, settings: TaskSettings, scene_size: int) -> tuple[Task, Network]:
     task = TASKS[name](settings)
     return task, build_network([task], width=4, embedding=16, scene_size=scene_size, seed=0)
 
@@ -36,7 +36,7 @@ def samples(folder, most: int = 96) -> Inputs:
     return Inputs(functional.adaptive_avg_pool3d(inputs.clip, (None, SIZE, SIZE)), inputs.scene, inputs.label)
 
 
-def some(inputs: Inputs, ids: torch.Tensor) -> Inputs:
+def chosen(inputs: Inputs, ids: torch.Tensor) -> Inputs:
     return Inputs(inputs.clip[ids], inputs.scene[ids], inputs.label[ids])
 
 
@@ -50,7 +50,7 @@ def train(task: Task, network: Network, inputs: Inputs, steps: int, fixed: bool,
         draws = drawn(task, number, batch)
         if fixed and task.name == "jigsaw":
             draws = half_solved(draws)
-        loss = task.loss(network.backbone, network.heads[task.phase], some(inputs, ids), draws).mean()
+        loss = task.loss(network.backbone, network.heads[task.phase], chosen(inputs, ids), draws).mean()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -71,7 +71,7 @@ def half_solved(draws: torch.Tensor) -> torch.Tensor:
 def learns(name: str, settings: TaskSettings, folder) -> bool:
     """Whether the loss of eight samples falls when they are shown again and again."""
     inputs = samples(folder / f"{TASKS[name].kind}-train", most=8)
-    task, network = made(name, settings, inputs.scene.shape[1])
+    task, network = untrained(name, settings, inputs.scene.shape[1])
     losses = train(task, network, inputs, 120 if name == "semantic_reconstruction" else 40, fixed=True)
     return min(losses[-5:]) < 0.9 * losses[0]
 
@@ -121,13 +121,13 @@ UNSEEN = {
     "completion": lambda inputs: inverted(inputs, [4]),
     "restoration": lambda inputs: inverted(inputs, [2, 6]),
 }
-"""Tasks that learn normal video alone -> what they have never seen, planted on held-out cubes."""
+"""Tasks that learn normal video alone -> what they have never seen, made of held-out cubes."""
 
 
 @pytest.mark.parametrize("name", UNSEEN)
 def test_the_score_tells_what_was_never_seen_from_held_out_normal_cubes(name, task_settings, tiny_shards):
     inputs, held_out = samples(tiny_shards / "cube-train"), samples(tiny_shards / "cube-val")
-    task, network = made(name, task_settings, inputs.scene.shape[1])
+    task, network = untrained(name, task_settings, inputs.scene.shape[1])
     train(task, network, inputs, 30, fixed=False)
     assert auc(task, network, inputs, held_out, UNSEEN[name](held_out)) > 0.8
 
@@ -167,33 +167,33 @@ LEARNED = {"classification": irregular, "jigsaw": puzzled, "pseudo": made_up, "v
 @pytest.mark.parametrize("name", LEARNED)
 def test_the_score_tells_a_change_that_was_learned_from_the_same_cubes_unchanged(name, task_settings, tiny_shards):
     inputs = samples(tiny_shards / "cube-train", most=16)
-    task, network = made(name, task_settings, inputs.scene.shape[1])
+    task, network = untrained(name, task_settings, inputs.scene.shape[1])
     train(task, network, inputs, 60, fixed=True, batch=16)
     ids = torch.arange(16) * 37 % 16
-    cubes = some(inputs, ids)
-    planted = LEARNED[name](task, cubes, drawn(task, 0, 16))
-    seen = (planted.clip - cubes.clip).abs().mean(dim=(1, 2, 3, 4)) > VISIBLE
+    cubes = chosen(inputs, ids)
+    synthetic = LEARNED[name](task, cubes, drawn(task, 0, 16))
+    seen = (synthetic.clip - cubes.clip).abs().mean(dim=(1, 2, 3, 4)) > VISIBLE
     # `vision_language` is shown every cube unchanged, the others those that they are not shown changed.
-    normal = some(cubes, seen if name == "vision_language" else ~seen)
+    normal = chosen(cubes, seen if name == "vision_language" else ~seen)
     assert len(normal.clip) >= 4 and seen.sum() >= 4
-    assert auc(task, network, cubes, normal, some(planted, seen)) > 0.8
+    assert auc(task, network, cubes, normal, chosen(synthetic, seen)) > 0.8
 
 
 def test_the_score_of_virtual_tells_its_anomalous_clips_from_its_normal_ones(task_settings, tiny_shards):
     inputs = samples(tiny_shards / "virtual-train")
-    task, network = made("virtual", task_settings, inputs.scene.shape[1])
+    task, network = untrained("virtual", task_settings, inputs.scene.shape[1])
     train(task, network, inputs, 40, fixed=False)
-    assert auc(task, network, inputs, some(inputs, inputs.label == 0), some(inputs, inputs.label == 1)) > 0.7
+    assert auc(task, network, inputs, chosen(inputs, inputs.label == 0), chosen(inputs, inputs.label == 1)) > 0.7
 
 
 @torch.no_grad()
-def auc(task: Task, network: Network, memory: Inputs, normal: Inputs, planted: Inputs) -> float:
+def auc(task: Task, network: Network, memory: Inputs, normal: Inputs, synthetic: Inputs) -> float:
     """Area under the ROC curve of the task's score, `memory` being the normal cubes that it compares with."""
 
-    def measured(inputs: Inputs) -> Measured:
+    def outputs(inputs: Inputs) -> HeadOutput:
         values = task.measure(network.backbone, network.heads[task.phase], inputs)
-        return Measured(values.numpy(), inputs.scene.numpy())
+        return HeadOutput(values.numpy(), inputs.scene.numpy())
 
-    known = task.remember(measured(memory))
-    scores = [task.score(measured(inputs), known, 3) for inputs in (normal, planted)]
+    bank = task.memory_bank(outputs(memory))
+    scores = [task.score(outputs(inputs), bank, 3) for inputs in (normal, synthetic)]
     return float(roc_auc_score(np.repeat([0, 1], [len(each) for each in scores]), np.concatenate(scores)))

@@ -7,7 +7,7 @@ import numpy as np
 
 from dist_vad.base import plugins
 from dist_vad.settings.data import DataSettings
-from dist_vad.video.detectors.base import Detector
+from dist_vad.video.detectors.base import ObjectDetector
 from dist_vad.video.detectors.filtered import Finder
 from dist_vad.video.detectors.motion import MotionDetector
 from dist_vad.video.source import Video
@@ -25,7 +25,7 @@ def check_detector(settings: DataSettings, video: Video, frames: int) -> None:
     _without_background(settings, video, frames)
 
 
-def _without_background(settings: DataSettings, video: Video, frames: int) -> Detector | None:
+def _without_background(settings: DataSettings, video: Video, frames: int) -> ObjectDetector | None:
     """The detector for one video, None for the one that needs its background."""
     name = settings.detector.name
     return None if name == "motion" else plugins.load(plugins.DETECTORS, name, "make")(settings, video, frames)

@@ -25,7 +25,7 @@ class Boxes:
         return Boxes(self.values[rows], [name for name, keep in zip(self.categories, rows) if keep])
 
 
-class Detector(Protocol):
+class ObjectDetector(Protocol):
     """Finds the objects of one video's frames; made anew for each video."""
 
     def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dist_vad.settings.detector import DetectorSettings
-from dist_vad.video.detectors.base import Boxes, Detector, sorted_boxes
+from dist_vad.video.detectors.base import Boxes, ObjectDetector, sorted_boxes
 
 
 class Finder:
@@ -15,7 +15,9 @@ class Finder:
     3. With `max_objects`, only so many are kept, and the others are counted.
     """
 
-    def __init__(self, settings: DetectorSettings, detector: Detector, motion: Detector | None = None) -> None:
+    def __init__(
+        self, settings: DetectorSettings, detector: ObjectDetector, motion: ObjectDetector | None = None
+    ) -> None:
         """`motion`: finds the moving regions to add; None for none."""
         self._settings, self._detector, self._motion = settings, detector, motion
         self.boxes_left_out = 0

@@ -1,4 +1,4 @@
-"""Pseudo-anomalies: what normal clips become when their motion or their look is changed by draws.
+"""What normal clips become when their motion or their look is changed by draws.
 
 Every function takes clips [B, 3, T, H, W] in [0, 1] and draws [B, DRAWS] in [0, 1), and gives clips of the same shape.
 A sample is changed by nothing but itself and its own draws: no other sample of the batch is looked at.
@@ -18,9 +18,15 @@ Kind = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def accelerated(clip: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
-    """Motion at two or three times its speed around the middle frame; at the clip's ends time turns back."""
-    time, middle = _times(clip), clip.shape[2] // 2
-    return _at(clip, _turned_back(middle + (2 + pick(draws[:, :1], 2)) * (time - middle), clip.shape[2]))
+    """Motion at two or three times its speed around the middle frame."""
+    return sped_up(clip, 2 + pick(draws[:, :1], 2))
+
+
+def sped_up(clip: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+    """Motion at `factor`, int64 [B, 1], times its speed around the middle frame, which stays; at the clip's ends time
+    turns back. Clips of any type, [B, 3, T, H, W]."""
+    middle = clip.shape[2] // 2
+    return _at(clip, _turned_back(middle + factor * (_times(clip) - middle), clip.shape[2]))
 
 
 def stuttering(clip: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
