@@ -1,11 +1,13 @@
 """`geometry`: is a box as large and as fast as is normal at its place? It looks at no pixel and needs no network."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.spatial import KDTree
 
-from dist_vad.base.boxes import matches
+from dist_vad.base.boxes import links
+from dist_vad.base.groups import rows_by
 from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.tail_calibration import TailCalibration
 
@@ -41,38 +43,42 @@ class Geometry:
         mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
         deviation[:2] /= PLACE
         standard = (features - mean) / deviation
+        rows_of = rows_by(scenes)
         scores = np.zeros(len(ids))
-        for scene in np.unique(scenes):
+        of_other_fold = functools.cache(lambda fold: KDTree(standard[folds != fold]))  # for scenes with one fold alone
+        for rows in rows_of.values():
             for fold in (0, 1):
-                own, others = ((scenes == scene) & (folds == number) for number in (fold, 1 - fold))
-                bank = standard[others if others.any() else folds != fold]
-                scores[own] = _distances(bank, standard[own])
-        normal = {str(name): standard[scenes == name] for name in np.unique(scenes)}
+                own, others = rows[folds[rows] == fold], rows[folds[rows] != fold]
+                if len(own):
+                    bank = KDTree(standard[others]) if len(others) else of_other_fold(fold)
+                    scores[own] = _distances(bank, standard[own])
+        normal = {str(name): standard[rows] for name, rows in rows_of.items()}
         return cls(normal, mean, deviation, TailCalibration.of(scores, scenes))
 
     def anomaly_scores(self, features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
         """Calibrated anomaly scores of boxes of several scenes, named one by one: float64 [B]."""
         calibrated = np.zeros(len(features))
-        for name in np.unique(scenes):
-            scene = str(name)
-            calibrated[scenes == name] = self.calibration(self.scores(features[scenes == name], scene), scene)
+        for name, rows in rows_by(scenes).items():
+            calibrated[rows] = self.calibration(self.scores(features[rows], str(name)), str(name))
         return calibrated
 
     def scores(self, features: np.ndarray, scene: str) -> np.ndarray:
         """Distance to the nearest normal boxes, float64 [B], for features [B, 5] of one scene."""
         bank = self.normal.get(scene)
         bank = np.concatenate([*self.normal.values()]) if bank is None else bank
-        return _distances(bank, (features - self.mean) / self.deviation)
+        return _distances(KDTree(bank), (features - self.mean) / self.deviation)
 
 
 def features_of(shards: ShardSet) -> np.ndarray:
     """x and y of the middle of the lower edge (pixels), log width, log height, speed (pixels a frame) of every box of
     a set, float64 [N, 5], in the order of its samples."""
     manifest = shards.manifest
-    index = [shards.index(number) for number in range(len(manifest.shards))]
+    parts: dict[str, list[np.ndarray]] = {}
+    for number, shard in enumerate(manifest.shards):
+        parts.setdefault(shard.video, []).append(shards.index(number))
     features = []
-    for video in dict.fromkeys(shard.video for shard in manifest.shards):
-        rows = np.concatenate([part for part, shard in zip(index, manifest.shards) if shard.video == video])
+    for video in parts.values():
+        rows = np.concatenate(video)
         box = rows["box"].astype(np.float64)
         size = np.log(np.maximum(box[:, 2:] - box[:, :2], 1.0))
         speed = speeds(rows["frame"], box, manifest.stride, manifest.clip_length // 2)
@@ -90,7 +96,7 @@ def speeds(frames: np.ndarray, boxes: np.ndarray, stride: int, reach: int) -> np
         frames: of each box, ascending [N].
         boxes: x1, y1, x2, y2 in pixels [N, 4].
     """
-    later, earlier = _links(frames, boxes, stride)
+    later, earlier = links(frames, boxes, stride)
     centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     first = last = np.arange(len(frames))
     for _ in range(max(1, reach // stride)):
@@ -104,19 +110,8 @@ def speeds(frames: np.ndarray, boxes: np.ndarray, stride: int, reach: int) -> np
     return speed
 
 
-def _links(frames: np.ndarray, boxes: np.ndarray, stride: int) -> tuple[np.ndarray, np.ndarray]:
-    """The same object's box in the sampled frame after and before each box: row numbers, -1 = none, int64 [N] each."""
-    later, earlier = np.full(len(frames), -1), np.full(len(frames), -1)
-    rows_of = {int(frame): np.flatnonzero(frames == frame) for frame in np.unique(frames)}
-    for frame, rows in rows_of.items():
-        following = rows_of.get(frame + stride, np.zeros(0, np.int64))
-        for a, b in matches(boxes[rows], boxes[following]).items():
-            later[rows[a]], earlier[following[b]] = following[b], rows[a]
-    return later, earlier
-
-
-def _distances(bank: np.ndarray, features: np.ndarray) -> np.ndarray:
-    """Mean distance of features [B, 5] to their nearest ones in a memory bank [N, 5]: float64 [B]."""
-    count = min(NEIGHBOURS, len(bank))
-    distance, _ = KDTree(bank).query(features, k=count)
+def _distances(bank: KDTree, features: np.ndarray) -> np.ndarray:
+    """Mean distance of features [B, 5] to their nearest ones in a memory bank of N: float64 [B]."""
+    count = min(NEIGHBOURS, bank.n)
+    distance, _ = bank.query(features, k=count)
     return distance.reshape(len(features), count).mean(axis=1)

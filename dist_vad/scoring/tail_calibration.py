@@ -1,8 +1,11 @@
 """Calibrated anomaly scores: how improbable a score is among normal objects, which makes several heads comparable."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
+
+from dist_vad.base.groups import rows_by
 
 SCENE_MINIMUM = 50
 """Normal cubes that a scene must have for a mean and a deviation of its own."""
@@ -37,7 +40,7 @@ class TailCalibration:
     @classmethod
     def of(cls, scores: np.ndarray, scenes: np.ndarray) -> "TailCalibration":
         """From scores of normal cubes [N] and the names of their scenes [N]."""
-        chosen = {str(name): scores[scenes == name] for name in np.unique(scenes)}
+        chosen = {str(name): scores[rows] for name, rows in rows_by(scenes).items()}
         moments = {name: _moments(own) for name, own in chosen.items() if len(own) >= SCENE_MINIMUM}
         fresh = cls(moments, _moments(scores), (), 1.0)
         standard = np.sort(np.concatenate([fresh._standard(own, name) for name, own in chosen.items()]))
@@ -48,17 +51,23 @@ class TailCalibration:
 
     def __call__(self, scores: np.ndarray, scene: str) -> np.ndarray:
         """Calibrated anomaly scores of cubes of one scene: float64 [N], 0 or more, rising with the score."""
-        standard, levels = self._standard(scores, scene), np.array(self.levels)
-        share = 1 - (1 - TAIL) * np.arange(len(levels)) / max(len(levels) - 1, 1)
+        standard, (levels, counted) = self._standard(scores, scene), self._curve
         beyond = np.maximum(standard - levels[-1], 0) / self.excess
-        return np.interp(standard, levels, -np.log10(share)) + beyond * np.log10(np.e)
+        return np.interp(standard, levels, counted) + beyond * np.log10(np.e)
 
     def each(self, scores: np.ndarray, scenes: np.ndarray) -> np.ndarray:
         """Calibrated anomaly scores of cubes of several scenes, named one by one: float64 [N]."""
         calibrated = np.zeros(len(scores))
-        for name in np.unique(scenes):
-            calibrated[scenes == name] = self(scores[scenes == name], str(name))
+        for name, rows in rows_by(scenes).items():
+            calibrated[rows] = self(scores[rows], str(name))
         return calibrated
+
+    @functools.cached_property
+    def _curve(self) -> tuple[np.ndarray, np.ndarray]:
+        """The levels, and the calibrated anomaly score at each: float64 [L] both."""
+        levels = np.array(self.levels)
+        share = 1 - (1 - TAIL) * np.arange(len(levels)) / max(len(levels) - 1, 1)
+        return levels, -np.log10(share)
 
     def _standard(self, scores: np.ndarray, scene: str) -> np.ndarray:
         mean, deviation = self.by_scene.get(scene, self.overall)
