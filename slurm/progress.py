@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from dist_vad.base.errors import entry_point
+from dist_vad.base.progress import duration
 from dist_vad.data.store import open_store
 
 STATE, CHECKPOINT = "state.json", "checkpoint.json"
@@ -65,8 +66,8 @@ def _training(run: Path, now: float) -> list[str]:
     return [
         f"stage     {facts['stage']}, step {facts['step']} of {facts['steps']}",
         f"loss      {losses}",
-        f"speed     {facts['samples_per_second']:.1f} samples/s, {_duration(facts['seconds_left'])} left in this stage",
-        f"written   {_duration(max(0.0, now - path.stat().st_mtime))} ago",
+        f"speed     {facts['samples_per_second']:.1f} samples/s, {duration(facts['seconds_left'])} left in this stage",
+        f"written   {duration(max(0.0, now - path.stat().st_mtime))} ago",
     ]
 
 
@@ -91,11 +92,6 @@ def _queue() -> dict[str, str]:
         return {"": f"{error}"}
     rows = [line.split("|") for line in answer.stdout.splitlines()]
     return {job: f"{state} {where}, {left} left of its time limit" for job, state, where, left in rows}
-
-
-def _duration(seconds: float) -> str:
-    minutes, hours = int(seconds) // 60 % 60, int(seconds) // 3600
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {int(seconds) % 60:02} s"
 
 
 @entry_point

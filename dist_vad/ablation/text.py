@@ -5,6 +5,7 @@ from typing import Any
 from dist_vad.ablation.record import Record
 from dist_vad.ablation.table import Figure, Line, Table, claims
 from dist_vad.ablation.tree import Node
+from dist_vad.base.progress import duration
 
 NOTHING = "-"
 
@@ -64,7 +65,7 @@ def _rest(record: Record) -> str:
     known = [record.training_seconds(node) for node in rest]
     seconds = [some for some in [*known, record.measuring_seconds()] if some is not None]
     if len(seconds) == len(rest) + 1:
-        says += f"; {_duration(sum(seconds[:-1]) + unmeasured * seconds[-1])} by the rates of this run so far"
+        says += f"; {duration(sum(seconds[:-1]) + unmeasured * seconds[-1])} by the rates of this run so far"
     else:
         says += "; this run has trained nothing yet, so there is no measured rate to tell hours by"
     if record.missing_shards:
@@ -72,10 +73,6 @@ def _rest(record: Record) -> str:
             f"\nno shards yet in {record.settings.shards}: {', '.join(record.missing_shards)}; a run writes them first"
         )
     return says
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds / 3600:.1f} hours" if seconds >= 5400 else f"{seconds / 60:.1f} minutes"
 
 
 def format_table(table: Table) -> str:

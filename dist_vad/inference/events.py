@@ -36,9 +36,9 @@ class Threshold:
     def calibrated(self, scores: np.ndarray) -> np.ndarray:
         """Calibrated anomaly scores of frames or objects, float64 [T]: -log10 of the share of normal frames that score
         as high; nan where the score is."""
-        known = np.isfinite(scores)
+        finite = np.isfinite(scores)
         calibrated = np.full(len(scores), math.nan)
-        calibrated[known] = self.frames(np.asarray(scores, np.float64)[known], "")
+        calibrated[finite] = self.frames(np.asarray(scores, np.float64)[finite], "")
         return calibrated
 
 

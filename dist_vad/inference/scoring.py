@@ -90,8 +90,8 @@ def score_online(
         "left_out": scores.left_out,
         "lost": frames.lost if isinstance(frames, LiveFrames) else 0,
     }
-    known = {**facts(scorer, threshold, scores.scene, True), "latency": latency}
-    return VideoResult(place, frames.fps, scores.objects, np.array(raw), np.array(smooth), threshold, known)
+    told = {**facts(scorer, threshold, scores.scene, True), "latency": latency}
+    return VideoResult(place, frames.fps, scores.objects, np.array(raw), np.array(smooth), threshold, told)
 
 
 class Drawing:

@@ -30,9 +30,9 @@ class Pairs:
 
     def __init__(self, labels: Sequence[np.ndarray], scores: Sequence[np.ndarray]) -> None:
         truth = [np.asarray(label) != 0 for label in labels]
-        self.anomalous = np.array([np.count_nonzero(some) for some in truth], np.int64)
+        self.anomalous = np.array([np.count_nonzero(anomalous) for anomalous in truth], np.int64)
         """Anomalous frames of each video, [V]."""
-        self.normal = np.array([len(some) for some in truth], np.int64) - self.anomalous
+        self.normal = np.array([len(anomalous) for anomalous in truth], np.int64) - self.anomalous
         """Normal frames of each video, [V]."""
         values = [np.asarray(score, np.float64) for score in scores]
         high = np.concatenate([v[t] for v, t in zip(values, truth)]) if values else np.zeros(0)
@@ -50,13 +50,13 @@ class Pairs:
         """Pairs won by the anomalous frames of video i over the normal ones of video j, [V, V]; multiples of 1/2."""
         total, bins = np.zeros(len(levels)), len(levels) + 1
         for number in range(len(values)):
-            some = slice(ends[number], ends[number + 1])
-            beaten = np.bincount(above[some], minlength=bins) + np.bincount(level[some], minlength=bins)
+            own = slice(ends[number], ends[number + 1])
+            beaten = np.bincount(above[own], minlength=bins) + np.bincount(level[own], minlength=bins)
             share = 0.5 * np.cumsum(beaten)[: len(levels)]
             self.wins[:, number] = member @ share
             total += share
         self._frame_wins = np.split(total[level_of], np.cumsum(self.anomalous)[:-1]) if len(values) else []
-        self._padding = np.array([_padding(value, some) for value, some in zip(values, truth)])
+        self._padding = np.array([_padding(value, anomalous) for value, anomalous in zip(values, truth)])
 
     def auc(self, chosen: np.ndarray | None = None) -> float:
         """ROC AUC over all frames of the chosen videos (bool [V], or None for all), laid end to end (micro)."""
@@ -89,8 +89,8 @@ class Pairs:
 
         chosen: for each video bool [anomalous frames of it], in their order.
         """
-        won = sum(float(wins[some].sum()) for wins, some in zip(self._frame_wins, chosen))
-        pairs = sum(int(np.count_nonzero(some)) for some in chosen) * int(self.normal.sum())
+        won = sum(float(wins[flags].sum()) for wins, flags in zip(self._frame_wins, chosen))
+        pairs = sum(int(np.count_nonzero(flags)) for flags in chosen) * int(self.normal.sum())
         return won / pairs if pairs else math.nan
 
     def intervals(self, resamples: int) -> tuple[Interval, Interval]:

@@ -100,7 +100,7 @@ def kind_auc(
     every frame of every video that is normal under it; other anomalous frames are left out.
     """
     check(labels, scores)
-    chosen = [within(label, [e for e in some if e.kind == kind]) for label, some in zip(labels, events, strict=True)]
+    chosen = [within(label, [e for e in own if e.kind == kind]) for label, own in zip(labels, events, strict=True)]
     return Pairs(labels, scores).auc_of(chosen)
 
 

@@ -67,4 +67,4 @@ _METHODS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     WHOLE_TEST_VIDEO_MINMAX: _minmax,
 }
 SMOOTHINGS = tuple(name for name in _METHODS if name != WHOLE_TEST_VIDEO_MINMAX)
-"""Those that a headline may have."""
+"""The smoothings that a headline may have."""

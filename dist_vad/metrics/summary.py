@@ -31,13 +31,13 @@ class LabelledVideo(Protocol):
 
 def event_kinds(events: Sequence[Sequence[Event]]) -> list[str]:
     """The kinds that occur: the field's three in their usual order, then any others by name."""
-    present = {event.kind for some in events for event in some if event.kind}
+    present = {event.kind for listed in events for event in listed if event.kind}
     return [kind for kind in KIND_ORDER if kind in present] + sorted(present.difference(KIND_ORDER))
 
 
 def event_names(events: Sequence[Sequence[Event]]) -> list[str]:
     """The names of events that occur: the classes of anomaly."""
-    return sorted({event.name for some in events for event in some if event.name})
+    return sorted({event.name for listed in events for event in listed if event.name})
 
 
 def summarise(
@@ -73,13 +73,13 @@ def summarise(
         "equal_error_rate": equal_error_rate(labels, values),
         "kinds": {
             kind: pairs.auc_of(
-                [within(label, [e for e in some if e.kind == kind]) for label, some in zip(labels, events)]
+                [within(label, [e for e in own if e.kind == kind]) for label, own in zip(labels, events)]
             )
             for kind in event_kinds(events)
         },
         "classes": {
             name: pairs.auc_of(
-                [within(label, [e for e in some if e.name == name]) for label, some in zip(labels, events)]
+                [within(label, [e for e in own if e.name == name]) for label, own in zip(labels, events)]
             )
             for name in event_names(events)
         },

@@ -24,10 +24,11 @@ class SyntheticAnomaly:
     wider: tuple[float, float] = (1.0, 1.0)
     """The box becomes so many times as wide: lowest and highest factor, drawn uniformly for each object."""
     faster: tuple[float, float] = (1.0, 1.0)
-    """It moves so many times as fast, likewise."""
+    """It moves so many times as fast: lowest and highest factor, drawn uniformly for each object."""
 
     def boxes(self, features: np.ndarray, positions: np.ndarray) -> np.ndarray:
-        """The same change of the features [B, 5] of boxes, as dist_vad.scoring.geometry.features_of gives them."""
+        """The features [B, 5] of the boxes that anomalies of this kind have, from those of the normal objects, as
+        dist_vad.scoring.geometry.features_of gives them."""
         low, high = np.array([self.wider, self.faster]).T
         wider, faster = (low + (high - low) * counters.uniform("boxes", positions[:, None], np.arange(2))).T
         changed = features.copy()
@@ -63,7 +64,7 @@ def _of_clips(transform: Callable[[torch.Tensor, np.ndarray], torch.Tensor]) -> 
 
 
 def _elsewhere(batch: Batch, scenes: np.ndarray) -> Batch:
-    """The same happening in another scene."""
+    """What happens here, in another scene."""
     own = np.abs(batch.scenes.numpy()[:, None] - scenes[None]).sum(axis=2).argmin(axis=1)
     other = (own + counters.integers(1, len(scenes), "elsewhere", batch.positions)) % len(scenes)
     return Batch(batch.clips, torch.from_numpy(scenes[other]), batch.labels, batch.positions)

@@ -23,7 +23,7 @@ class Inputs:
     """int64 [B]: 0 normal, 1 anomalous."""
 
     def mirrored(self, chosen: np.ndarray) -> "Inputs":
-        """The same, clips of the chosen samples (bool [B]) mirrored from left to right."""
+        """These samples, the clips of the chosen ones (bool [B]) mirrored from left to right."""
         mirror = torch.from_numpy(chosen).to(self.clip.device)[:, None, None, None, None]
         return Inputs(torch.where(mirror, self.clip.flip(-1), self.clip), self.scene, self.label)
 

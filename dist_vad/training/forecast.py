@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from dist_vad.base.progress import duration
 from dist_vad.curriculum.recipes import Stage, finished_state
 from dist_vad.settings.run import Settings
 from dist_vad.training.checkpoint import CHECKPOINT
@@ -22,9 +23,9 @@ def plan_lines(settings: Settings, stages: list[Stage]) -> list[str]:
             seconds = (steps - done) * stage.settings.global_batch / rate if rate else float("nan")
             total += seconds
             begun = f"from step {done} of {steps}" if done else f"{steps} steps"
-            status = f"{begun}, {_duration(seconds)}"
+            status = f"{begun}, {_forecast(seconds)}"
         lines.append(f"  {stage.folder_name:32} {tasks:40} {status}")
-    return [*lines, f"  to train: {_duration(total)}"] if total else lines
+    return [*lines, f"  to train: {_forecast(total)}"] if total else lines
 
 
 def steps_done(settings: Settings, stage: Stage) -> int:
@@ -51,8 +52,5 @@ def _markers(settings: Settings, stage: Stage) -> list[Path]:
     return sorted((Path(settings.run) / "training" / stage.folder_name).glob(f"step-*/{CHECKPOINT}"))
 
 
-def _duration(seconds: float) -> str:
-    if seconds != seconds:
-        return "time unknown until measured"
-    hours, minutes = int(seconds // 3600), int(seconds % 3600 // 60)
-    return f"about {hours} h {minutes} min" if hours else f"about {minutes} min {int(seconds % 60)} s"
+def _forecast(seconds: float) -> str:
+    return "time unknown until measured" if seconds != seconds else f"about {duration(seconds)}"

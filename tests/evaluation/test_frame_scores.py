@@ -108,22 +108,22 @@ def rewrite(files: ScoreFiles, shard: ShardInfo, change) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "found"),
+    ("change", "message"),
     [
         (lambda table: table.slice(1), "objects"),
         (lambda table: pa.concat_tables([table.slice(1), table.slice(len(table) - 1)]), "twice"),
         (lambda table: table.drop_columns(["fused"]), "no column 'fused'"),
     ],
 )
-def test_a_part_without_each_of_its_objects_once_is_named(whole, change, found):
+def test_a_file_without_each_of_its_objects_once_is_named(whole, change, message):
     manifest, files = whole
     shard = max(manifest.shards, key=lambda shard: shard.samples)
     rewrite(files, shard, change)
-    with pytest.raises(InputError, match=rf"{shard.name} by inference.*{found}.*{score_file_name(shard)}"):
+    with pytest.raises(InputError, match=rf"{shard.name} by inference.*{message}.*{score_file_name(shard)}"):
         read_frame_scores(files, manifest, WITHOUT_OBJECTS)
 
 
-def test_a_part_that_is_missing_or_damaged_is_named(whole):
+def test_a_file_that_is_missing_or_damaged_is_named(whole):
     manifest, files = whole
     path = Path(files.store.where(score_file_name(manifest.shards[-1])))
     path.write_bytes(path.read_bytes()[:-9])

@@ -282,9 +282,9 @@ def test_frame_scores_agree_with_their_definition_frame_by_frame(length, stride,
 def test_a_frame_knows_its_first_highest_object_however_the_objects_are_batched(objects, batch):
     highest = metrics.HighestPerFrame(6, stride=1, margin=0)
     for start in range(0, len(objects), batch):
-        some = objects[start : start + batch]
-        numbers = np.arange(start, start + len(some))
-        highest.add(np.array([f for f, _ in some]), np.array([s for _, s in some]), numbers)
+        chunk = objects[start : start + batch]
+        numbers = np.arange(start, start + len(chunk))
+        highest.add(np.array([f for f, _ in chunk]), np.array([s for _, s in chunk]), numbers)
     for frame in range(6):
         own = [(-score, number) for number, (f, score) in enumerate(objects) if f == frame]
         assert highest.objects()[frame] == min(own, default=(0, -1))[1]

@@ -62,9 +62,9 @@ def test_an_interval_is_that_of_aucs_computed_frame_by_frame_on_every_draw_of_vi
     draws = counters.integers(0, len(videos), "bootstrap", np.arange(20)[:, None], np.arange(len(videos))[None])
     micro, macro = [], []
     for drawn in draws:
-        some = [labels[i] for i in drawn], [scores[i] for i in drawn]
-        micro.append(scikit_learns(*map(np.concatenate, some)))
-        aucs = [scikit_learns(*one) for one in zip(*some)]
+        resample = [labels[i] for i in drawn], [scores[i] for i in drawn]
+        micro.append(scikit_learns(*map(np.concatenate, resample)))
+        aucs = [scikit_learns(*one) for one in zip(*resample)]
         macro.append(np.nanmean(aucs) if not np.isnan(aucs).all() else math.nan)
     intervals = Pairs(labels, scores).intervals(20)
     for values, found in zip((micro, macro), intervals):
