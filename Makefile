@@ -3,7 +3,10 @@ PYTHON ?= python3
 BIN := .venv/bin
 ON_CPU := $(BIN)/accelerate launch --config_file configs/accelerate/cpu1.yaml
 
-.PHONY: demo test test-all check clean
+.PHONY: help demo test test-all check docs docs-check clean
+
+help:  ## what can be made
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 .venv/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -23,6 +26,17 @@ check: .venv/ready  ## style, types, and the way that imports go
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/pyright
 	@if command -v shellcheck >/dev/null; then shellcheck slurm/*.sh .ci/run; \
 	else echo "shellcheck is not installed: the batch scripts are not checked"; fi
+
+.venv/docs: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	touch $@
+
+docs: .venv/docs  ## the pages of docs/ with the reference as a site, into build/site; a warning fails it
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo "open build/site/index.html in a browser"
+
+docs-check: .venv/ready  ## seconds; that files, links and commands which the docs name exist
+	$(BIN)/python -m pytest tests/docs
 
 clean:  ## all that was made, but for the environment
 	rm -rf runs build .pytest_cache .ruff_cache .hypothesis
