@@ -95,6 +95,7 @@ class ShardSet:
         self.starts = np.cumsum([0, *(shard.samples for shard in self.manifest.shards)])
         self._cache = None if isinstance(self.store, LocalStore) else cache
         self._open = functools.lru_cache(maxsize=self._most_open())(self._open_shard)
+        self._index = functools.lru_cache(maxsize=self._most_open())(self._read_index)
 
     def _most_open(self) -> int:
         """How many shards are kept mapped. A mapping costs address space, not memory; the bound keeps their number
@@ -182,8 +183,9 @@ class ShardSet:
         return of_shard[np.searchsorted(self.starts, ids, side="right") - 1]
 
     def index(self, shard: int) -> np.ndarray:
-        """The rows of one shard's index: INDEX_DTYPE [samples]."""
-        return np.frombuffer(self._open(shard)[0], INDEX_DTYPE)
+        """The rows of one shard's index: INDEX_DTYPE [samples]. Its tar is not touched: from a bucket that would be a
+        download."""
+        return np.frombuffer(self._index(shard), INDEX_DTYPE)
 
     def key(self, sample: int) -> str:
         """WebDataset key of a sample id."""
@@ -200,10 +202,10 @@ class ShardSet:
 
     def _open_shard(self, number: int) -> tuple[memoryview, memoryview]:
         """The rows of its index and its tar, as bytes."""
-        shard = self.manifest.shards[number]
-        return self._read_index(shard), memoryview(self._map_tar(shard))
+        return self._index(number), memoryview(self._map_tar(self.manifest.shards[number]))
 
-    def _read_index(self, shard: ShardInfo) -> memoryview:
+    def _read_index(self, number: int) -> memoryview:
+        shard = self.manifest.shards[number]
         try:
             content = self.store.read(index_name(shard))
         except FileNotFoundError as error:

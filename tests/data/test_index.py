@@ -1,0 +1,21 @@
+"""What a set's indexes say needs none of its tars."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from dist_vad.base.errors import InputError
+from dist_vad.data.shardset import ShardSet
+from dist_vad.scoring.geometry import Geometry
+
+
+def test_boxes_and_their_geometry_are_read_without_a_tar(tiny_shards, tmp_path):
+    whole, folder = ShardSet(tiny_shards / "cube-train"), tmp_path / "cube-train"
+    shutil.copytree(tiny_shards / "cube-train", folder, ignore=shutil.ignore_patterns("*.tar"))
+    bare = ShardSet(folder)
+    for number in range(len(whole.manifest.shards)):
+        assert np.array_equal(whole.index(number), bare.index(number))
+    assert Geometry.of(bare).calibration == Geometry.of(whole).calibration
+    with pytest.raises(InputError, match="missing or empty"):
+        bare.read(np.array([0]))
