@@ -101,7 +101,6 @@ def test_explain_prints_every_sample_of_a_batch_and_the_rank_that_reads_it(
 ):
     arguments = [
         "stream",
-        "explain",
         "--config",
         str(tiny_config),
         "--phase",
