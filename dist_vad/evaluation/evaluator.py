@@ -69,9 +69,11 @@ class ShardSets:
 class Evaluation:
     """Scores of several models on the test set, in score files under `evaluate.parts`.
 
-    evaluation = Evaluation(settings, Accelerator())
-    model = evaluation.score_alone(read_state(Path("runs/demo/states/inference-2f436122f911")))
-    evaluation.frame_scores(model).frames["fused"]  # video -> one score a frame
+    One state alone, for example:
+
+        evaluation = Evaluation(settings, Accelerator())
+        model = evaluation.score_alone(read_state(Path("runs/demo/states/inference-2f436122f911")))
+        evaluation.frame_scores(model).frames["fused"]  # video -> one score a frame
     """
 
     def __init__(self, settings: Settings, accelerator: Accelerator) -> None:

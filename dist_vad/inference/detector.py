@@ -47,10 +47,12 @@ NORMAL_CUBES = 20_000
 class Detector:
     """A state that can score cubes of any video.
 
-    detector = Detector.load(read_state(Path("runs/demo/states/inference-2f436122f911")), torch.device("cpu"))
-    clips = np.zeros((1, detector.data.clip_length, detector.data.cube_size, detector.data.cube_size, 3), np.uint8)
-    scene, feature = next(iter(detector.scenes.items()))
-    detector.scores(clips, feature, scene)["fused"]
+    For example:
+
+        detector = Detector.load(read_state(Path("runs/demo/states/inference-2f436122f911")), torch.device("cpu"))
+        clips = np.zeros((1, detector.data.clip_length, detector.data.cube_size, detector.data.cube_size, 3), np.uint8)
+        scene, feature = next(iter(detector.scenes.items()))
+        detector.scores(clips, feature, scene)["fused"]
     """
 
     state: State

@@ -39,9 +39,11 @@ class Objects:
 class VideoResult:
     """The frame scores of a video and the objects that they come from.
 
-    result = score_offline(scorer, "walk.mp4", scorer.open("walk.mp4"), threshold, Path("scored/walk.mp4"))
-    events = result.events(join=1.0)
-    result.write_table(Path("scored/walk.parquet"), events)
+    For example, with a VideoScorer and a Threshold (dist_vad/inference/scoring.py):
+
+        result = score_offline(scorer, "walk.mp4", scorer.open("walk.mp4"), threshold, Path("scored/walk.mp4"))
+        events = result.events(join=1.0)
+        result.write_table(Path("scored/walk.parquet"), events)
     """
 
     place: str

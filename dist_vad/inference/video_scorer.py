@@ -65,8 +65,10 @@ class SceneMatch:
 class VideoScorer:
     """Scores videos by one state.
 
-    scorer = VideoScorer(detector, VideoSettings(stride=2))
-    objects, frame_scores, scene = scorer.offline("walk.mp4", scorer.open("walk.mp4"))
+    For example, with a Detector:
+
+        scorer = VideoScorer(detector, VideoSettings(stride=2))
+        objects, frame_scores, scene = scorer.offline("walk.mp4", scorer.open("walk.mp4"))
     """
 
     def __init__(self, detector: Detector, settings: VideoSettings) -> None:

@@ -30,10 +30,12 @@ NORMAL = "normal"
 class Calibration:
     """What is normal, and how far each head can be trusted: learned from normal video alone.
 
-    scorer = Scorer.build(settings, state.load(), state.tasks, scene_size=train.manifest.scene_size, device=device)
-    calibration = calibrate(scorer, train, val)
-    outputs = scorer.measure(test, np.arange(16))
-    calibration.scores(outputs, "square", settings.score.neighbours)["fused"]
+    Of a state, with shard sets of training and of held-out normal video:
+
+        scorer = Scorer.build(settings, state.load(), state.tasks, scene_size=train.manifest.scene_size, device=device)
+        calibration = calibrate(scorer, train, val)
+        outputs = scorer.measure(test, np.arange(16))
+        calibration.scores(outputs, "square", settings.score.neighbours)["fused"]
     """
 
     normal: dict[str, HeadOutput]
