@@ -31,7 +31,7 @@ from dist_vad.settings.run import Settings
 from dist_vad.settings.stream import StreamSettings
 from dist_vad.settings.train import TrainSettings
 from dist_vad.training.accelerators import make_accelerator
-from dist_vad.training.signals import Interruption
+from dist_vad.training.signals import Signals
 from dist_vad.training.trainer import Training, learning_rate
 
 BATCH, WARM = 16, 3
@@ -67,16 +67,16 @@ class Clocked:
         training.tracking.step = lambda losses: (told(losses), self.times.append(time.perf_counter()))  # pyright: ignore
 
     def samples_per_second(self) -> float:
-        with Interruption() as interruption:
-            self.training.run(interruption)
+        with Signals() as signals:
+            self.training.run(signals)
         samples = (len(self.times) - WARM) * self.training.stage.settings.global_batch
         return samples / (self.times[-1] - self.times[WARM - 1])
 
 
 def bare(settings: Settings) -> float:
-    """Samples/s of a loop that only computes: no loader, no agreement, no guard, no tracker."""
+    """Samples/s of a loop that only computes: no loader, no all-reduce of sums, no guard, no tracker."""
     training = open_training(settings)
-    stage, module, feeder = training.stage, training.engine.module, training.feeder
+    stage, module, preparer = training.stage, training.engine.module, training.preparer
     loader = Loader(training.loader.sources, 0, 1, 0, 1, 1)
     optimizer = torch.optim.AdamW(module.parameters(), lr=1e-3)
     steps = stage.settings.steps
@@ -86,7 +86,7 @@ def bare(settings: Settings) -> float:
         if step == WARM:
             began = time.perf_counter()
         batches = held[step % len(held)]
-        losses = module(feeder.inputs(step, batches), feeder.draws(step, batches))
+        losses = module(preparer.inputs(step, batches), preparer.draws(step, batches))
         (losses["prediction"].sum() / BATCH).backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 1.0)
         for group in optimizer.param_groups:
@@ -159,7 +159,7 @@ def on_gpu(shards: Path, folder: Path, width: int, steps: int) -> dict[str, Any]
     capped.curriculum["perception"].global_batch = 4096  # pyright: ignore
     capped.stream.streams = 256
     training = open_training(capped)
-    found["micro_batch_24_gb"] = 4096 // training.loader.parts
+    found["micro_batch_24_gb"] = 4096 // training.loader.micro_batches
     training.close()
     return found
 

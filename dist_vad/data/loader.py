@@ -61,7 +61,7 @@ class Loader:
             raise InputError(f"train.processes is {processes}, which needs Linux; allowed here: 0, to read in threads")
         for source in (source for some in sources.values() for source in some):
             source.streams.check_ranks(world)
-        self.parts = max(_micro_batches(kind, some, world, micro_batch) for kind, some in sources.items())
+        self.micro_batches = max(_micro_batches(kind, some, world, micro_batch) for kind, some in sources.items())
 
     def steps(self, start: int, stop: int) -> Iterator[Step]:
         """Yield (step, its micro-batches, each {kind: Batch}) for steps start..stop-1."""
@@ -118,7 +118,7 @@ class Loader:
     def _virtual_ranks(self) -> list[int]:
         """Part i of rank r of W is what rank r + i W of W x parts would read: so a micro-batch holds the same samples,
         and its gradient has the same bits, however many ranks share the micro-batches of a step."""
-        return [self.rank + i * self.world for i in range(self.parts)]
+        return [self.rank + i * self.world for i in range(self.micro_batches)]
 
     def read(self, step: int) -> list[dict[str, Batch]]:
         """This rank's micro-batches of a step, read here and now, in ordinary memory."""
@@ -127,7 +127,7 @@ class Loader:
     def _room(self, kind: str) -> Room:
         sources = self.sources[kind]
         share = sum(source.streams.share for source in sources)
-        return Room(share // (self.world * self.parts), sources[0].shards.manifest)
+        return Room(share // (self.world * self.micro_batches), sources[0].shards.manifest)
 
     def _read(self, kind: str, step: int, rank: int, pin: bool = False) -> Batch:
         """One micro-batch of a kind."""
@@ -139,7 +139,7 @@ class Loader:
         """The same, from all sources of the kind, into a batch of its size."""
         start = 0
         for source in self.sources[kind]:
-            ids, positions = source.streams.rank_batch(step, rank, self.world * self.parts)
+            ids, positions = source.streams.rank_batch(step, rank, self.world * self.micro_batches)
             stop = start + len(ids)
             source.shards.read(ids, source.first + positions, into=batch[start:stop])
             start = stop
@@ -149,7 +149,7 @@ class Loader:
         wrong here goes wrong again, and is reported, when they are read."""
         for source in (source for some in self.sources.values() for source in some if source.shards.is_remote):
             for rank in self._virtual_ranks():
-                pool.submit(source.shards.prepare, source.streams.rank_batch(step, rank, self.world * self.parts)[0])
+                pool.submit(source.shards.prepare, source.streams.rank_batch(step, rank, self.world * self.micro_batches)[0])
 
 
 def _pinned(answer: Answer) -> list[dict[str, Batch]]:

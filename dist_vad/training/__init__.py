@@ -1,1 +1,1 @@
-"""The training of stages: engines, checkpoints, guards, and what ranks agree on."""
+"""The training of stages: engines, checkpoints, guards, and the all-reduce of a step's sums."""

@@ -11,6 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, InitProcessGroupKwargs
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.log import log
 from dist_vad.settings.train import TrainSettings
 
 PATIENCE = timedelta(hours=2)
@@ -50,10 +51,12 @@ def make_accelerator(settings: TrainSettings, run: Path) -> Accelerator:
         # The launcher gives a single process one thread; the cores of a machine are shared out over its ranks instead.
         ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         torch.set_num_threads(settings.cpu_threads or max(1, (os.cpu_count() or 1) // ranks_here))
-    if settings.ranks > accelerator.num_processes:
-        accelerator.print(
-            f"train.ranks plans for {settings.ranks} ranks, this launch has {accelerator.num_processes}: each "
-            "accumulates more micro-batches a step; what is learned is the same"
+    if settings.ranks > accelerator.num_processes and accelerator.is_main_process:
+        log.info(
+            "train.ranks plans for %s ranks, this launch has %s: each accumulates more micro-batches a step; what is "
+            "learned is the same",
+            settings.ranks,
+            accelerator.num_processes,
         )
     return accelerator
 
@@ -77,7 +80,7 @@ def take_part(environment: MutableMapping[str, str], devices: int) -> bool:
     if rank >= fewer:
         return False
     if rank == 0:
-        print(f"{here} processes were started, {devices} GPUs found: {fewer} go on, with more accumulation", flush=True)
+        log.info("%s processes were started, %s GPUs found: %s go on, with more accumulation", here, devices, fewer)
     environment["WORLD_SIZE"] = environment["LOCAL_WORLD_SIZE"] = str(fewer)
     return True
 

@@ -25,15 +25,15 @@ def open_sources(settings: Settings, stage: Stage, kind: str) -> list[Source]:
         samples = [shard.samples for shard in shards.manifest.shards]
         key = (settings.seed, stage.key, kind, *([number] if number else []))
         # Each source has as many streams as divide both its share and what was planned for.
-        streams = math.gcd(settings.stream.streams, share)
-        made = Streams(samples, share, replace(settings.stream, streams=streams), key, f"{kind} of {shards.where}")
-        sources.append(Source(shards, made, first))
+        stream_settings = replace(settings.stream, streams=math.gcd(settings.stream.streams, share))
+        streams = Streams(samples, share, stream_settings, key, f"{kind} of {shards.where}")
+        sources.append(Source(shards, streams, first))
         first += share
     return sources
 
 
-class Feeder:
-    """Turns stored batches into what a stage's module takes."""
+class BatchPreparer:
+    """Prepares batches: from samples as they are stored to the inputs and the random draws of a stage's module."""
 
     def __init__(self, settings: Settings, stage: Stage, module: StageModule, device: torch.device) -> None:
         self.settings, self.stage, self.tasks, self.device = settings, stage, module.tasks, device
@@ -52,7 +52,7 @@ class Feeder:
         return Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
 
     def draws(self, step: int, batches: dict[str, Batch]) -> dict[str, torch.Tensor]:
-        """The random draws of each task."""
+        """Task -> its random draws for a step, on the device; the first axis is that of the samples."""
         return {name: self.draw(name, name, step, batches[task.kind]) for name, task in self.tasks.items()}
 
     def draw(self, name: str, label: str, step: int, batch: Batch) -> torch.Tensor:
@@ -65,7 +65,7 @@ def sample_keys(sources: list[Source], step: int, positions: np.ndarray) -> list
     """The names of samples at some positions of the global batch of a step."""
     keys = []
     for source in sources:
-        ids, places = source.streams.rank_batch(step, 0, 1)
-        of_place = dict(zip((source.first + places).tolist(), ids.tolist()))
-        keys += [source.shards.key(of_place[position]) for position in positions.tolist() if position in of_place]
+        ids, own = source.streams.rank_batch(step, 0, 1)
+        by_position = dict(zip((source.first + own).tolist(), ids.tolist()))
+        keys += [source.shards.key(by_position[position]) for position in positions.tolist() if position in by_position]
     return keys

@@ -14,6 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 
 from dist_vad.base.files import bytes_sha256, json_bytes
+from dist_vad.base.log import log
 from dist_vad.curriculum.state import Tensors
 from dist_vad.data.store import Store
 
@@ -39,6 +40,12 @@ class Checkpoints:
     Args:
         store: folder or bucket of the stage.
         keep: so many of the newest stay.
+
+    Example:
+        checkpoints = Checkpoints(open_store("runs/demo/training/perception-0123456789ab"), keep=2)
+        checkpoints.save(Checkpoint(step=100, groups={"weights": module.state_dict()}))
+        checkpoints.wait()
+        assert checkpoints.latest().step == 100
     """
 
     def __init__(self, store: Store, keep: int) -> None:
@@ -61,9 +68,9 @@ class Checkpoints:
     def latest(self) -> Checkpoint | None:
         """The newest checkpoint that is whole; None where there is none. A damaged one is named and passed over."""
         for step in reversed(self._steps()):
-            found = self._read(step)
-            if found is not None:
-                return found
+            checkpoint = self._read(step)
+            if checkpoint is not None:
+                return checkpoint
         return None
 
     def clear(self) -> None:
@@ -88,8 +95,8 @@ class Checkpoints:
 
     def _steps(self) -> list[int]:
         """Steps of the checkpoints that have their marker, in order."""
-        found = [_step_of(name) for name in self.store.sizes() if name.endswith(f"/{CHECKPOINT}")]
-        return sorted(step for step in found if step is not None)
+        steps = [_step_of(name) for name in self.store.sizes() if name.endswith(f"/{CHECKPOINT}")]
+        return sorted(step for step in steps if step is not None)
 
     def _read(self, step: int) -> Checkpoint | None:
         name = f"step-{step:08d}"
@@ -100,7 +107,7 @@ class Checkpoints:
                 raise ValueError(f"{TENSORS} does not have the sha256 that {CHECKPOINT} names")
             flat = load(content)
         except (FileNotFoundError, ValueError, KeyError, SafetensorError) as error:
-            print(f"warning: checkpoint {self.store.where(name)} is damaged ({error}); taking an older one", flush=True)
+            log.warning("warning: checkpoint %s is damaged (%s); taking an older one", self.store.where(name), error)
             return None
         groups: dict[str, Tensors] = {}
         for key, tensor in flat.items():
@@ -110,7 +117,7 @@ class Checkpoints:
 
 
 def _copied(checkpoint: Checkpoint) -> Checkpoint:
-    """With tensors of its own, in ordinary memory: those of the model change with the next step."""
+    """A checkpoint whose tensors are copies in ordinary memory: those of the model change with the next step."""
     groups = {
         group: {name: t.detach().to("cpu", copy=True).contiguous() for name, t in tensors.items()}
         for group, tensors in checkpoint.groups.items()
@@ -120,10 +127,10 @@ def _copied(checkpoint: Checkpoint) -> Checkpoint:
 
 def _step_of(name: str) -> int | None:
     """The step of a file `step-NNNNNNNN/...`; None for anything else."""
-    found = re.match(r"step-(\d{8})/", name)
-    return int(found[1]) if found else None
+    match = re.match(r"step-(\d{8})/", name)
+    return int(match[1]) if match else None
 
 
 def _markers_first(names: Iterable[str]) -> list[str]:
-    """In the order in which files may go: what has lost its marker is no checkpoint any more."""
+    """Files in the order in which they may be removed: what has lost its marker is no checkpoint any more."""
     return sorted(names, key=lambda name: not name.endswith(CHECKPOINT))

@@ -9,8 +9,8 @@ class MovingAverage:
     """average <- decay * average + (1 - decay) * weights, after every step.
 
     Args:
-        decay: 0..1, exclusive of 1.
-        weights: with which the average begins; they are copied.
+        decay: in [0, 1).
+        weights: parameter name -> tensor, with which the average begins; they are copied.
     """
 
     def __init__(self, decay: float, weights: Tensors) -> None:

@@ -39,7 +39,7 @@ class Engine(ABC):
         backbone = [p for name, p in self.trained.items() if name.startswith("backbone.")]
         heads = [p for name, p in self.trained.items() if not name.startswith("backbone.")]
         shares = ((backbone, stage.backbone_rate), (heads, 1.0))
-        groups = [{"params": some, "share": share} for some, share in shares if some]
+        groups = [{"params": parameters, "share": share} for parameters, share in shares if parameters]
         self.optimizer = torch.optim.AdamW(groups, lr=stage.learning_rate, weight_decay=stage.weight_decay)
 
     def forward(self, inputs: dict[str, Inputs], draws: dict[str, torch.Tensor], last: bool) -> dict[str, torch.Tensor]:
@@ -117,9 +117,9 @@ class PlainEngine(Engine):
     def _reduce(self, _: Any, bucket: GradBucket) -> torch.futures.Future[torch.Tensor]:
         """DDP's hook: the mean over ranks of a bucket of gradients."""
         total = torch.empty_like(bucket.buffer(), dtype=torch.float64)
-        parts = zip(bucket.parameters(), _parts(bucket.buffer(), bucket), _parts(total, bucket))
-        for p, gradient, place in parts:
-            place.copy_(self._with_earlier(p, gradient))
+        views = zip(bucket.parameters(), _bucket_views(bucket.buffer(), bucket), _bucket_views(total, bucket))
+        for p, gradient, target in views:
+            target.copy_(self._with_earlier(p, gradient))
         done = dist.all_reduce(total, async_op=True).get_future()
         return done.then(lambda f: (f.value()[0] / dist.get_world_size()).to(bucket.buffer().dtype))
 
@@ -145,12 +145,12 @@ class PlainEngine(Engine):
             self.optimizer.state[p] = {"step": torch.tensor(float(steps)), **taken}
 
 
-def _parts(flat: torch.Tensor, bucket: GradBucket) -> list[torch.Tensor]:
-    """Each parameter's part of a bucket, laid out as the parameter is (`bucket.gradients()` assumes row-major order,
-    and convolutions are kept channels-last)."""
+def _bucket_views(flat: torch.Tensor, bucket: GradBucket) -> list[torch.Tensor]:
+    """A view of each parameter's part of a flat bucket, laid out as the parameter is (`bucket.gradients()` assumes
+    row-major order, and convolutions are kept channels-last)."""
     parameters = bucket.parameters()
-    parts = flat.split([p.numel() for p in parameters])
-    return [part.as_strided(p.size(), p.stride()) for p, part in zip(parameters, parts)]
+    pieces = flat.split([p.numel() for p in parameters])
+    return [piece.as_strided(p.size(), p.stride()) for p, piece in zip(parameters, pieces)]
 
 
 class ZeroEngine(Engine):

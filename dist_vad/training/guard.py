@@ -1,4 +1,4 @@
-"""Watches the numbers of a run: steps that are not finite, losses that leap."""
+"""Watches the numbers of a run: steps that are not finite, losses that spike."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import torch
 from dist_vad.base.errors import InputError
 
 SETTLING = 20
-"""Steps over which the running mean of the loss settles before a leap can be told."""
+"""Steps over which the running mean of the loss settles before a spike can be told."""
 MEMORY = 0.98
 """Share of its old value that the running mean keeps at each step."""
 
@@ -33,13 +33,12 @@ class Guard:
         Raises InputError, after the most allowed, with the samples that `keys` names: on every rank at the same step.
         """
         self.skipped += 1
-        found = keys()
-        shown = ", ".join(found[:8]) + (f" and {len(found) - 8} more" if len(found) > 8 else "")
+        samples = keys()
+        shown = ", ".join(samples[:8]) + (f" and {len(samples) - 8} more" if len(samples) > 8 else "")
         which = (
             f"the loss is not finite for {shown}"
-            if found
-            else f"every loss is finite, the gradient is not; `python -m dist_vad.stream explain --step {step}` lists "
-            "the samples"
+            if samples
+            else f"every loss is finite, the gradient is not; `dist-vad explain --step {step}` lists the samples"
         )
         if self.skipped > self.most:
             raise InputError(
@@ -49,17 +48,17 @@ class Guard:
             )
         return f"step {step} is skipped: {which} ({self.skipped} of at most {self.most})"
 
-    def leap(self, loss: float) -> str | None:
-        """Take in the loss of a step; a warning where it leaps above what was seen."""
+    def spike_warning(self, loss: float) -> str | None:
+        """Take in the loss of a step; returns a warning where it is a spike above the running mean."""
         deviation = math.sqrt(max(self._square - self._mean**2, 0.0))
         high = self._mean + self.spike * max(deviation, 0.01 * abs(self._mean))
-        leapt = self.spike > 0 and self._seen >= SETTLING and loss > high
-        warning = f"the loss leapt to {loss:.4g}; its running mean is {self._mean:.4g} +- {deviation:.2g}"
+        is_spike = self.spike > 0 and self._seen >= SETTLING and loss > high
+        warning = f"the loss spiked to {loss:.4g}; its running mean is {self._mean:.4g} +- {deviation:.2g}"
         kept = min(MEMORY, self._seen / (self._seen + 1))
         self._mean = kept * self._mean + (1 - kept) * loss
         self._square = kept * self._square + (1 - kept) * loss**2
         self._seen += 1
-        return warning if leapt else None
+        return warning if is_spike else None
 
 
 def poisoned(total: torch.Tensor) -> torch.Tensor:

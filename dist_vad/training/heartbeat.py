@@ -31,7 +31,7 @@ class Beat(NamedTuple):
     """Grows from place to place and from step to step."""
     place: str
     published: int
-    """Of the times that it has published: its process is alive while this grows."""
+    """How many times it has published: its process is alive while this grows."""
     host: str
 
 
@@ -119,13 +119,13 @@ def told(beats: dict[int, Beat], silent: list[int], timeout: float) -> str:
     stalled = silent or (late if len(late) < len(beats) else [])
     where = "; ".join(f"rank {rank} on {beats[rank].host}, {beats[rank].place}" for rank in sorted(stalled or beats))
     if silent:
-        how = f"stalled, its process is stopped or its machine gone: {where}"
+        diagnosis = f"stalled, its process is stopped or its machine gone: {where}"
     elif stalled and len(beats) > 1:
-        how = f"stalled, the others wait for it: {where}"
+        diagnosis = f"stalled, the others wait for it: {where}"
     else:
-        how = f"stalled: {where}"
+        diagnosis = f"stalled: {where}"
     return (
-        f"no progress for {timeout:.0f} s (train.timeout_seconds): {how}. The same command goes on from the last "
+        f"no progress for {timeout:.0f} s (train.timeout_seconds): {diagnosis}. The same command goes on from the last "
         "checkpoint"
     )
 

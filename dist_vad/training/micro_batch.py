@@ -10,14 +10,15 @@ from accelerate.utils import broadcast_object_list, reduce
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_json
+from dist_vad.base.log import log
 from dist_vad.curriculum.recipes import Stage
 from dist_vad.data.loader import Loader, Source
 from dist_vad.settings.train import TrainSettings
-from dist_vad.training.batches import Feeder
+from dist_vad.training.batches import BatchPreparer
 from dist_vad.training.stage_module import StageModule
 
 MICRO_BATCH = "micro_batch.json"
-"""In a run's folder: what `auto` found, by stage. A restart takes the same, so that it ends with the same bits."""
+"""In a run's folder: what `auto` chose, by stage. A restart takes that, so that its weights are bit-identical."""
 
 
 def planned(settings: TrainSettings, global_batch: int, world: int) -> int:
@@ -30,14 +31,14 @@ def planned(settings: TrainSettings, global_batch: int, world: int) -> int:
 def candidates(sources: dict[str, list[Source]], world: int) -> list[int]:
     """Micro-batches into which a rank's share falls in whole streams, largest first."""
     share = sum(s.streams.share for s in next(iter(sources.values()))) // world
-    found = []
-    for size in (share // parts for parts in range(1, share + 1) if share % parts == 0):
+    sizes = []
+    for size in (share // count for count in range(1, share + 1) if share % count == 0):
         try:
             Loader(sources, 0, world, size, threads=1, prefetch=1)
         except InputError:
             continue
-        found.append(size)
-    return found
+        sizes.append(size)
+    return sizes
 
 
 def largest(sizes: list[int], fits: Callable[[int], bool]) -> int:
@@ -57,7 +58,7 @@ def choose(
     stage: Stage,
     sources: dict[str, list[Source]],
     module: StageModule,
-    feeder: Feeder,
+    preparer: BatchPreparer,
     accelerator: Accelerator,
 ) -> int:
     """The micro-batch of a stage on this launch, the same on every rank; 0 = a rank's whole share.
@@ -76,14 +77,14 @@ def choose(
     module.to(accelerator.device)
 
     def fits(size: int) -> bool:
-        alone = _fits(size, settings, sources, module, feeder, accelerator)
+        alone = _fits(size, settings, sources, module, preparer, accelerator)
         everywhere = reduce(torch.tensor(float(alone), device=accelerator.device), reduction="sum")
         return float(everywhere) == world  # pyright: ignore[reportArgumentType]
 
     size = largest(sizes, fits)
     if accelerator.is_main_process:
         write_json(path, {**known, stage.folder_name: size})
-    accelerator.print(f"  micro-batch of {stage.name}: {size} samples, the largest of {sizes} that fits")
+        log.info("  micro-batch of %s: %s samples, the largest of %s that fits", stage.name, size, sizes)
     return size
 
 
@@ -92,7 +93,7 @@ def _fits(
     settings: TrainSettings,
     sources: dict[str, list[Source]],
     module: StageModule,
-    feeder: Feeder,
+    preparer: BatchPreparer,
     accelerator: Accelerator,
 ) -> bool:
     """Whether a forward and backward pass over so many samples, beside AdamW's moments, stays within the memory."""
@@ -101,7 +102,7 @@ def _fits(
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     try:
-        losses = module(feeder.inputs(0, batches), feeder.draws(0, batches))
+        losses = module(preparer.inputs(0, batches), preparer.draws(0, batches))
         torch.stack([loss.sum() for loss in losses.values()]).sum().backward()
     except torch.cuda.OutOfMemoryError:
         return False

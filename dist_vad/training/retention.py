@@ -21,9 +21,9 @@ def distance(backbone: nn.Module, teacher: nn.Module, inputs: dict[str, Inputs])
     trained in the meantime; they read features that are nearly those for which they were made.
     """
     kinds = []
-    for some in inputs.values():
+    for samples in inputs.values():
         with torch.no_grad():
-            then = teacher(some.clip).float().flatten(1)
-        now = backbone(some.clip).float().flatten(1)
+            then = teacher(samples.clip).float().flatten(1)
+        now = backbone(samples.clip).float().flatten(1)
         kinds.append((now - then).square().sum(dim=1) / (then.square().sum(dim=1) + 1e-8))
     return torch.stack(kinds).mean(dim=0)

@@ -8,7 +8,7 @@ from types import FrameType
 ASKING = (signal.SIGTERM, signal.SIGUSR1)
 
 
-class Interruption:
+class Signals:
     """Notes SIGTERM and SIGUSR1 while its block runs. A second signal ends the process at once.
 
     A batch system warns each rank, or only some, before it takes a machine away; the loop asks `asked` on every rank
@@ -18,7 +18,7 @@ class Interruption:
     def __init__(self) -> None:
         self.asked = False
 
-    def __enter__(self) -> "Interruption":
+    def __enter__(self) -> "Signals":
         # Only the main thread may set handlers; elsewhere, such as in a notebook's worker, signals end the process.
         here = ASKING if threading.current_thread() is threading.main_thread() else ()
         self._before = {number: signal.signal(number, self._note) for number in here}

@@ -1,4 +1,4 @@
-"""What all ranks decide together at the end of a step: one small sum over them."""
+"""The all-reduce of a step's sums: by it all ranks know the same losses, and stop or save at the same step."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,8 +8,8 @@ import torch.distributed as dist
 
 
 @dataclass(frozen=True)
-class Agreed:
-    """The same on every rank."""
+class StepTotals:
+    """The sums of a step over all ranks: the same values on every rank."""
 
     losses: dict[str, float]
     """Sum over the global batch of each loss."""
@@ -19,7 +19,7 @@ class Agreed:
     """The main process's clock says that a checkpoint is due."""
 
 
-class Agreement:
+class StepSums:
     """Sums a few numbers over all ranks, on the CPU: it neither waits for a GPU's queue nor takes part in it."""
 
     def __init__(self) -> None:
@@ -28,12 +28,18 @@ class Agreement:
         gloo = self.spread and dist.get_backend() != "gloo"
         self._group: Any = dist.new_group(backend="gloo") if gloo else dist.group.WORLD
 
-    def reach(self, losses: dict[str, torch.Tensor], stop: bool, save: bool) -> Agreed:
-        """Agree on this rank's sums of losses, on whether it was asked to stop, and (of the main process) to save."""
+    def all_reduce(self, losses: dict[str, torch.Tensor], stop: bool, save: bool) -> StepTotals:
+        """Add up over all ranks the losses, and whether to stop or to save. All ranks must call it.
+
+        Args:
+            losses: name -> sum over this rank's samples, a scalar tensor; the same names on every rank.
+            stop: this rank was asked to end.
+            save: a checkpoint is due; counts on the main process alone.
+        """
         flags = torch.tensor([stop, save and self.main], dtype=torch.float64)
         sums = [torch.stack([loss.detach().double() for loss in losses.values()]).cpu()] if losses else []
         total = torch.cat([*sums, flags])
         if self.spread:
             dist.all_reduce(total, group=self._group)
         *summed, stopped, saved = total.tolist()
-        return Agreed(dict(zip(losses, summed)), stopped > 0, saved > 0)
+        return StepTotals(dict(zip(losses, summed)), stopped > 0, saved > 0)

@@ -9,12 +9,13 @@ import torch
 from accelerate import Accelerator
 
 from dist_vad.base.files import write_json
+from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
 
 PROGRESS = "progress.json"
 """In a run's folder: where training stands, for whoever waits for it."""
 LEAST_SECONDS = 3.0
-"""Between two writings of it."""
+"""Least seconds between two writings of `progress.json`."""
 PEAKS = {  # dense, without sparsity, from the makers' data sheets
     "bf16": {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "RTX 4090": 165e12, "RTX 3090": 71e12},
     "tf32": {"H200": 494e12, "H100": 494e12, "A100": 156e12, "L40S": 183e12, "RTX 4090": 83e12, "RTX 3090": 35.6e12},
@@ -71,7 +72,7 @@ class Tracking:
         self._since, self._waited = time.monotonic(), 0.0
 
     def waits(self, steps: Iterable[T]) -> Iterator[T]:
-        """The same items; how long each was waited for is counted."""
+        """Yield every item of `steps` in order, and count how long each was waited for."""
         iterator = iter(steps)
         while True:
             asked = time.monotonic()
@@ -108,9 +109,9 @@ class Tracking:
         self.accelerator.log({f"{self.stage}/{name}": value for name, value in values.items()}, step=step)
 
     def warn(self, message: str) -> None:
-        """Print a warning on the main process, beside the bar."""
+        """Log a warning on the main process."""
         if self.accelerator.is_main_process:
-            self._bar.write(f"warning: stage {self.stage}: {message}")
+            log.warning("warning: stage %s: %s", self.stage, message)
 
     def close(self) -> None:
         """The stage has ended."""

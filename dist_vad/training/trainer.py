@@ -21,7 +21,7 @@ from dist_vad.settings.curriculum import StageSettings
 from dist_vad.settings.run import Settings
 from dist_vad.tasks import make_tasks
 from dist_vad.tasks.network import build_network, load_weights
-from dist_vad.training.batches import Feeder, open_sources, sample_keys
+from dist_vad.training.batches import BatchPreparer, open_sources, sample_keys
 from dist_vad.training.checkpoint import Checkpoint, Checkpoints
 from dist_vad.training.ema import MovingAverage
 from dist_vad.training.engine import make_engine
@@ -29,9 +29,9 @@ from dist_vad.training.guard import Guard, poisoned
 from dist_vad.training.heartbeat import Heartbeat
 from dist_vad.training.micro_batch import choose
 from dist_vad.training.retention import RETAINED
-from dist_vad.training.signals import Interruption
+from dist_vad.training.signals import Signals
 from dist_vad.training.stage_module import StageModule, freeze_unused
-from dist_vad.training.step_sums import Agreement
+from dist_vad.training.step_sums import StepSums
 from dist_vad.training.tracking import Tracking
 from dist_vad.training.validation import Validation
 
@@ -47,12 +47,12 @@ def train_stage(settings: Settings, stage: Stage, parent: State | None, accelera
 
     Raises Preempted where SIGTERM or SIGUSR1 came to any rank: then all have saved the same step.
     """
-    with Interruption() as interruption:
+    with Signals() as signals:
         training = Training(settings, stage, parent, accelerator)
         try:
-            training.run(interruption)
+            training.run(signals)
             state = training.finish()
-            training.stop_if_asked(interruption)
+            training.stop_if_asked(signals)
             return state
         finally:
             training.close()
@@ -73,7 +73,15 @@ def checkpoint_store(settings: Settings, stage: Stage) -> Checkpoints:
 
 
 class Training:
-    """One stage in training, with all that its loop touches."""
+    """One stage in training, with all that its loop touches.
+
+    Example, as `train_stage` does it:
+        with Signals() as signals:
+            training = Training(settings, stage, parent, accelerator)
+            training.run(signals)
+            state = training.finish()
+            training.close()
+    """
 
     def __init__(self, settings: Settings, stage: Stage, parent: State | None, accelerator: Accelerator) -> None:
         self.settings, self.stage, self.parent, self.accelerator = settings, stage, parent, accelerator
@@ -86,38 +94,38 @@ class Training:
         distill = parent is not None and stage.settings.retain == "distill"
         module = StageModule(network, stage.weights, settings.task, train.precision, distill)
         self.weights = {**stage.weights, **({RETAINED: stage.settings.retain_weight} if distill else {})}
-        self.agreement = Agreement()
+        self.step_sums = StepSums()
 
         self.checkpoints = checkpoint_store(settings, stage)
-        found = self._agreed_checkpoint()
-        if found:
-            module.load_state_dict(found.groups["weights"])
-        facts = found.facts if found else {}
-        self.start, self.skipped = (found.step if found else 0), facts.get("skipped", 0)
+        checkpoint = self._agreed_checkpoint()
+        if checkpoint:
+            module.load_state_dict(checkpoint.groups["weights"])
+        facts = checkpoint.facts if checkpoint else {}
+        self.start, self.skipped = (checkpoint.step if checkpoint else 0), facts.get("skipped", 0)
 
         sources = {kind: open_sources(settings, stage, kind) for kind in stage.kinds}
         world, rank = accelerator.num_processes, accelerator.process_index
-        self.feeder = Feeder(settings, stage, module, torch.device("cpu"))
+        self.preparer = BatchPreparer(settings, stage, module, torch.device("cpu"))
         flops = self._probe(module, Loader(sources, rank, world, 0, 1, 1))
-        self.validation = Validation(settings, stage, module, accelerator, self.agreement)
+        self.validation = Validation(settings, stage, module, accelerator, self.step_sums)
         if stage.settings.keep == "best" and not self.validation.names:
             raise InputError(
                 f"curriculum.{stage.name}.keep is `best`, but none of its tasks can be measured on held-out normal "
                 "video, which has cubes only; allowed: last"
             )
-        self.feeder.device = accelerator.device
-        micro_batch = choose(train, run, stage, sources, module, self.feeder, accelerator)
+        self.preparer.device = accelerator.device
+        micro_batch = choose(train, run, stage, sources, module, self.preparer, accelerator)
         pin = accelerator.device.type == "cuda"
         self.loader = Loader(sources, rank, world, micro_batch, train.threads, train.prefetch, pin, train.processes)
         if train.compile:
             module.compile()
-        self.engine = make_engine(accelerator, module, stage.settings, self.loader.parts)
-        if found and "moments" in found.groups:
-            self.engine.restore(found.groups["moments"], found.step - self.skipped)
+        self.engine = make_engine(accelerator, module, stage.settings, self.loader.micro_batches)
+        if checkpoint and "moments" in checkpoint.groups:
+            self.engine.restore(checkpoint.groups["moments"], checkpoint.step - self.skipped)
 
         self.guard = Guard(stage.name, train.max_skipped, train.spike, self.skipped)
-        self.average = self._moving_average(found)
-        best = found.groups.get("best") if found else None
+        self.average = self._moving_average(checkpoint)
+        best = checkpoint.groups.get("best") if checkpoint else None
         self.best: tuple[float, Tensors] | None = (facts["best"], best) if best else None
         self.losses: dict[str, float] = facts.get("losses", {})
         self.validated: dict[str, float] = facts.get("validated", {})
@@ -126,7 +134,7 @@ class Training:
             train.precision,
         )  # fmt: skip
 
-    def run(self, interruption: Interruption) -> None:
+    def run(self, signals: Signals) -> None:
         """The loop: next batch, forward, backward, guard, step, log, save, stop."""
         stage, train = self.stage.settings, self.settings.train
         world, rank = self.accelerator.num_processes, self.accelerator.process_index
@@ -139,8 +147,8 @@ class Training:
                 norm = self.engine.step()
                 heart.at(step, "agreeing")
                 due = time.monotonic() - saved_at > train.checkpoint_seconds
-                agreed = self.agreement.reach(sums, interruption.asked, due)
-                self._judge(step, norm, agreed.losses, odd)
+                totals = self.step_sums.all_reduce(sums, signals.asked, due)
+                self._judge(step, norm, totals.losses, odd)
 
                 done = step + 1
                 if done % train.log_every == 0 or done == stage.steps:
@@ -148,11 +156,11 @@ class Training:
                 if stage.validate_every and (done % stage.validate_every == 0 or done == stage.steps):
                     self._validate(done, heart)
                 by_count = train.checkpoint_steps and done % train.checkpoint_steps == 0
-                if done < stage.steps and (agreed.save or agreed.stop or by_count):
+                if done < stage.steps and (totals.save or totals.stop or by_count):
                     heart.at(step, "saving")
                     self._checkpoint(done)
                     saved_at = time.monotonic()
-                    if agreed.stop:
+                    if totals.stop:
                         self._stop(f"saved at step {done} of {stage.steps}")
                 heart.at(done, "reading")
 
@@ -167,7 +175,7 @@ class Training:
         for i, batches in enumerate(micro_batches):
             last = i == len(micro_batches) - 1
             heart.at(step, "computing")
-            losses = self.engine.forward(self.feeder.inputs(step, batches), self.feeder.draws(step, batches), last)
+            losses = self.engine.forward(self.preparer.inputs(step, batches), self.preparer.draws(step, batches), last)
             total = torch.stack([self.weights[name] * loss.sum() for name, loss in losses.items()]).sum()
             if last:
                 heart.at(step, "reducing")
@@ -188,9 +196,9 @@ class Training:
             return
         if self.average:
             self.average.update(self.engine.weights())
-        leap = self.guard.leap(sum(self.weights[name] * loss for name, loss in self.losses.items()))
-        if leap:
-            self.tracking.warn(f"step {step}: {leap}")
+        spike = self.guard.spike_warning(sum(self.weights[name] * loss for name, loss in self.losses.items()))
+        if spike:
+            self.tracking.warn(f"step {step}: {spike}")
         self.tracking.step(self.losses)
 
     def _names(self, step: int, odd: list[torch.Tensor]) -> list[str]:
@@ -216,7 +224,7 @@ class Training:
         return self.average.average if self.average else self.engine.weights()
 
     def _checkpoint(self, done: int) -> None:
-        """Gather on all ranks, write on the main one."""
+        """Write a checkpoint after `done` steps: tensors are gathered on all ranks, the main process writes them."""
         groups = {"weights": self.engine.weights(), "moments": self.engine.moments()}
         facts: dict[str, Any] = {
             "stage": self.stage.name,
@@ -234,19 +242,19 @@ class Training:
         if self.accelerator.is_main_process:
             self.checkpoints.save(Checkpoint(done, groups, facts))
 
-    def stop_if_asked(self, interruption: Interruption) -> None:
+    def stop_if_asked(self, signals: Signals) -> None:
         """Raise Preempted where a signal came to any rank while the stage was finished."""
-        if self.agreement.reach({}, interruption.asked, save=False).stop:
+        if self.step_sums.all_reduce({}, signals.asked, save=False).stop:
             self._stop("finished")
 
-    def _stop(self, how: str) -> None:
+    def _stop(self, outcome: str) -> None:
         """End a run that was asked to, once its checkpoint is written."""
         self.checkpoints.wait()
         if self.accelerator.is_main_process:
-            marker = {"stage": self.stage.name, "state": how, "time": time.time()}
+            marker = {"stage": self.stage.name, "state": outcome, "time": time.time()}
             write_json(Path(self.settings.run) / PREEMPTION, marker)
         self.accelerator.wait_for_everyone()
-        raise Preempted(f"stage {self.stage.name} is {how}")
+        raise Preempted(f"stage {self.stage.name} is {outcome}")
 
     def finish(self) -> State:
         """Write the state of the finished stage on the main process; every rank returns it."""
@@ -283,7 +291,7 @@ class Training:
         self.checkpoints.wait()
 
     def _agreed_checkpoint(self) -> Checkpoint | None:
-        """The last whole one; the main process reads it, so that no two ranks start at different steps."""
+        """The last whole checkpoint; the main process reads it, so that no two ranks start at different steps."""
         if not self.accelerator.is_main_process:
             return broadcast_object_list([None])[0]
         (Path(self.settings.run) / PREEMPTION).unlink(missing_ok=True)
@@ -292,13 +300,14 @@ class Training:
     def _probe(self, module: StageModule, loader: Loader) -> int:
         """Freeze what the stage does not use; returns the floating-point operations of a step on one sample."""
         (batches, *_) = loader.read(self.start)
-        one = {kind: batch.part(1) for kind, batch in batches.items()}
-        return freeze_unused(module, self.feeder.inputs(self.start, one), self.feeder.draws(self.start, one))
+        one = {kind: batch[:1] for kind, batch in batches.items()}
+        return freeze_unused(module, self.preparer.inputs(self.start, one), self.preparer.draws(self.start, one))
 
-    def _moving_average(self, found: Checkpoint | None) -> MovingAverage | None:
+    def _moving_average(self, checkpoint: Checkpoint | None) -> MovingAverage | None:
         if not self.stage.settings.ema:
             return None
         weights = self.engine.weights()
-        if found and "average" in found.groups:
-            weights = {name: torch.empty_like(weights[name]).copy_(t) for name, t in found.groups["average"].items()}
+        if checkpoint and "average" in checkpoint.groups:
+            saved = checkpoint.groups["average"]
+            weights = {name: torch.empty_like(weights[name]).copy_(t) for name, t in saved.items()}
         return MovingAverage(self.stage.settings.ema, weights)

@@ -12,11 +12,12 @@ from dist_vad.curriculum.recipes import Stage
 from dist_vad.curriculum.state import Tensors
 from dist_vad.data.shard_sets import open_set, shard_store
 from dist_vad.settings.run import Settings
-from dist_vad.training.batches import Feeder
+from dist_vad.training.batches import BatchPreparer
 from dist_vad.training.stage_module import StageModule
-from dist_vad.training.step_sums import Agreement
+from dist_vad.training.step_sums import StepSums
 
 SAMPLES, BATCH = 256, 32
+"""Samples of held-out video at most, and of those in one forward pass."""
 
 
 class Validation:
@@ -26,13 +27,13 @@ class Validation:
     """
 
     def __init__(
-        self, settings: Settings, stage: Stage, module: StageModule, accelerator: Accelerator, agreement: Agreement
+        self, settings: Settings, stage: Stage, module: StageModule, accelerator: Accelerator, step_sums: StepSums
     ) -> None:
         self.names = [name for name, task in module.tasks.items() if task.kind == "cube"]
         self.weights = stage.weights
-        self._settings, self._accelerator, self._agreement = settings, accelerator, agreement
+        self._settings, self._accelerator, self._step_sums = settings, accelerator, step_sums
         self._module = copy.deepcopy(module).requires_grad_(False).to(accelerator.device)
-        self._feeder = Feeder(settings, stage, module, accelerator.device)
+        self._preparer = BatchPreparer(settings, stage, module, accelerator.device)
         self._shards = open_set(settings, shard_store(settings.shards, "cube", "val")) if self.names else None
 
     @torch.no_grad()
@@ -47,14 +48,14 @@ class Validation:
         for first in range(0, len(ids), BATCH):
             if first // BATCH % world == rank:
                 alive()
-                some = ids[first : first + BATCH]
-                batch = self._shards.read(some, positions=first + np.arange(len(some)))
-                inputs = self._feeder.input(batch)
-                draws = {name: self._feeder.draw(name, f"{name}/validation", 0, batch) for name in self.names}
+                chunk = ids[first : first + BATCH]
+                batch = self._shards.read(chunk, positions=first + np.arange(len(chunk)))
+                inputs = self._preparer.input(batch)
+                draws = {name: self._preparer.draw(name, f"{name}/validation", 0, batch) for name in self.names}
                 for name, loss in self._module.only(self.names, {"cube": inputs}, draws).items():
                     sums[name] += loss.sum()
-        agreed = self._agreement.reach(sums, stop=False, save=False)
-        return {name: value / len(ids) for name, value in agreed.losses.items()}
+        totals = self._step_sums.all_reduce(sums, stop=False, save=False)
+        return {name: value / len(ids) for name, value in totals.losses.items()}
 
     def total(self, losses: dict[str, float]) -> float:
         """One number of the losses by task: weighted as in training."""

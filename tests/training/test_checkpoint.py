@@ -33,7 +33,7 @@ def test_the_newest_comes_back_as_it_was_and_the_last_two_are_kept(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "gone"])
-def test_a_damaged_one_is_named_and_passed_over_for_the_one_before(tmp_path, capsys, damage):
+def test_a_damaged_one_is_named_and_passed_over_for_the_one_before(tmp_path, logged, damage):
     checkpoints = written(LocalStore(tmp_path), 10, 20)
     file = tmp_path / "step-00000020" / TENSORS
     content = bytearray(file.read_bytes())
@@ -42,16 +42,16 @@ def test_a_damaged_one_is_named_and_passed_over_for_the_one_before(tmp_path, cap
     file.write_bytes(content[:-2] if damage == "cut" else content)
     if damage == "gone":
         file.unlink()
-    found = checkpoints.latest()
-    assert found is not None and found.step == 10
-    assert "step-00000020" in capsys.readouterr().out
+    checkpoint = checkpoints.latest()
+    assert checkpoint is not None and checkpoint.step == 10
+    assert "step-00000020" in logged.text
 
 
 def test_one_without_its_marker_is_none(tmp_path):
     checkpoints = written(LocalStore(tmp_path), 10, 20)
     (tmp_path / "step-00000020" / CHECKPOINT).unlink()
-    found = checkpoints.latest()
-    assert found is not None and found.step == 10
+    checkpoint = checkpoints.latest()
+    assert checkpoint is not None and checkpoint.step == 10
 
 
 def test_later_changes_of_a_tensor_do_not_reach_a_checkpoint_being_written(tmp_path):

@@ -1,4 +1,4 @@
-"""What watches over a run: numbers that are not finite, losses that leap, ranks that stall, signals, devices."""
+"""What watches over a run: numbers that are not finite, losses that spike, ranks that stall, signals, devices."""
 
 import math
 import os
@@ -18,7 +18,7 @@ from dist_vad.training.ema import MovingAverage
 from dist_vad.training.guard import SETTLING, Guard, poisoned
 from dist_vad.training.heartbeat import Beat, Heartbeat, told
 from dist_vad.training.micro_batch import largest
-from dist_vad.training.signals import Interruption
+from dist_vad.training.signals import Signals
 
 
 def test_too_many_steps_that_are_not_finite_end_the_stage_naming_the_samples():
@@ -29,15 +29,15 @@ def test_too_many_steps_that_are_not_finite_end_the_stage_naming_the_samples():
         guard.skip(11, lambda: ["w/000002_001"])
 
 
-def test_a_leap_of_the_loss_is_warned_of_and_a_steady_fall_is_not():
+def test_a_spike_of_the_loss_is_warned_of_and_a_steady_fall_is_not():
     guard = Guard("perception", most=0, spike=6)
-    assert not any(guard.leap(1 / (1 + 0.1 * step) + 0.01 * (step % 3)) for step in range(200))
-    assert "leapt to 3" in (guard.leap(3.0) or "")
+    assert not any(guard.spike_warning(1 / (1 + 0.1 * step) + 0.01 * (step % 3)) for step in range(200))
+    assert "spiked to 3" in (guard.spike_warning(3.0) or "")
 
 
-def test_no_leap_is_told_before_the_mean_has_settled():
+def test_no_spike_is_told_before_the_mean_has_settled():
     guard = Guard("perception", most=0, spike=6)
-    assert not any(guard.leap(loss) for loss in [1.0] * (SETTLING - 1) + [9.0])
+    assert not any(guard.spike_warning(loss) for loss in [1.0] * (SETTLING - 1) + [9.0])
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -97,12 +97,12 @@ def test_a_stopped_rank_is_named_within_the_timeout(tiny_config, tmp_path):
 
 
 def test_a_first_signal_is_noted_and_a_second_ends_the_process():
-    with Interruption() as interruption:
+    with Signals() as signals:
         os.kill(os.getpid(), signal.SIGUSR1)
-        assert interruption.asked
+        assert signals.asked
     program = (
-        "import os, signal\nfrom dist_vad.training.signals import Interruption\n"
-        "with Interruption():\n for _ in range(2): os.kill(os.getpid(), signal.SIGTERM)\n print('still here')"
+        "import os, signal\nfrom dist_vad.training.signals import Signals\n"
+        "with Signals():\n for _ in range(2): os.kill(os.getpid(), signal.SIGTERM)\n print('still here')"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
     assert (ended.returncode, ended.stdout) == (-signal.SIGTERM, "")
