@@ -1,18 +1,14 @@
 """An ablation as one HTML file that opens anywhere: AUC by phase of every row, and the table."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Any
 
-from plotly.offline import get_plotlyjs
-
-from dist_vad import report
 from dist_vad.ablation.table import Figure, Line, Table, claims
 from dist_vad.base.files import write_bytes
-from dist_vad.report.markup import NOTHING, script_json, text, tree
+from dist_vad.report import html
 
-TEMPLATE = Path(__file__).with_name("page.html")
-STYLE = Path(report.__file__).with_name("page.css")
+OWN_COLUMNS = ["Phase 1", "Phase 2", "Phase 3", "Simultaneous"]
 
 
 def write_page(path: Path, table: Table, provenance: dict[str, Any]) -> None:
@@ -22,21 +18,60 @@ def write_page(path: Path, table: Table, provenance: dict[str, Any]) -> None:
 
 def render(table: Table, provenance: dict[str, Any]) -> str:
     """The whole page as HTML."""
-    shown = f"scorer <em>{text(table.settings.scorer)}</em>, smoothing {text(table.smoothing)}"
-    return Template(TEMPLATE.read_text()).substitute(
-        style=STYLE.read_text(),
-        title=text(table.settings.title or table.settings.table),
-        dataset=text(table.dataset),
-        meaning=f"Micro AUC in percent, {shown}, seed {', '.join(map(str, table.seeds))}.",
-        claims="".join(f"<li>{text(claim)}</li>" for claim in claims(table)),
-        table=_table(table),
-        notes="".join(f"<li>{text(remark)}</li>" for remark in table.remarks),
-        baselines=text(", ".join(f"{name} {auc:.1f}" for name, auc in table.without_learning.items()) or NOTHING),
-        no_chart="" if table.settings.simultaneous else "hidden",
-        provenance=tree(provenance),
-        data=script_json(_curves(table)),
-        plotly=get_plotlyjs().replace("</script", "<\\/script"),
+    return html.fill(
+        "page.html",
+        Path(__file__).parent,
+        title=table.settings.title or table.settings.table,
+        dataset=table.dataset,
+        scorer=table.settings.scorer,
+        smoothing=table.smoothing,
+        seeds=table.seeds,
+        claims=claims(table),
+        chart=table.settings.simultaneous,
+        columns=OWN_COLUMNS if table.settings.simultaneous else ["AUC"],
+        papers=table.paper,
+        lines=[_shown(table, line) for line in table.lines],
+        baselines=", ".join(f"{name} {auc:.1f}" for name, auc in table.without_learning.items()) or html.NOTHING,
+        remarks=table.remarks,
+        provenance=provenance,
+        data=_curves(table),
     )
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A figure, and in small letters what belongs to it."""
+
+    main: str
+    small: str = ""
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """One row of the table: this run's figures, and the paper's."""
+
+    name: str
+    cells: list[_Cell]
+
+
+def _shown(table: Table, line: Line) -> _Shown:
+    own = [*line.phases, line.simultaneous] if table.settings.simultaneous else [line.final]
+    return _Shown(line.row.name, [*map(_own, own), *(_papers(line, name) for name in table.paper)])
+
+
+def _own(figure: Figure | None) -> _Cell:
+    if figure is None:
+        return _Cell(html.NOTHING)
+    known = figure.low is not None and figure.high is not None
+    return _Cell(f"{figure.mean:.1f}", f"{figure.low:.1f} to {figure.high:.1f}" if known else "")
+
+
+def _papers(line: Line, name: str) -> _Cell:
+    """The paper's figures on one data set: phase by phase, and of all tasks at the same time."""
+    aucs = [html.NOTHING if auc is None else f"{auc:.1f}" for auc in line.row.paper.get(name, [])]
+    beside = line.row.paper_simultaneous.get(name)
+    small = "" if beside is None else f"sim. {beside:.1f}"
+    return _Cell(" / ".join(aucs) or ("" if small else html.NOTHING), small)
 
 
 def _curves(table: Table) -> list[dict[str, Any]]:
@@ -50,35 +85,3 @@ def _curves(table: Table) -> list[dict[str, Any]]:
         for line in table.lines
         if table.settings.simultaneous and line.final
     ]
-
-
-def _table(table: Table) -> str:
-    phases = table.settings.simultaneous
-    own = ["Phase 1", "Phase 2", "Phase 3", "Simultaneous"] if phases else ["AUC"]
-    heads = "".join(f'<th scope="col" class="num">{name}</th>' for name in own)
-    heads += "".join(f'<th scope="col" class="num">Paper, {text(name)}</th>' for name in table.paper)
-    body = "".join(_row(table, line) for line in table.lines)
-    caption = f"This run on {text(table.dataset)}, and the paper's figures"
-    return (
-        f"<table><caption>{caption}</caption><thead><tr><th scope='col'>Curriculum</th>{heads}</tr></thead>"
-        f"<tbody>{body}</tbody></table>"
-    )
-
-
-def _row(table: Table, line: Line) -> str:
-    shown = [*line.phases, line.simultaneous] if table.settings.simultaneous else [line.final]
-    cells = "".join(f'<td class="num">{_figure(figure)}</td>' for figure in shown)
-    for name in table.paper:
-        aucs = " / ".join(NOTHING if auc is None else f"{auc:.1f}" for auc in line.row.paper.get(name, []))
-        beside = line.row.paper_simultaneous.get(name)
-        aucs += f" <small>sim. {beside:.1f}</small>" if beside is not None else ""
-        cells += f'<td class="num">{aucs or NOTHING}</td>'
-    return f'<tr><th scope="row">{text(line.row.name)}</th>{cells}</tr>'
-
-
-def _figure(figure: Figure | None) -> str:
-    if figure is None:
-        return NOTHING
-    if figure.low is None or figure.high is None:
-        return f"{figure.mean:.1f}"
-    return f"{figure.mean:.1f} <small>{figure.low:.1f} to {figure.high:.1f}</small>"

@@ -1,72 +1,95 @@
 """Objects as cards: where they are, what the network saw, which head said so, and whether it was right."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import quote
 
 import numpy as np
 
-from dist_vad.report.content import Finding, Miss, words
+from dist_vad.report.content import Finding, Miss
+from dist_vad.report.html import NOTHING, percent
 from dist_vad.report.images import boxed, data_uri, film_strip, shrunk
-from dist_vad.report.markup import text
 
 BAR_LIMIT = 0.1
 """Least length of the scale of head scores, so that a row of zeros does not fill it."""
+RAREST = 6.0
+"""Rarity from which on no number is given."""
 
-MISSING = '<div class="missing">frame not at hand</div>'
+
+@dataclass(frozen=True)
+class Picture:
+    """An image as a data URI."""
+
+    source: str
+    width: int
+    height: int
+    alt: str
 
 
-def gallery(findings: Sequence[Finding]) -> str:
+@dataclass(frozen=True)
+class Head:
+    """How rare a score is by one head."""
+
+    name: str
+    length: str
+    """Of its bar, in percent."""
+    one_in: str
+
+
+@dataclass(frozen=True)
+class Card:
+    """A finding."""
+
+    finding: Finding
+    picture: Picture | None
+    strip: Picture
+    heads: list[Head]
+    rank: int
+    count: int
+    link: str
+    where: str
+    score: str
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Cards under a heading."""
+
+    title: str
+    cards: list[Card]
+
+
+@dataclass(frozen=True)
+class MissCard:
+    """A stretch with a low peak; without a strip no object was found in it."""
+
+    name: str
+    picture: Picture | None
+    strip: Picture | None
+    heads: list[Head]
+    link: str
+    where: str
+    passed: str
+    peak: str
+
+
+def galleries(findings: Sequence[Finding]) -> list[Gallery]:
     """All findings as cards: anomalous (or unlabelled) ones, and apart from them the false alarms, each by rank."""
     ranked = sorted(findings, key=lambda finding: -finding.score)
-    ranks = {id(finding): rank for rank, finding in enumerate(ranked, 1)}
-    scale = max([BAR_LIMIT, *(v for finding in ranked for v in finding.heads.values() if math.isfinite(v))])
-    alarms = [finding for finding in ranked if finding.anomalous is False]
-    others = [finding for finding in ranked if finding.anomalous is not False]
+    scale = _scale([finding.heads for finding in ranked])
+    cards = [_card(finding, rank, len(ranked), scale) for rank, finding in enumerate(ranked, 1)]
     labelled = any(finding.anomalous is not None for finding in ranked)
-    parts = [
-        ("Anomalous, and found" if labelled else "Highest scores", others),
-        ("False alarms: normal frames", alarms),
-    ]
-    return "".join(
-        f'<h3>{title}</h3><ul class="cards">'
-        + "".join(_card(finding, ranks[id(finding)], len(ranked), scale) for finding in some)
-        + "</ul>"
-        for title, some in parts
-        if some
-    )
+    alarms = [card for card in cards if card.finding.anomalous is False]
+    others = [card for card in cards if card.finding.anomalous is not False]
+    first = Gallery("Anomalous, and found" if labelled else "Highest scores", others)
+    return [gallery for gallery in (first, Gallery("False alarms: normal frames", alarms)) if gallery.cards]
 
 
-def misses(missed: Sequence[Miss]) -> str:
+def misses(missed: Sequence[Miss]) -> list[MissCard]:
     """The labelled stretches with the lowest peaks as cards, the lowest first."""
-    heads = [entry.best.heads for entry in missed if entry.best]
-    scale = max([BAR_LIMIT, *(v for some in heads for v in some.values() if math.isfinite(v))])
-    return '<ul class="cards">' + "".join(_missed(entry, scale) for entry in missed) + "</ul>" if missed else ""
-
-
-def _missed(entry: Miss, scale: float) -> str:
-    frames = f"{entry.video}, frames {entry.start} to {entry.end - 1}"
-    best, passed = entry.best, f"{100 * entry.passed:.1f} % of normal frames score as high"
-    link = video_link(entry.video, best.frame if best else (entry.start + entry.end) // 2)
-    seen = _heads(best, scale) if best else "<p>No object was found in it: there was nothing to score.</p>"
-    return (
-        f'<li class="card">{_picture(best, frames) if best else _plain(entry.image, frames)}'
-        f'{_strip(best.strip) if best else ""}<div class="facts">'
-        f'<p class="verdict"><span class="chip right">{text(words(entry.name))}</span></p>'
-        f'<p class="where"><a href="{text(link)}">{text(frames)}</a></p>'
-        f'<p class="where"><span>{passed}</span><span>peak {entry.peak:.2f}</span></p>{seen}</div></li>'
-    )
-
-
-def _plain(image: np.ndarray | None, frames: str) -> str:
-    """A frame without any box."""
-    if image is None:
-        return MISSING
-    small = shrunk(image)
-    return (
-        f'<img class="frame" src="{data_uri(small)}" width="{small.shape[1]}" height="{small.shape[0]}" '
-        f'loading="lazy" alt="{text(frames)}: no object was found">'
-    )
+    scale = _scale([entry.best.heads for entry in missed if entry.best])
+    return [_missed(entry, scale) for entry in missed]
 
 
 def video_link(name: str, frame: int | None = None) -> str:
@@ -74,64 +97,78 @@ def video_link(name: str, frame: int | None = None) -> str:
     return f"#video={quote(name, safe='')}" + (f"&frame={frame}" if frame is not None else "")
 
 
-def _card(finding: Finding, rank: int, count: int, scale: float) -> str:
+def _card(finding: Finding, rank: int, count: int, scale: float) -> Card:
     where = f"{finding.video}, frame {finding.frame}"
-    return (
-        f'<li class="card">{_picture(finding, where)}{_strip(finding.strip)}'
-        f'<div class="facts"><p class="verdict">{_verdict(finding)}'
-        f'<span class="rank">{rank} of {count} shown</span></p>'
-        f'<p class="where"><a href="{text(video_link(finding.video, finding.frame))}">{text(where)}</a>'
-        f"<span>score {finding.score:.2f}</span></p>{_heads(finding, scale)}</div></li>"
+    return Card(
+        finding=finding,
+        picture=_boxed(finding, where),
+        strip=_strip(finding.strip),
+        heads=_heads(finding, scale),
+        rank=rank,
+        count=count,
+        link=video_link(finding.video, finding.frame),
+        where=where,
+        score=f"{finding.score:.2f}",
     )
 
 
-def _strip(cube: np.ndarray) -> str:
-    """What the network saw, uint8 [T, H, W, 3], side by side."""
-    return (
-        f'<img class="strip" src="{data_uri(film_strip(cube))}" loading="lazy" '
-        f'width="{cube.shape[0] * cube.shape[2]}" height="{cube.shape[1]}" '
-        f'alt="The object&#39;s {len(cube)} crops around that frame, in order of time">'
+def _missed(entry: Miss, scale: float) -> MissCard:
+    where = f"{entry.video}, frames {entry.start} to {entry.end - 1}"
+    best = entry.best
+    return MissCard(
+        name=entry.name,
+        picture=_boxed(best, where) if best else _plain(entry.image, where),
+        strip=_strip(best.strip) if best else None,
+        heads=_heads(best, scale) if best else [],
+        link=video_link(entry.video, best.frame if best else (entry.start + entry.end) // 2),
+        where=where,
+        passed=percent(entry.passed),
+        peak=f"{entry.peak:.2f}",
     )
 
 
-def _picture(finding: Finding, where: str) -> str:
+def _picture(image: np.ndarray, alt: str) -> Picture:
+    return Picture(data_uri(image), image.shape[1], image.shape[0], alt)
+
+
+def _plain(image: np.ndarray | None, where: str) -> Picture | None:
+    """A frame without any box; None where it is not at hand."""
+    return None if image is None else _picture(shrunk(image), f"{where}: no object was found")
+
+
+def _boxed(finding: Finding, where: str) -> Picture | None:
+    """The frame with the object boxed; None where it is not at hand."""
     if finding.image is None:
-        return MISSING
-    image = boxed(finding.image, finding.box)
+        return None
     x1, y1, x2, y2 = (round(value) for value in finding.box)
     alt = f"{where}: the object is boxed at x {x1} to {x2}, y {y1} to {y2}"
-    return (
-        f'<img class="frame" src="{data_uri(image)}" width="{image.shape[1]}" height="{image.shape[0]}" '
-        f'loading="lazy" alt="{text(alt)}">'
-    )
+    return _picture(boxed(finding.image, finding.box), alt)
 
 
-def _verdict(finding: Finding) -> str:
-    if finding.anomalous is None:
-        return '<span class="chip">no labels</span>'
-    if finding.anomalous:
-        name = f": {words(finding.event)}" if finding.event else ""
-        return f'<span class="chip right">anomalous{text(name)}</span>'
-    return '<span class="chip wrong">normal: false alarm</span>'
+def _strip(cube: np.ndarray) -> Picture:
+    """What the network saw, uint8 [T, H, W, 3], side by side."""
+    return _picture(film_strip(cube), f"The object's {len(cube)} crops around that frame, in order of time")
 
 
-def _heads(finding: Finding, scale: float) -> str:
-    """Scores by head as a list with bars, long where few normal cubes score as high."""
-    if not finding.heads:
-        return ""
-    items = ""
-    for head, value in finding.heads.items():
-        length = 100 * min(1.0, max(0.0, value) / scale) if math.isfinite(value) else 0
-        items += f'<li><span>{text(words(head))}</span><span class="bar"><i style="width:{length:.0f}%"></i></span>'
-        items += f'<span class="num">{_one_in(value)}</span></li>'
-    return f'<ul class="heads" aria-label="Share of normal cubes that score as high, by head">{items}</ul>'
+def _scale(heads: Sequence[Mapping[str, float]]) -> float:
+    """The rarity that fills a bar: the highest of all."""
+    return max([BAR_LIMIT, *(value for some in heads for value in some.values() if math.isfinite(value))])
+
+
+def _heads(finding: Finding, scale: float) -> list[Head]:
+    """Scores by head, with bars that are long where few normal cubes score as high."""
+    return [Head(name, f"{_length(value, scale):.0f}", _one_in(value)) for name, value in finding.heads.items()]
+
+
+def _length(rarity: float, scale: float) -> float:
+    return 100 * min(1.0, max(0.0, rarity) / scale) if math.isfinite(rarity) else 0.0
 
 
 def _one_in(rarity: float) -> str:
     """-log10 of a share as `1 in so many`, with two digits."""
     if not math.isfinite(rarity):
-        return "–"
-    if rarity >= 6:
+        return NOTHING
+    if rarity >= RAREST:
         return "1 in > 10⁶"
     digits = max(0, math.floor(rarity) - 1)
     return f"1 in {round(10**rarity, -digits):,.0f}".replace(",", " ")

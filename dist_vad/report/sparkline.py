@@ -1,6 +1,7 @@
 """One video's scores at a glance: a small drawing that needs no script."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,22 +14,39 @@ POINTS = 160
 INSET = 2.0
 
 
-def sparkline(video: VideoCurve, scorer: str, low: float, high: float, kinds: Sequence[str]) -> str:
-    """An SVG of WIDTH x HEIGHT units: shaded ground truth and the curve between `low` and `high`.
+@dataclass(frozen=True)
+class Shade:
+    """A shaded stretch, in units of the drawing."""
 
-    `low` and `high` are the same for all videos. Hidden from readers aloud: name and AUC stand beside it as text.
-    """
+    style: str
+    """CSS class."""
+    x: str
+    width: str
+
+
+@dataclass(frozen=True)
+class Spark:
+    """What an SVG of width x height units is drawn from."""
+
+    shades: list[Shade]
+    path: str
+    width: int = WIDTH
+    height: int = HEIGHT
+
+
+def sparkline(video: VideoCurve, scorer: str, low: float, high: float, kinds: Sequence[str]) -> Spark:
+    """Shaded ground truth and the curve between `low` and `high`, which are the same for all videos."""
     frames = max(video.frames, 1)
-    shades = "".join(
-        f'<rect class="{kind_class(span.kind, kinds)}" x="{span.start / frames * WIDTH:.1f}" y="0" '
-        f'width="{max(1.0, (span.end - span.start) / frames * WIDTH):.1f}" height="{HEIGHT}"/>'
+    shades = [
+        Shade(
+            kind_class(span.kind, kinds),
+            f"{span.start / frames * WIDTH:.1f}",
+            f"{max(1.0, (span.end - span.start) / frames * WIDTH):.1f}",
+        )
         for span in spans(video)
-    )
+    ]
     path = _path(np.asarray(video.scores[scorer]), low, high) if video.frames and scorer in video.scores else ""
-    return (
-        f'<svg class="spark" viewBox="0 0 {WIDTH} {HEIGHT}" preserveAspectRatio="none" aria-hidden="true">'
-        f'{shades}<path d="{path}"/></svg>'
-    )
+    return Spark(shades, path)
 
 
 def kind_class(kind: str, kinds: Sequence[str]) -> str:

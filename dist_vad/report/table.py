@@ -1,10 +1,10 @@
-"""The table of results as HTML, and the headline above it."""
+"""The table of results as plain values for the page, and the headline above it."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from dist_vad.report.content import LEARNED, NO_LEARNING, Report, Row, best_values, metric, row_name, words
-from dist_vad.report.markup import NOTHING, number, text
 
 METRICS = {
     "micro_auc": ("Micro AUC", "ROC AUC over all frames of all videos laid end to end"),
@@ -17,135 +17,149 @@ METRICS = {
 }
 OPTIONAL = ("macro_auc_padded", "rbdc", "tbdc")
 """Shown where some row has them."""
-INTERVALS = {"micro_auc": "micro_auc_interval", "macro_auc": "macro_auc_interval"}
-NO_LABELS = (
-    '<p class="nolabels"><strong>No labels.</strong> The test videos come without ground truth, so there is no AUC: '
-    "this page shows the scores, and the objects that score highest.</p>"
-)
-NO_INTERVAL = '<span class="interval">&nbsp;</span>'
-"""Keeps the numbers of one line on one height."""
-GROUPS = {LEARNED: "Learned", NO_LEARNING: "Without learning"}
+GROUPS = {LEARNED: ("Learned", "learned"), NO_LEARNING: ("Without learning", "unlearned")}
+"""Group of rows -> its heading and its CSS class."""
+LEAST_GAP = 0.0005
+"""What rounds to a gap of 0.000 is none."""
 
 
-def table(report: Report) -> str:
-    """<table> of all rows; the script shows those of one smoothing and ground truth at a time."""
-    columns = _columns(report)
-    best = best_values(report.rows, columns)
-    names = ["Phase", "Scorer", "Smoothing", "Ground truth"][: 4 if _truths(report) else 3]
-    heads = "".join(f'<th scope="col" class="{name.lower().replace(" ", "-")}">{name}</th>' for name in names)
-    for column in columns:
-        label, title = METRICS.get(
-            column, (words(column), f"Micro AUC of {words(column)} events against normal frames")
-        )
-        heads += f'<th scope="col" class="num" title="{text(title)}">{text(label)}</th>'
-    bodies = "".join(
-        _body(report, [row for row in report.rows if row.group == group], label, columns, best)
-        for group, label in GROUPS.items()
-    )
-    caption = f"Frame-level results on {text(report.dataset)}" + ("" if report.labelled else " (no labels)")
-    return f"<table><caption>{caption}</caption><thead><tr>{heads}</tr></thead>{bodies}</table>"
+@dataclass(frozen=True)
+class Cell:
+    """A metric in a table."""
+
+    value: float
+    best: bool
+    """Of its column, among what it may be compared with."""
+    interval: tuple[float, float] | None = None
+    """95 %."""
 
 
-def filters(report: Report) -> str:
-    """One <select> for the smoothing and one for the ground truth, where there is a choice."""
-    fields = {"smoothing": ("Smoothing", report.headline.smoothing)}
-    if _truths(report):
-        fields["ground_truth"] = ("Ground truth", report.headline.ground_truth)
-    return "".join(_filter(report.rows, name, label, chosen) for name, (label, chosen) in fields.items())
+@dataclass(frozen=True)
+class Column:
+    """A metric as the heading of a column; the title says what it is."""
+
+    name: str
+    label: str
+    title: str
 
 
-def headline(report: Report) -> str:
-    """The numbers of the final result as a description list."""
-    if not report.labelled:
-        return NO_LABELS
-    row = report.headline
-    tiles = [
-        _tile("Macro AUC", row.macro_auc, interval(row, "macro_auc")),
-        _tile("Average precision", row.average_precision),
-        _tile("Equal error rate", row.equal_error_rate),
+@dataclass(frozen=True)
+class Line:
+    """One row of the table."""
+
+    row: Row
+    final: bool
+    """Whether it is the headline's."""
+    cells: list[Cell]
+
+
+@dataclass(frozen=True)
+class Body:
+    """The rows of one group under their own heading."""
+
+    label: str
+    style: str
+    lines: list[Line]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A number of the headline."""
+
+    label: str
+    value: float
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Rival:
+    """The best scorer without learning, and how the headline stands to it."""
+
+    auc: float
+    name: str
+    stand: str
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A choice between the values that a field of the rows has."""
+
+    field: str
+    label: str
+    chosen: str
+    choices: list[str]
+
+
+def tiles(row: Row) -> list[Tile]:
+    """The numbers of the final result, the main one first."""
+    return [
+        Tile("Micro AUC", row.micro_auc, interval(row, "micro_auc")),
+        Tile("Macro AUC", row.macro_auc, interval(row, "macro_auc")),
+        Tile("Average precision", row.average_precision, None),
+        Tile("Equal error rate", row.equal_error_rate, None),
     ]
-    main = f'<div class="main"><dt>Micro AUC</dt><dd>{number(row.micro_auc)}{interval(row, "micro_auc")}</dd></div>'
-    return f'<dl class="tiles">{main}{"".join(tiles)}</dl>'
 
 
-def meaning(report: Report) -> str:
-    """What the headline number says, and against what it has to be read."""
-    row = report.headline
-    if not math.isfinite(row.micro_auc):
-        return ""
-    share = f"{100 * row.micro_auc:.1f} %"
-    says = (
-        f"Of one anomalous and one normal frame drawn at random from the test videos, the anomalous one has the higher "
-        f"<em>{text(words(row.scorer))}</em> score in {share} of all draws; 50 % is chance."
-    )
-    rivals = [(other.micro_auc, row_name(other)) for other in report.comparable(NO_LEARNING)]
-    rivals = [rival for rival in rivals if math.isfinite(rival[0])]
-    if rivals:
-        value, name = max(rivals)
-        gap = row.micro_auc - value
-        stand = "no better than" if abs(gap) < 0.0005 else f"{abs(gap):.3f} {'above' if gap > 0 else 'below'}"
-        says += f" That is <strong>{stand}</strong> the best scorer without learning ({text(name)}, {number(value)})."
-    return f"<p>{says}</p>"
+def rival(report: Report) -> Rival | None:
+    """Against what the headline number has to be read; None where there is nothing."""
+    rivals = [(row.micro_auc, row_name(row)) for row in report.comparable(NO_LEARNING) if math.isfinite(row.micro_auc)]
+    if not rivals:
+        return None
+    auc, name = max(rivals)
+    gap = report.headline.micro_auc - auc
+    stand = "no better than" if abs(gap) < LEAST_GAP else f"{abs(gap):.3f} {'above' if gap > 0 else 'below'}"
+    return Rival(auc, name, stand)
 
 
-def _tile(label: str, value: float, within: str = "") -> str:
-    return f"<div><dt>{label}</dt><dd>{number(value)}{within or NO_INTERVAL}</dd></div>"
+def filters(report: Report) -> list[Filter]:
+    """One for the smoothing and one for the ground truth, where there is a choice."""
+    final = report.headline
+    found = [Filter("smoothing", "Smoothing", final.smoothing, _distinct(row.smoothing for row in report.rows))]
+    if several_truths(report):
+        truths = _distinct(row.ground_truth for row in report.rows)
+        found.append(Filter("ground_truth", "Ground truth", final.ground_truth, truths))
+    return found
 
 
-def _truths(report: Report) -> bool:
+def several_truths(report: Report) -> bool:
     """Whether there is more than one ground truth, so that it must be named."""
     return len({row.ground_truth for row in report.rows}) > 1
 
 
-def _columns(report: Report) -> list[str]:
+def columns(report: Report) -> list[Column]:
+    """The metrics, and the kinds of event."""
     known = {name for name in OPTIONAL if any(math.isfinite(metric(row, name)) for row in report.rows)}
-    return [name for name in METRICS if name not in OPTIONAL or name in known] + report.kinds()
+    shown = [Column(name, *METRICS[name]) for name in METRICS if name not in OPTIONAL or name in known]
+    return shown + [
+        Column(kind, words(kind), f"Micro AUC of {words(kind)} events against normal frames") for kind in report.kinds()
+    ]
 
 
-def _body(report: Report, rows: Sequence[Row], label: str, columns: list[str], best: dict) -> str:
-    """A <tbody> of one group under its own heading; nothing for a group without rows."""
-    if not rows:
-        return ""
-    width = 3 + _truths(report) + len(columns)
-    head = f'<tr class="group"><th scope="rowgroup" colspan="{width}">{label}</th></tr>'
-    return f'<tbody class="{"learned" if label == GROUPS[LEARNED] else "unlearned"}">{head}' + (
-        "".join(_row(report, row, columns, best) for row in rows) + "</tbody>"
-    )
+def bodies(report: Report) -> list[Body]:
+    """All rows by group; the script shows those of one smoothing and ground truth at a time."""
+    names = [column.name for column in columns(report)]
+    best = best_values(report.rows, names)
+    grouped = {group: [row for row in report.rows if row.group == group] for group in GROUPS}
+    return [
+        Body(*GROUPS[group], [Line(row, row == report.headline, _cells(row, names, best)) for row in rows])
+        for group, rows in grouped.items()
+        if rows
+    ]
 
 
-def _row(report: Report, row: Row, columns: list[str], best: dict) -> str:
-    final = row == report.headline
-    mark = ' <span class="tag">headline</span>' if final else ""
-    cells = f'<th scope="row">{text(row.phase or NOTHING)}{mark}</th>'
-    cells += f"<td>{text(words(row.scorer))}</td><td class='smoothing'>{text(row.smoothing)}</td>"
-    cells += f"<td>{text(row.ground_truth)}</td>" if _truths(report) else ""
-    cells += "".join(_cell(row, column, best) for column in columns)
-    if not report.labelled and columns:
-        cells = cells[: cells.index('<td class="num')] + f'<td colspan="{len(columns)}">no labels</td>'
-    facts = f'data-smoothing="{text(row.smoothing)}" data-ground_truth="{text(row.ground_truth)}"'
-    shown = ' class="final"' if final else ""
-    return f"<tr {facts}{shown}>{cells}</tr>"
+def interval(row: Row, column: str) -> tuple[float, float] | None:
+    """The 95 % interval of a metric; None where there is none."""
+    ends = {"micro_auc": row.micro_auc_interval, "macro_auc": row.macro_auc_interval}.get(column)
+    return ends if ends and all(map(math.isfinite, ends)) else None
 
 
-def _cell(row: Row, column: str, best: dict[tuple[str, str, str], float]) -> str:
-    value, within = metric(row, column), interval(row, column)
-    if best.get((row.ground_truth, row.smoothing, column)) == value:
-        return f'<td class="num best">{number(value)}<span class="unseen"> best</span>{within}</td>'
-    return f'<td class="num">{number(value)}{within}</td>'
+def _cells(row: Row, names: Sequence[str], best: dict[tuple[str, str, str], float]) -> list[Cell]:
+    values = {name: metric(row, name) for name in names}
+    return [
+        Cell(value, best.get((row.ground_truth, row.smoothing, name)) == value, interval(row, name))
+        for name, value in values.items()
+    ]
 
 
-def interval(row: Row, column: str) -> str:
-    """The 95 % interval of a metric as a small line of its own; nothing where there is none."""
-    low, high = getattr(row, INTERVALS[column]) if column in INTERVALS else (math.nan, math.nan)
-    if not (math.isfinite(low) and math.isfinite(high)):
-        return ""
-    return f'<span class="interval">{number(low)}–{number(high)}</span>'
-
-
-def _filter(rows: Sequence[Row], field: str, label: str, chosen: str) -> str:
-    values = list(dict.fromkeys(getattr(row, field) for row in rows))
-    options = "".join(
-        f'<option value="{text(value)}"{" selected" if value == chosen else ""}>{text(value)}</option>'
-        for value in values
-    )
-    return f'<label>{label} <select data-filter="{field}">{options}<option value="*">all</option></select></label>'
+def _distinct(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
