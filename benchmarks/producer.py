@@ -102,7 +102,7 @@ def stages(settings: DataSettings, folder: Path) -> dict[str, float]:
     held = InMemory(path)
 
     def cut():
-        return cut_cubes(held, detector, length=9, size=48, context=0.1, stride=1, batch=8)
+        return cut_cubes(held, detector, length=9, size=48, context=0.1, stride=1, frames_at_once=8)
 
     samples = list(cut())
     labelled = [(sample, -1) for sample in samples]
@@ -128,7 +128,7 @@ def peak_memory(frames: int) -> float:
 def one_job(folder: Path, frames: int) -> None:
     """Make data and write it; prints peak resident memory in MB."""
     settings = make_data(folder / "data", frames)
-    job.write_shards(settings, folder / "out", job.How(progress=False))
+    job.write_shards(settings, folder / "out", job.WriteOptions(progress=False))
     # Not getrusage: its peak is that of the parent before exec, where that was higher.
     status = Path("/proc/self/status").read_text().split()
     print(int(status[status.index("VmHWM:") + 1]) / 1e3)
@@ -186,7 +186,7 @@ def detector_share(settings: DataSettings, detector: DetectorSettings, out: Path
     make(with_network, video, frame, FRAMES)([0], [frame])
     work.make_detector = timed  # pyright: ignore[reportAttributeAccessIssue]
     start = time.perf_counter()
-    job.write_shards(settings, out, job.How(progress=False))
+    job.write_shards(settings, out, job.WriteOptions(progress=False))
     wall = time.perf_counter() - start
     return Timed.spent / wall, 2 * FRAMES / wall
 
@@ -208,7 +208,7 @@ def main() -> None:
         cv2.setNumThreads(1)
         costs = stages(settings, folder / "stages")
         start = time.perf_counter()
-        sets = job.write_shards(settings, folder / "alone", job.How(progress=False))
+        sets = job.write_shards(settings, folder / "alone", job.WriteOptions(progress=False))
         alone = time.perf_counter() - start
         os.sched_setaffinity(0, cores)
         cv2.setNumThreads(len(cores))

@@ -23,7 +23,7 @@ import torch
 
 from dist_vad.curriculum.recipes import plan
 from dist_vad.data.loader import Loader
-from dist_vad.producer.job import How, write_shards
+from dist_vad.producer.job import WriteOptions, write_shards
 from dist_vad.settings.curriculum import StageSettings
 from dist_vad.settings.data import DataSettings, PlazaSettings
 from dist_vad.settings.model import ModelSettings
@@ -176,7 +176,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made:
         folder = Path(made)
         data = DataSettings(plaza=PlazaSettings(train_videos=6, test_videos=2, virtual_videos=2), train_stride=2)
-        write_shards(data, folder / "shards", How(progress=False))
+        write_shards(data, folder / "shards", WriteOptions(progress=False))
 
         def ask(what: str, name: str, ranks: int = 1) -> subprocess.Popen[str]:
             return started(what, folder / "shards", folder / name, given.width, given.steps, ranks)

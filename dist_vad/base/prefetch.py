@@ -9,7 +9,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def ahead(items: Iterable[T], count: int) -> Generator[T]:
+def prefetch(items: Iterable[T], count: int) -> Generator[T]:
     """Yield `items` in order; at most `count` wait, so memory is bounded. What they raise is raised here.
 
     Decoding, detecting, cutting, encoding and writing then overlap: the libraries that do the work let go of the

@@ -36,7 +36,7 @@ def main() -> None:
         if state is None:
             raise InputError(
                 f"--phase {options.phase} starts from the state of {stage.name}, which is not finished; "
-                f"train it first with --phase {stage.name}, or all in turn with launch/progressive.py"
+                f"train it first with --phase {stage.name}, or all in turn with `dist-vad train`"
             )
         parent = state
     if state:

@@ -33,7 +33,7 @@ def main() -> None:
     settings, options = parse(COMMAND)
     if not options.videos or options.state is None:
         missing = "--state RUN/states/NAME" if options.videos else "a video"
-        raise InputError(f"{missing} is missing; usage: python launch/score.py VIDEO... --state RUN/states/NAME")
+        raise InputError(f"{missing} is missing; usage: dist-vad score VIDEO... --state RUN/states/NAME")
     import torch
 
     from dist_vad.curriculum.state import read_state

@@ -45,7 +45,7 @@ def main() -> None:
     sets = sets_below(root)
     if not sets:
         raise InputError(
-            f"no shard set below {root.where()}; expected folders with {MANIFEST} as shards/write.py makes them"
+            f"no shard set below {root.where()}; expected folders with {MANIFEST} as `dist-vad shards write` makes them"
         )
     faults = [list(find_faults(store)) for store in sets]
     if options.repair:
@@ -57,7 +57,7 @@ def main() -> None:
     if wrong:
         things = "1 thing is" if len(wrong) == 1 else f"{len(wrong)} things are"
         advice = "pass --repair to cut damaged videos anew, or " * (not options.repair)
-        print(f"{things} wrong; {advice}delete the folder of that set and start shards/write.py again")
+        print(f"{things} wrong; {advice}delete the folder of that set and start `dist-vad shards write` again")
         sys.exit(1)
     print(f"{'set':16} {'videos':>7} {'samples':>9} {'shards':>7} {'MB':>8}")
     for store in sets:

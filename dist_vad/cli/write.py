@@ -33,10 +33,10 @@ def main() -> None:
     settings, options = parse(COMMAND)
     if options.out is None:
         raise InputError("--out is missing; give the folder or s3://bucket/prefix for the shard sets")
-    from dist_vad.producer.job import How, write_shards
+    from dist_vad.producer.job import WriteOptions, write_shards
     from dist_vad.producer.ranks import Rank
 
     rank = Rank.of()
     scratch = Path(options.scratch) if options.scratch else None
     # Bars of many ranks would write over each other.
-    write_shards(settings, options.out, How(rank, options.on_error, rank.number == 0, scratch))
+    write_shards(settings, options.out, WriteOptions(rank, options.on_error, rank.number == 0, scratch))

@@ -168,7 +168,7 @@ def last_state(settings: Settings) -> State:
     """The state of the last finished stage of the curriculum."""
     states = [state for stage in plan(settings) if (state := finished_state(settings, stage))]
     if not states:
-        raise InputError(f"no finished stage under {settings.run}/states; train one first: launch/progressive.py")
+        raise InputError(f"no finished stage under {settings.run}/states; train one first: `dist-vad train`")
     return states[-1]
 
 

@@ -55,8 +55,8 @@ class ShardCache:
                 store.fetch(tar_name(shard), partial, shard.bytes)
             except FileNotFoundError as error:
                 raise InputError(
-                    f"{store.where(tar_name(shard))} is missing, but the manifest lists it; `python shards/verify.py "
-                    f"{store.where()} --repair` cuts it anew"
+                    f"{store.where(tar_name(shard))} is missing, but the manifest lists it; `dist-vad shards "
+                    f"verify {store.where()} --repair` cuts it anew"
                 ) from error
             found = file_sha256(partial)
             if found == shard.sha256:
@@ -65,7 +65,7 @@ class ShardCache:
             partial.unlink()
         raise InputError(
             f"{store.where(tar_name(shard))} arrived {ARRIVALS} times with sha256 {found[:12]}…, expected "
-            f"{shard.sha256[:12]}…: it is damaged there; `python shards/verify.py {store.where()} --repair` cuts it "
+            f"{shard.sha256[:12]}…: it is damaged there; `dist-vad shards verify {store.where()} --repair` cuts it "
             "anew"
         )
 

@@ -149,7 +149,9 @@ class Loader:
         wrong here goes wrong again, and is reported, when they are read."""
         for source in (source for some in self.sources.values() for source in some if source.shards.is_remote):
             for rank in self._virtual_ranks():
-                pool.submit(source.shards.prepare, source.streams.rank_batch(step, rank, self.world * self.micro_batches)[0])
+                pool.submit(
+                    source.shards.prepare, source.streams.rank_batch(step, rank, self.world * self.micro_batches)[0]
+                )
 
 
 def _pinned(answer: Answer) -> list[dict[str, Batch]]:

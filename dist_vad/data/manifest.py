@@ -139,14 +139,14 @@ class Manifest:
         except FileNotFoundError:
             raise InputError(
                 f"no shard set at {store.where()}: {MANIFEST} is missing, so the set was never finished; "
-                "start shards/write.py again with the same arguments, it goes on where it stopped"
+                "start `dist-vad shards write` again with the same arguments, it goes on where it stopped"
             ) from None
         except (json.JSONDecodeError, UnicodeDecodeError) as error:
             raise InputError(f"{path} is not valid JSON ({error}); write the shard set again") from error
         if value.get("schema") != SCHEMA:
             raise InputError(
                 f"{path} has schema version {value.get('schema')!r}, this version of dist_vad reads {SCHEMA}; "
-                "write the shard set again with shards/write.py, or use the dist_vad that wrote it"
+                "write the shard set again with `dist-vad shards write`, or use the dist_vad that wrote it"
             )
         value["videos"] = [
             VideoInfo(**{**video, "events": [Event(**event) for event in video["events"]]}) for video in value["videos"]

@@ -197,7 +197,7 @@ class ShardSet:
         shard = self.manifest.shards[int(np.searchsorted(self.starts, sample, side="right")) - 1]
         return (
             f"shard {self.store.where(tar_name(shard))} is damaged at sample {self.key(sample)}: its checksum differs "
-            f"from the index; `python shards/verify.py {self.where} --repair` cuts what is broken anew"
+            f"from the index; `dist-vad shards verify {self.where} --repair` cuts what is broken anew"
         )
 
     def _open_shard(self, number: int) -> tuple[memoryview, memoryview]:
@@ -212,8 +212,8 @@ class ShardSet:
             raise InputError(self._missing(index_name(shard))) from error
         if bytes_sha256(content) != shard.index_sha256:
             raise InputError(
-                f"index {self.store.where(index_name(shard))} does not have the sha256 of the manifest; `python "
-                f"shards/verify.py {self.where} --repair` makes it anew"
+                f"index {self.store.where(index_name(shard))} does not have the sha256 of the manifest; `dist-vad "
+                f"shards verify {self.where} --repair` makes it anew"
             )
         return npy_values(content, INDEX_DTYPE).view(np.uint8).data
 
@@ -232,13 +232,13 @@ class ShardSet:
             if len(data) != shard.bytes:
                 raise InputError(
                     f"shard {path} has {len(data)} bytes, the manifest says {shard.bytes}: it is truncated or was "
-                    f"replaced; `python shards/verify.py {self.where} --repair` cuts it anew"
+                    f"replaced; `dist-vad shards verify {self.where} --repair` cuts it anew"
                 )
             return data
         raise InputError(self._missing(tar_name(shard)))
 
     def _missing(self, name: str) -> str:
         return (
-            f"{self.store.where(name)} is missing or empty, but the manifest lists it; `python shards/verify.py "
+            f"{self.store.where(name)} is missing or empty, but the manifest lists it; `dist-vad shards verify "
             f"{self.where}` lists all that is missing, --repair cuts it anew"
         )

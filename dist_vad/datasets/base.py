@@ -9,7 +9,7 @@ from dist_vad.video.source import Video
 
 @dataclass(frozen=True)
 class Published:
-    """What a data set holds where it is whole, by its authors' count; `shards/check.py` compares."""
+    """What a data set holds where it is whole, by its authors' count; `dist-vad shards check` compares."""
 
     videos: dict[str, int] = field(default_factory=dict)
     """Split -> number of videos."""

@@ -17,18 +17,18 @@ def mask_events(masks: Iterable[np.ndarray]) -> list[Event]:
     vanishes for a frame is another when it comes back.
     """
     tracks: list[tuple[int, list[list[float]]]] = []  # first frame, boxes
-    live: list[tuple[int, list[list[float]]]] = []
+    running: list[tuple[int, list[list[float]]]] = []
     for number, mask in enumerate(masks):
         boxes = _boxes(mask)
-        pairs = matches(np.array(boxes), np.array([track[-1] for _, track in live]))
-        before, live = live, []
+        pairs = matches(np.array(boxes), np.array([track[-1] for _, track in running]))
+        before, running = running, []
         for row, box in enumerate(boxes):
             if row in pairs:
                 before[pairs[row]][1].append(box)
-                live.append(before[pairs[row]])
+                running.append(before[pairs[row]])
             else:
-                live.append((number, [box]))
-                tracks.append(live[-1])
+                running.append((number, [box]))
+                tracks.append(running[-1])
     return [Event(start=s, end=s + len(track), name="", kind="", boxes=track) for s, track in tracks]
 
 

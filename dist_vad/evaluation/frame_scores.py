@@ -100,7 +100,7 @@ def _after(last: int, table: pa.Table, video: VideoInfo) -> int:
     if len(keys) and keys[0] <= last:
         raise InputError(
             f"video {video.name!r}: frame {keys[0] >> 16} has an object in two of its shards; expected each once; "
-            "write the shard set again, or verify it with shards/verify.py"
+            "write the shard set again, or verify it with `dist-vad shards verify`"
         )
     return int(keys[-1]) if len(keys) else last
 

@@ -55,7 +55,7 @@ def score_online(
     scorer: VideoScorer, place: str, frames: Frames | LiveFrames, threshold: Threshold, mp4: Path
 ) -> VideoResult:
     """Score frames as they come, draw each at once, and say when an event begins; Ctrl-C ends a stream."""
-    live = isinstance(frames, LiveFrames)
+    is_stream = isinstance(frames, LiveFrames)
     scores, raw, smooth = scorer.online(place, frames), [], []
     overlay = Overlay(frames.width, frames.height, frames.fps, threshold.value)
     drawn = Drawing(overlay, scores.objects, threshold, scorer.stride)
@@ -65,7 +65,7 @@ def score_online(
         if scorer.settings.mp4:
             write = stack.enter_context(mp4_writer(mp4, overlay.width, overlay.height, frames.fps))
         bar = stack.enter_context(
-            progress_bar(total=None if live else len(frames), desc=f"score {file_name(place)}", unit=" frames")
+            progress_bar(total=None if is_stream else len(frames), desc=f"score {file_name(place)}", unit=" frames")
         )
         try:
             for frame in scores:

@@ -25,7 +25,7 @@ from dist_vad.video.detectors import make_detector
 from dist_vad.video.detectors.base import ObjectDetector
 from dist_vad.video.files import open_frames, video_name
 from dist_vad.video.live import LiveFrames, is_stream
-from dist_vad.video.progress_frames import Counted
+from dist_vad.video.progress_frames import ProgressFrames
 from dist_vad.video.scene_feature import scene_feature
 from dist_vad.video.source import Frames, Video
 
@@ -106,13 +106,13 @@ class VideoScorer:
         objects = Objects()
         with progress_bar(total=len(frames), desc=f"score {file_name(place)}", unit=" frames") as bar:
             samples = cut_cubes(
-                Counted(frames, bar),
+                ProgressFrames(frames, bar),
                 detector,
                 length=self.data.clip_length,
                 size=self.data.cube_size,
                 context=self.data.context,
                 stride=self.stride,
-                batch=self.data.detector.batch,
+                frames_at_once=self.data.detector.batch,
             )
             while chunk := list(islice(samples, CHUNK)):
                 self.score(chunk, scene, objects)

@@ -17,7 +17,7 @@ SHOWN = 20
 
 
 @dataclass(frozen=True)
-class Found:
+class Look:
     """What a look at one video gave."""
 
     video: Video
@@ -26,7 +26,7 @@ class Found:
     trouble: str = ""
 
 
-def look_at(video: Video, decode: bool) -> Found:
+def look_at(video: Video, decode: bool) -> Look:
     """Open a video and read its first frame, or all of them, and compare its length with its labels."""
     try:
         frames = video.open()
@@ -36,44 +36,44 @@ def look_at(video: Video, decode: bool) -> Found:
             next(iter(frames))
             length = rough_length(video)
     except VideoError as error:
-        return Found(video, 0, str(error))
+        return Look(video, 0, str(error))
     misfit = video.misfit(length)
-    return Found(video, length, f"video {video.name}: {length} frames, but {misfit}" if misfit else "")
+    return Look(video, length, f"video {video.name}: {length} frames, but {misfit}" if misfit else "")
 
 
-def rows(found: list[Found], expected: Published) -> Iterator[tuple[str, int, int | None]]:
+def rows(looks: list[Look], expected: Published) -> Iterator[tuple[str, int, int | None]]:
     """(what was counted, how many were found, how many were published where that is known)."""
     for split in ("train", "test", "virtual"):
-        some = [item for item in found if item.video.split == split]
-        if some or split in expected.videos:
-            yield f"{split} videos", len(some), expected.videos.get(split)
-            yield f"{split} frames", sum(item.frames for item in some), expected.frames.get(split)
-    scenes = {item.video.scene for item in found}
+        of_split = [look for look in looks if look.video.split == split]
+        if of_split or split in expected.videos:
+            yield f"{split} videos", len(of_split), expected.videos.get(split)
+            yield f"{split} frames", sum(look.frames for look in of_split), expected.frames.get(split)
+    scenes = {look.video.scene for look in looks}
     yield "scenes", len(scenes), None
-    for truth in sorted({name for item in found for name in item.video.labels} | set(expected.anomalous)):
-        labelled = [item for item in found if truth in item.video.labels]
-        count = sum(int(interval_labels(item.video.labels[truth], item.frames).sum()) for item in labelled)
+    for truth in sorted({name for look in looks for name in look.video.labels} | set(expected.anomalous)):
+        labelled = [look for look in looks if truth in look.video.labels]
+        count = sum(int(interval_labels(look.video.labels[truth], look.frames).sum()) for look in labelled)
         yield f"anomalous frames, {truth}", count, expected.anomalous.get(truth)
 
 
 def check(settings: DataSettings, decode: bool) -> bool:
     """Print the table and every trouble; returns whether all is as published."""
     videos = open_dataset(settings)
-    found = [look_at(video, decode) for video in progress_bar(videos, desc="look", unit=" videos", leave=False)]
+    looks = [look_at(video, decode) for video in progress_bar(videos, desc="look", unit=" videos", leave=False)]
     expected = published(settings, videos)
     print(f"{'':36} {'found':>9} {'published':>10}")
     same = True
-    for name, count, known in rows(found, expected):
+    for name, count, known in rows(looks, expected):
         differs = known is not None and count != known
         same &= not differs
         note = "  differs" if differs else ""
         print(f"{name:36} {count:9,} {'' if known is None else f'{known:,}':>10}{note}".rstrip())
-    troubles = [item.trouble for item in found if item.trouble]
+    troubles = [look.trouble for look in looks if look.trouble]
     for line in troubles[:SHOWN]:
         print(f"wrong: {line}")
     if len(troubles) > SHOWN:
         print(f"wrong: {len(troubles) - SHOWN} more of that kind")
-    if not any(item.video.labels for item in found):
+    if not any(look.video.labels for look in looks):
         print("note: no ground truth was found, so there will be scores but no AUC")
     if not same and expected.where:
         print(f"published at {expected.where}")

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -12,21 +11,22 @@ from tqdm import tqdm
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import is_alive
 from dist_vad.base.labels import Event
+from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
 from dist_vad.data.manifest import MANIFEST, Manifest, ShardInfo, VideoInfo, index_name, tar_name
+from dist_vad.producer.opened_video import OpenedVideo, make_shards, open_video
 from dist_vad.producer.plan import Plan, make_plans
 from dist_vad.producer.progress_records import FAILED, all_records, read_record, remove_records, write_record
 from dist_vad.producer.ranks import Rank
-from dist_vad.producer.work import Work, cut_video, open_work
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.files import VideoError
 from dist_vad.video.source import Video
 
-Place = TypeVar("Place", Path, str)
+Output = TypeVar("Output", Path, str)
 
 
 @dataclass(frozen=True)
-class How:
+class WriteOptions:
     """How the job is run; none of it changes a byte of what is written."""
 
     rank: Rank = field(default_factory=Rank)
@@ -38,7 +38,7 @@ class How:
     its temporary files. Not used where the output is local."""
 
 
-def write_shards(settings: DataSettings, out: Place, how: How | None = None) -> dict[str, Place]:
+def write_shards(settings: DataSettings, out: Output, options: WriteOptions | None = None) -> dict[str, Output]:
     """Write every shard set of a data set under `out`, a path or `s3://bucket/prefix`; returns where they lie by name,
     such as `cube-train`.
 
@@ -48,65 +48,68 @@ def write_shards(settings: DataSettings, out: Place, how: How | None = None) -> 
     video and for videos that do not open; once the others are done, for those that do not decode; and for a split
     without samples.
     """
-    how = how or How()
+    options = options or WriteOptions()
     plans = make_plans(settings, out)
     unfinished = [plan for plan in plans if not plan.is_finished()]
     failed: dict[str, str] = {}
-    opened = [_open(plan, how, failed) for plan in unfinished]
-    if how.on_error == "skip" or not failed:
-        for plan, works in zip(unfinished, opened):
-            _write_videos(plan, works, how, failed)
-    written = {plan.name for plan in unfinished if _finish(plan, how)}
-    if failed and how.on_error == "stop":
+    opened = [_open(plan, options, failed) for plan in unfinished]
+    if options.on_error == "skip" or not failed:
+        for plan, videos in zip(unfinished, opened):
+            _write_videos(plan, videos, options, failed)
+    written = {plan.name for plan in unfinished if _finish(plan, options)}
+    if failed and options.on_error == "stop":
         raise InputError(_failures(failed))
-    if how.progress:
+    if options.progress:
         _print_table(plans, written)
     return {plan.name: type(out)(plan.store.where()) for plan in plans}
 
 
-def _open(plan: Plan, how: How, failed: dict[str, str]) -> list[Work]:
+def _open(plan: Plan, options: WriteOptions, failed: dict[str, str]) -> list[OpenedVideo]:
     """Open and check this rank's videos of a set; those that do not open go to `failed`."""
-    works = []
+    opened = []
     for video in progress_bar(
-        how.rank.share(plan.videos),
+        options.rank.share(plan.videos),
         desc=f"{plan.name}: checking",
         unit=" videos",
         leave=False,
-        disable=not how.progress,
+        disable=not options.progress,
     ):
         record = read_record(plan, video)
+        length = record["video"]["frames"] if record and FAILED not in record else None
         try:
-            works.append(open_work(plan, video, record["video"]["frames"] if record and FAILED not in record else None))
+            opened.append(open_video(plan, video, length))
         except VideoError as error:
             _fail(plan, video, error, failed)
-    return works
+    return opened
 
 
-def _write_videos(plan: Plan, works: list[Work], how: How, failed: dict[str, str]) -> None:
+def _write_videos(plan: Plan, videos: list[OpenedVideo], options: WriteOptions, failed: dict[str, str]) -> None:
     """Write the shards of those videos that are not done; those that do not decode go to `failed`."""
-    with progress_bar(total=sum(work.length for work in works), unit=" frames", disable=not how.progress) as bar:
-        for work in works:
-            bar.set_description(f"{plan.name} {work.video.name}", refresh=False)
-            if work.done:
-                bar.update(work.length)
+    with progress_bar(
+        total=sum(opened.length for opened in videos), unit=" frames", disable=not options.progress
+    ) as bar:
+        for opened in videos:
+            bar.set_description(f"{plan.name} {opened.video.name}", refresh=False)
+            if opened.done:
+                bar.update(opened.length)
                 continue
             try:
-                write_record(plan, work.video, _write_video(plan, work, how.scratch, bar))
+                write_record(plan, opened.video, _write_video(plan, opened, options.scratch, bar))
             except VideoError as error:
-                _fail(plan, work.video, error, failed)
+                _fail(plan, opened.video, error, failed)
 
 
-def _write_video(plan: Plan, work: Work, scratch: Path | None, bar: tqdm) -> dict[str, Any]:
-    """Write the shards of one video; returns its record: facts of the video and of its shards."""
+def _write_video(plan: Plan, opened: OpenedVideo, scratch: Path | None, bar: tqdm) -> dict[str, Any]:
+    """Write the shards of one video; returns its progress record: facts of the video and of its shards."""
     with plan.store.staging(scratch) as folder:
-        shards = cut_video(plan, work, folder, bar)
+        shards = make_shards(plan, opened, folder, bar)
         for name in (name for shard in shards for name in (tar_name(shard), index_name(shard))):
             plan.store.put_file(name, folder / name)
-    return {"video": dataclasses.asdict(work.info), "shards": [dataclasses.asdict(shard) for shard in shards]}
+    return {"video": dataclasses.asdict(opened.info), "shards": [dataclasses.asdict(shard) for shard in shards]}
 
 
 def _fail(plan: Plan, video: Video, error: VideoError, failed: dict[str, str]) -> None:
-    tqdm.write(f"failed: video {video.name}: {error}", file=sys.stderr)
+    log.warning("failed: video %s: %s", video.name, error)
     failed[video.name] = str(error)
     write_record(plan, video, {FAILED: str(error)})
 
@@ -119,9 +122,9 @@ def _failures(failed: dict[str, str]) -> str:
     )
 
 
-def _finish(plan: Plan, how: How) -> bool:
+def _finish(plan: Plan, options: WriteOptions) -> bool:
     """Write the manifest if every video of the set is done; False while other ranks have not written theirs."""
-    records = all_records(plan, how.on_error == "skip")
+    records = all_records(plan, options.on_error == "skip")
     if records is None:
         if plan.is_finished():  # another rank was quicker; what we noted since is of no use to anyone
             remove_records(plan)
@@ -182,9 +185,9 @@ def _print_table(plans: list[Plan], written: set[str]) -> None:
         if plan.store.size(MANIFEST) is None:
             print(f"{plan.name:16} not whole yet: the rank that ends last writes its manifest", flush=True)
             continue
-        made = Manifest.load(plan.store)
-        size = sum(shard.bytes for shard in made.shards) / 1e6
+        manifest = Manifest.load(plan.store)
+        size = sum(shard.bytes for shard in manifest.shards) / 1e6
         status = "" if plan.name in written else "  already there"
-        status += f"  {len(made.failed)} failed: {', '.join(made.failed)}" if made.failed else ""
-        row = f"{plan.name:16} {len(made.videos):7} {made.samples:9} {len(made.shards):7} {size:8.1f}"
+        status += f"  {len(manifest.failed)} failed: {', '.join(manifest.failed)}" if manifest.failed else ""
+        row = f"{plan.name:16} {len(manifest.videos):7} {manifest.samples:9} {len(manifest.shards):7} {size:8.1f}"
         print(row + status, flush=True)

@@ -30,8 +30,8 @@ def pack_video(
     """
     shards, source = [], iter(samples)
     while first := next(source, None):
-        some = _chain(first, islice(source, limit - 1))
-        shards.append(_write_shard(folder, f"{video}-{len(shards):04d}", video, facts, some, codec, scene))
+        of_shard = _chain(first, islice(source, limit - 1))
+        shards.append(_write_shard(folder, f"{video}-{len(shards):04d}", video, facts, of_shard, codec, scene))
     return shards
 
 
@@ -96,16 +96,16 @@ def _members(video: str, facts: dict, sample: Sample, label: int, codec: str, sc
 
 def _index_row(sample: Sample, label: int, members: dict[str, bytes], start: int, end: int) -> tuple:
     """The sample's INDEX_DTYPE row, from where its members begin and end in the tar."""
-    places = {}
+    offsets_by_extension = {}
     position = start
     for extension, content in sorted(members.items()):  # WebDataset writes members in the order of their names
-        places[extension] = position + TAR_BLOCK
+        offsets_by_extension[extension] = position + TAR_BLOCK
         position += TAR_BLOCK + -(-len(content) // TAR_BLOCK) * TAR_BLOCK
     assert position == end, f"members of one sample take {end - start} bytes in the tar, {position - start} expected"
     image = next(iter(members))
     extensions = dict(zip(MEMBERS, (image, "scene.npy", "json")))
     contents = [members.get(extensions[member], b"") for member in MEMBERS]
-    offsets = [places.get(extensions[member], 0) for member in MEMBERS]
+    offsets = [offsets_by_extension.get(extensions[member], 0) for member in MEMBERS]
     sizes, checksums = [len(c) for c in contents], [zlib.crc32(c) if c else 0 for c in contents]
     box = tuple(float(value) for value in sample.box)
     return (sample.frame, sample.object, label, box, sample.confidence, offsets, sizes, checksums)

@@ -37,7 +37,7 @@ class Plan:
     """One shard set to be made."""
 
     store: Store
-    """Where it is to lie."""
+    """Where the set is to lie."""
     kind: str
     split: str
     videos: list[Video]
@@ -78,19 +78,19 @@ class Plan:
         """Whether the set is there, whole. Raises InputError for a set there that was made otherwise."""
         if self.store.size(MANIFEST) is None:
             return False
-        how = self.difference(Manifest.load(self.store))
-        if how:
+        difference = self.difference(Manifest.load(self.store))
+        if difference:
             raise InputError(
-                f"{self.store.where()} was made otherwise: {how}; choose another --out, or delete that folder to make "
-                "it anew"
+                f"{self.store.where()} was made otherwise: {difference}; choose another --out, or delete that folder "
+                "to make it anew"
             )
         return True
 
-    def difference(self, found: Manifest) -> str:
+    def difference(self, manifest: Manifest) -> str:
         """What tells a set that is there from the one that is planned; empty where they are the same."""
-        if found.fingerprint == self.fingerprint:
+        if manifest.fingerprint == self.fingerprint:
             return ""
-        then = _flat(_decisive(found.settings, self.kind, self.stride_key))
+        then = _flat(_decisive(manifest.settings, self.kind, self.stride_key))
         now = _flat(_decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key))
         keys = [key for key in {**now, **then} if then.get(key) != now.get(key)]
         other = [f"{key} was {_shown(then, key)}, now {_shown(now, key)}" for key in keys]
@@ -108,16 +108,19 @@ def make_plans(settings: DataSettings, out: Store | Path | str) -> list[Plan]:
         ("cube", "val", val, "train_stride"),
         ("cube", "test", test, "test_stride"),
         *(
-            (("clip", name, some, "clip_stride") for name, some in (("train", train), ("val", val), ("test", test)))
+            (
+                ("clip", split, videos, "clip_stride")
+                for split, videos in (("train", train), ("val", val), ("test", test))
+            )
             if settings.clip_stride
             else ()
         ),
         ("virtual", "train", open_virtual(settings), "virtual_stride"),
     ]
     return [
-        Plan(root.child(f"{kind}-{split}"), kind, split, some, stride_key, settings)
-        for kind, split, some, stride_key in sets
-        if some
+        Plan(root.child(f"{kind}-{split}"), kind, split, videos, stride_key, settings)
+        for kind, split, videos, stride_key in sets
+        if videos
     ]
 
 
@@ -157,5 +160,5 @@ def _flat(settings: dict[str, Any]) -> dict[str, Any]:
     flat = {}
     for key, value in settings.items():
         inner = value if isinstance(value, dict) else None
-        flat.update({key: value} if inner is None else {f"{key}.{name}": some for name, some in inner.items()})
+        flat.update({key: value} if inner is None else {f"{key}.{name}": nested for name, nested in inner.items()})
     return flat

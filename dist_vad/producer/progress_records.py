@@ -1,4 +1,4 @@
-"""Records of the videos of a set that are done, kept until its manifest is written: what a restart goes on from."""
+"""Progress records: one for each video that is done, until the set's manifest is written; restarts go on from them."""
 
 import json
 from collections.abc import Callable
@@ -10,23 +10,23 @@ from dist_vad.producer.plan import Plan
 from dist_vad.video.source import Video
 
 DONE = ".done"
-"""Folder of the records."""
+"""Folder of the progress records."""
 FAILED = "failed"
-"""Key of a record that holds the reason why a video has no shards."""
+"""Key of a progress record that holds the reason why a video has no shards."""
 
 
 def record_name(video: Video) -> str:
-    """Where the record of a video lies within its set."""
+    """Where the progress record of a video lies within its set."""
     return f"{DONE}/{video.name}.json"
 
 
 def write_record(plan: Plan, video: Video, facts: dict[str, Any]) -> None:
-    """Note that a video is done, once its shards are whole, or that it failed."""
+    """Write the progress record of a video: done, once its shards are whole, or failed."""
     plan.store.put(record_name(video), json_bytes({"fingerprint": plan.video_fingerprint(video), **facts}))
 
 
 def read_record(plan: Plan, video: Video, size: Callable[[str], int | None] | None = None) -> dict[str, Any] | None:
-    """The record of a video; None where it is of other settings, or where its shards are not there.
+    """The progress record of a video; None where it is of other settings, or where its shards are not there.
 
     Args:
         size: bytes of a file of the set by name; given by whoever reads many records and has listed the set once.
@@ -47,7 +47,7 @@ def read_record(plan: Plan, video: Video, size: Callable[[str], int | None] | No
 
 
 def all_records(plan: Plan, with_failed: bool) -> list[dict[str, Any]] | None:
-    """The records of all videos of a set; None while some are missing, or failed where that is not accepted."""
+    """The progress records of all videos of a set; None while one is missing, or failed where that is not accepted."""
     sizes = plan.store.sizes()
     records = []
     for video in plan.videos:
@@ -59,7 +59,7 @@ def all_records(plan: Plan, with_failed: bool) -> list[dict[str, Any]] | None:
 
 
 def remove_records(plan: Plan) -> None:
-    """Remove every record of a set, once its manifest is there."""
+    """Remove every progress record of a set, once its manifest is there."""
     for name in plan.store.sizes():
         if name.startswith(f"{DONE}/"):
             plan.store.delete(name)

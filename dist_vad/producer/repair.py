@@ -1,16 +1,16 @@
 """Repair of shard sets: the files that are missing or damaged are made anew, and nothing else is touched."""
 
 import dataclasses
-import sys
 from pathlib import Path
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
 from dist_vad.data.manifest import MANIFEST, Manifest
 from dist_vad.data.store import Store, scratch_folder
+from dist_vad.producer.opened_video import make_shards, open_video
 from dist_vad.producer.plan import Plan, make_plans
 from dist_vad.producer.verify import Fault, find_faults
-from dist_vad.producer.work import cut_video, open_work
 from dist_vad.settings.data import DataSettings, PlazaSettings
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.files import VideoError
@@ -18,12 +18,12 @@ from dist_vad.video.files import VideoError
 
 def check_manifests(sets: list[Store], faults: list[list[Fault]]) -> None:
     """Raise InputError for manifests that are missing or damaged: all else is measured by them."""
-    broken = [fault.text for some in faults for fault in some if fault.file == MANIFEST]
+    broken = [fault.text for of_set in faults for fault in of_set if fault.file == MANIFEST]
     if broken:
         listed = "".join(f"\n  {text}" for text in broken)
         raise InputError(
             f"a {MANIFEST} that is missing or damaged cannot be repaired: delete it if it is there, start "
-            f"shards/write.py again with the same arguments, and repair other sets after that:{listed}"
+            f"`dist-vad shards write` again with the same arguments, and repair other sets after that:{listed}"
         )
 
 
@@ -56,10 +56,10 @@ def _plan(store: Store, manifest: Manifest, root: str | None) -> Plan:
         raise InputError(f"{cannot}: the settings in its {MANIFEST} are not of this dist_vad ({error})") from error
     for plan in make_plans(settings, store):
         if (plan.kind, plan.split) == (manifest.kind, manifest.split):
-            if how := plan.difference(manifest):
+            if difference := plan.difference(manifest):
                 raise InputError(
-                    f"{cannot} from {settings.root or settings.dataset}, which would give another set: {how}; pass "
-                    "the data set that it was written from with --root DIR, or write the set anew"
+                    f"{cannot} from {settings.root or settings.dataset}, which would give another set: {difference}; "
+                    "pass the data set that it was written from with --root DIR, or write the set anew"
                 )
             return dataclasses.replace(plan, store=store)
     raise InputError(
@@ -78,25 +78,25 @@ def _repair_video(plan: Plan, manifest: Manifest, name: str, files: set[str], sc
     """Cut a video anew and replace those files of it that are damaged."""
     video = next(video for video in plan.videos if video.name == name)
     try:
-        work = open_work(plan, video)
+        opened = open_video(plan, video)
         with scratch_folder(scratch) as folder:
-            with progress_bar(total=work.length, desc=f"{plan.name} {name}", unit=" frames", leave=False) as bar:
-                cut = cut_video(plan, work, folder, bar)
+            with progress_bar(total=opened.length, desc=f"{plan.name} {name}", unit=" frames", leave=False) as bar:
+                anew = make_shards(plan, opened, folder, bar)
             expected = [shard for shard in manifest.shards if shard.video == name]
-            if cut != expected:
-                raise InputError(_difference(plan, name, cut, expected))
+            if anew != expected:
+                raise InputError(_difference(plan, name, anew, expected))
             for file in sorted(files):
                 plan.store.put_file(file, folder / file)
-                print(f"repaired: {plan.store.where(file)}", file=sys.stderr, flush=True)
+                log.info("repaired: %s", plan.store.where(file))
     except VideoError as error:
         raise InputError(f"{plan.store.where()} cannot be repaired: video {name}: {error}") from error
 
 
-def _difference(plan: Plan, name: str, cut: list, expected: list) -> str:
+def _difference(plan: Plan, name: str, anew: list, expected: list) -> str:
     """Why shards that were cut anew cannot stand in for those of the manifest."""
     first = next(
-        (f"{a.name} has sha256 {a.sha256[:12]}…, expected {b.sha256[:12]}…" for a, b in zip(cut, expected) if a != b),
-        f"{len(cut)} shards, expected {len(expected)}",
+        (f"{a.name} has sha256 {a.sha256[:12]}…, expected {b.sha256[:12]}…" for a, b in zip(anew, expected) if a != b),
+        f"{len(anew)} shards, expected {len(expected)}",
     )
     return (
         f"{plan.store.where()} cannot be repaired: video {name}, cut anew, gives other bytes than its {MANIFEST} says "

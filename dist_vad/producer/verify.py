@@ -74,13 +74,13 @@ def _shard_faults(store: Store, shard: ShardInfo, frames: int) -> Iterator[tuple
         yield tar, "missing, expected by the manifest"
     elif len(content) != shard.bytes:
         yield tar, f"{len(content)} bytes, expected {shard.bytes}"
-    elif (found := bytes_sha256(content)) != shard.sha256:
-        yield tar, f"sha256 {found[:12]}…, expected {shard.sha256[:12]}…"
+    elif (actual := bytes_sha256(content)) != shard.sha256:
+        yield tar, f"sha256 {actual[:12]}…, expected {shard.sha256[:12]}…"
     if index_content is None:
         yield index, "missing, expected by the manifest"
         return
-    if (found := bytes_sha256(index_content)) != shard.index_sha256:
-        yield index, f"sha256 {found[:12]}…, expected {shard.index_sha256[:12]}…"
+    if (actual := bytes_sha256(index_content)) != shard.index_sha256:
+        yield index, f"sha256 {actual[:12]}…, expected {shard.index_sha256[:12]}…"
         return
     rows = np.load(io.BytesIO(index_content))
     if rows.dtype != INDEX_DTYPE or len(rows) != shard.samples:
@@ -103,7 +103,7 @@ def _member_faults(shard: ShardInfo, frames: int, rows: np.ndarray, content: byt
     """Every member that the index lists, and no other, is in the tar, with the checksum and the key that it says."""
     try:
         with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-            found = {member.offset_data: member for member in archive}
+            by_offset = {member.offset_data: member for member in archive}
     except tarfile.TarError as error:
         yield f"does not read as a tar ({error})"
         return
@@ -114,7 +114,7 @@ def _member_faults(shard: ShardInfo, frames: int, rows: np.ndarray, content: byt
         for name, offset, size, checksum in zip(MEMBERS, row["offset"], row["size"], row["crc32"]):
             if not size:
                 continue
-            member = found.pop(int(offset), None)
+            member = by_offset.pop(int(offset), None)
             piece = content[offset : offset + size]
             if member is None or not member.name.startswith(f"{key}.") or member.size != size:
                 at = f"{member.name}, {member.size} bytes" if member else "nothing"
@@ -123,7 +123,7 @@ def _member_faults(shard: ShardInfo, frames: int, rows: np.ndarray, content: byt
                 yield f"{name} of sample {key} has crc32 {crc:08x}, expected {checksum:08x}"
             elif name == "json" and (difference := _difference(piece, shard.video, row)):
                 yield f"json of sample {key}: {difference}"
-    yield from (f"member {member.name} found, but not in the index" for member in found.values())
+    yield from (f"member {member.name} found, but not in the index" for member in by_offset.values())
 
 
 def _difference(content: bytes, video: str, row: np.ndarray) -> str:

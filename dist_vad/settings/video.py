@@ -1,4 +1,4 @@
-"""Settings of `launch/score.py`: how any video is scored by a state, and what counts as an event."""
+"""Settings of `dist-vad score`: how any video is scored by a state, and what counts as an event."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -43,7 +43,7 @@ class VideoSettings:
     """Which training scene the video shows; not given = the one whose scene feature is nearest."""
     detector: dict[str, Any] = field(default_factory=dict)
     """Settings of the object detector other than those that the state's cubes were cut with, such as
-    `--detector.boxes FILE` or `--detector.name motion`; --help of launch/progressive.py lists them (data.detector)."""
+    `--detector.boxes FILE` or `--detector.name motion`; `dist-vad train --help` lists them (data.detector)."""
     events: EventSettings = field(default_factory=EventSettings)
     """What counts as an event."""
     warmup: float = 2.0

@@ -9,7 +9,7 @@ from itertools import islice
 import cv2
 import numpy as np
 
-from dist_vad.base.prefetch import ahead
+from dist_vad.base.prefetch import prefetch
 from dist_vad.video.detectors.base import Boxes, ObjectDetector
 from dist_vad.video.source import Frames
 
@@ -31,15 +31,23 @@ class Sample:
 
 
 def cut_cubes(
-    frames: Frames, detector: ObjectDetector, *, length: int, size: int, context: float, stride: int, batch: int = 1
+    frames: Frames,
+    detector: ObjectDetector,
+    *,
+    length: int,
+    size: int,
+    context: float,
+    stride: int,
+    frames_at_once: int = 1,
 ) -> Iterator[Sample]:
     """A cube for every object of every stride-th frame: the object's box in the frame and in the ones around it.
 
-    Boxes are widened by `context` of their size on every side. The first and last (length - 1) / 2 frames
-    have no cubes. The detector sees `batch` of the sampled frames at once, in a thread of its own, while the cubes of
-    the batch before are cut; no more frames are held than lie around those of two batches and two more.
+    Boxes are widened by `context` of their size on every side. The first and last (length - 1) / 2 frames have no
+    cubes. The detector sees `frames_at_once` of the sampled frames in one call, in a thread of its own, while the cubes
+    of the call before are cut; no more frames are held than lie around those of two calls and two more.
     """
-    for middle, window, boxes in ahead(_detected(_windows(frames, length), detector, stride, batch), batch):
+    detected = _detected(_windows(frames, length), detector, stride, frames_at_once)
+    for middle, window, boxes in prefetch(detected, frames_at_once):
         yield from cut_window(window, boxes, middle, size=size, context=context)
 
 
@@ -53,13 +61,13 @@ def cut_window(window: list[np.ndarray], boxes: Boxes, middle: int, *, size: int
 
 
 def _detected(
-    windows: Iterator[tuple[int, list[np.ndarray]]], detector: ObjectDetector, stride: int, batch: int
+    windows: Iterator[tuple[int, list[np.ndarray]]], detector: ObjectDetector, stride: int, frames_at_once: int
 ) -> Iterator[tuple[int, list[np.ndarray], Boxes]]:
-    """(middle frame, the frames around it, its objects) for every stride-th of some windows."""
+    """(middle frame, the frames around it, its objects) for every stride-th of the windows."""
     sampled = ((middle, window) for middle, window in windows if middle % stride == 0)
-    while some := list(islice(sampled, batch)):
-        found = detector([middle for middle, _ in some], [window[len(window) // 2] for _, window in some])
-        yield from ((middle, window, boxes) for (middle, window), boxes in zip(some, found))
+    while group := list(islice(sampled, frames_at_once)):
+        boxes_of_frames = detector([middle for middle, _ in group], [window[len(window) // 2] for _, window in group])
+        yield from ((middle, window, boxes) for (middle, window), boxes in zip(group, boxes_of_frames))
 
 
 def cut_clips(frames: Frames, *, length: int, size: int, stride: int) -> Iterator[Sample]:
@@ -89,5 +97,5 @@ def _widened(box: np.ndarray, context: float, width: int, height: int) -> tuple[
 
 def _resized(image: np.ndarray, size: int) -> np.ndarray:
     # Averaging is right for shrinking and blocky for enlarging.
-    way = cv2.INTER_AREA if max(image.shape[:2]) > size else cv2.INTER_LINEAR
-    return cv2.resize(image, (size, size), interpolation=way)
+    method = cv2.INTER_AREA if max(image.shape[:2]) > size else cv2.INTER_LINEAR
+    return cv2.resize(image, (size, size), interpolation=method)

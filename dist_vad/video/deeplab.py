@@ -23,7 +23,7 @@ from dist_vad.base.errors import InputError
 SHORT_SIDE, LONG_SIDE = 512, 1536
 """Pixels of the sides of the network's input: always the same, as the network sees classes at the size it knows."""
 STRIDE = 16
-"""Its sides are multiples of this."""
+"""The sides of the network's input are multiples of so many pixels."""
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, RGB: encoders that were trained from ImageNet weights expect them."""
 
@@ -31,8 +31,8 @@ NESTED = ("state_dict", "model_state_dict", "model_state", "model")
 """Keys below which training scripts put the state_dict."""
 PREFIXES = ("module.", "model.", "_orig_mod.", "net.")
 """What wrappers put before the names of its parameters: DataParallel, Lightning, torch.compile."""
-PARTS = ("encoder.", "decoder.", "segmentation_head.")
-"""How the names of the parameters begin without them; others, such as a loss', belong to the training."""
+PARAMETERS = ("encoder.", "decoder.", "segmentation_head.")
+"""How the names of the network's parameters begin; others, such as a loss', belong to the training."""
 
 
 class Deeplab:
@@ -71,8 +71,8 @@ def _resized(image: np.ndarray) -> np.ndarray:
     height, width = image.shape[:2]
     scale = SHORT_SIDE / min(height, width)
     sides = [min(LONG_SIDE, STRIDE * round(side * scale / STRIDE)) for side in (width, height)]
-    way = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(image, sides, interpolation=way)
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, sides, interpolation=method)
 
 
 @functools.lru_cache(maxsize=1)
@@ -120,19 +120,19 @@ def _state(weights: Path) -> dict[str, torch.Tensor]:
     """The parameters in a file by the names that segmentation-models-pytorch gives them."""
     try:
         if weights.suffix == ".safetensors":
-            found: Any = load_file(weights)
+            content: Any = load_file(weights)
         else:
-            found = torch.load(weights, map_location="cpu", weights_only=True)
+            content = torch.load(weights, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         first = " ".join(str(error).split())[:200]
         raise InputError(
             f"{weights} is not read: {first} …; expected a .safetensors file, or a state_dict written by torch.save "
             "(plain tensors: a whole model that was pickled is code, and is not run)"
         ) from error
-    while isinstance(found, dict) and (key := next((key for key in NESTED if key in found), None)):
-        found = found[key]
-    named = {_bare(key): value for key, value in found.items()} if isinstance(found, dict) else {}
-    state = {key: value for key, value in named.items() if key.startswith(PARTS) and torch.is_tensor(value)}
+    while isinstance(content, dict) and (key := next((key for key in NESTED if key in content), None)):
+        content = content[key]
+    named = {_bare(key): value for key, value in content.items()} if isinstance(content, dict) else {}
+    state = {key: value for key, value in named.items() if key.startswith(PARAMETERS) and torch.is_tensor(value)}
     if not state:
         raise InputError(
             f"{weights} has no parameters named encoder.*, decoder.* and segmentation_head.*; it has "

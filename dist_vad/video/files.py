@@ -116,8 +116,8 @@ def _read_picture(path: Path, number: int) -> np.ndarray:
     # OpenCV fills the missing part of a truncated JPEG with grey, and says nothing to its caller.
     truncated = content.startswith(b"\xff\xd8") and content.rfind(b"\xff\xd9", -1024) < 0
     if frame is None or truncated:
-        how = f"is cut off after {len(content)} bytes" if truncated else "does not decode"
-        raise VideoError(f"picture {path}, frame {number} of its video, {how}; repair it, or remove that video")
+        fault = f"is cut off after {len(content)} bytes" if truncated else "does not decode"
+        raise VideoError(f"picture {path}, frame {number} of its video, {fault}; repair it, or remove that video")
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 
 

@@ -5,14 +5,14 @@ from collections.abc import Iterator
 import numpy as np
 from tqdm import tqdm
 
-from dist_vad.base.prefetch import ahead
+from dist_vad.base.prefetch import prefetch
 from dist_vad.video.source import Frames
 
-FRAMES_AHEAD = 16
-"""Decoded frames that wait for the detector."""
+FRAMES_PREFETCHED = 16
+"""Most decoded frames that wait for the detector."""
 
 
-class Counted:
+class ProgressFrames:
     """Frames that move a progress bar as they are read."""
 
     def __init__(self, frames: Frames, bar: tqdm) -> None:
@@ -23,6 +23,6 @@ class Counted:
         return len(self.frames)
 
     def __iter__(self) -> Iterator[np.ndarray]:
-        for frame in ahead(self.frames, FRAMES_AHEAD):
+        for frame in prefetch(self.frames, FRAMES_PREFETCHED):
             yield frame
             self.bar.update()

@@ -59,8 +59,8 @@ def _weights(settings: SceneSettings) -> Path:
     path = Path(given).expanduser().absolute()
     if path.is_file():
         return path
-    found = "a folder, expected a file such as model.safetensors" if path.is_dir() else "nothing there"
+    fault = "a folder, expected a file such as model.safetensors" if path.is_dir() else "nothing there"
     raise InputError(
-        f"data.scene_weights is {given!r}, but {path} is {found}; nothing is downloaded by itself: get weights from "
+        f"data.scene_weights is {given!r}, but {path} is {fault}; nothing is downloaded by itself: get weights from "
         f"{PUBLISHED}, and give their path with --scene_weights; --scene background needs none"
     )

@@ -46,7 +46,7 @@ class Video:
     source_name: str = ""
     """The video's name in the data set's own files, where it is another one."""
     source_split: str = ""
-    """The split's name there, where it is another one."""
+    """The split's name in the data set's own files, where it is another one."""
     events: list[Event] = field(default_factory=list)
     """The anomalies one by one, where the data set tells them apart."""
 

@@ -7,19 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_vad.base.prefetch import ahead
+from dist_vad.base.prefetch import prefetch
 
 
 @given(items=st.lists(st.integers(), max_size=50), count=st.integers(1, 8))
 def test_the_same_items_in_the_same_order(items, count):
-    assert list(ahead(items, count)) == items
-    assert list(ahead(ahead(items, count), count)) == items
+    assert list(prefetch(items, count)) == items
+    assert list(prefetch(prefetch(items, count), count)) == items
 
 
 @pytest.mark.parametrize("count", [1, 4])
 def test_no_more_are_made_than_wait(count):
     made = []
-    taken = ahead((made.append(n) or n for n in range(100)), count)
+    taken = prefetch((made.append(n) or n for n in range(100)), count)
     assert next(taken) == 0
     time.sleep(0.3)
     assert len(made) <= count + 2  # one taken, `count` wait, one more is at hand
@@ -31,7 +31,7 @@ def test_an_error_comes_after_what_was_made_before_it():
         yield 1
         raise ValueError("the third frame")
 
-    taken = ahead(broken(), 4)
+    taken = prefetch(broken(), 4)
     assert next(taken) == 1
     with pytest.raises(ValueError, match="the third frame"):
         next(taken)
@@ -39,7 +39,7 @@ def test_an_error_comes_after_what_was_made_before_it():
 
 def test_no_thread_is_left_when_the_taker_stops_early():
     before = threading.active_count()
-    taken = ahead(iter(range(1000)), 2)
+    taken = prefetch(iter(range(1000)), 2)
     next(taken)
     taken.close()
     assert threading.active_count() == before

@@ -18,7 +18,7 @@ from dist_vad.cli import verify, write
 from dist_vad.data.manifest import Manifest
 from dist_vad.data.store import open_store, s3
 from dist_vad.producer import pack
-from dist_vad.producer.job import How, write_shards
+from dist_vad.producer.job import WriteOptions, write_shards
 
 
 def run_write(monkeypatch, capfd, *arguments: str) -> tuple[int, str, float]:
@@ -42,7 +42,7 @@ def test_a_bucket_holds_what_a_folder_would_hold(server, small_dataset, small_se
     left.mkdir(parents=True)
     (left / "half.tar").write_bytes(b"")
     os.utime(left, (0, 0))
-    sets = write_shards(small_dataset, url, How(progress=False, scratch=tmp_path / "scratch"))
+    sets = write_shards(small_dataset, url, WriteOptions(progress=False, scratch=tmp_path / "scratch"))
     assert server.contents(prefix) == contents(small_sets)
     assert sets == {name: f"{url}/{name}" for name in ("cube-train", "cube-val", "cube-test")}
     assert Manifest.load(sets["cube-train"]) == Manifest.load(small_sets / "cube-train")
@@ -79,8 +79,8 @@ def test_two_ranks_into_one_bucket_write_what_one_writes(server, small_dataset, 
     script = (
         "import sys; from pathlib import Path; from miniature import settings_of\n"
         "from dist_vad.producer.ranks import Rank\n"
-        "from dist_vad.producer.job import How, write_shards\n"
-        "write_shards(settings_of(Path(sys.argv[1])), sys.argv[2], How(Rank.of(), progress=False))"
+        "from dist_vad.producer.job import WriteOptions, write_shards\n"
+        "write_shards(settings_of(Path(sys.argv[1])), sys.argv[2], WriteOptions(Rank.of(), progress=False))"
     )
     ranks = [
         subprocess.Popen(

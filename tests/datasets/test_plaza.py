@@ -15,7 +15,7 @@ from dist_vad.datasets.plaza.scenes import SCENES
 from dist_vad.settings.data import PlazaSettings
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.background import median_background
-from dist_vad.video.detectors.filtered import Finder
+from dist_vad.video.detectors.filtered import FilteredDetector
 from dist_vad.video.detectors.motion import MotionDetector
 
 SMALL = {"train_videos": 3, "test_videos": 2, "virtual_videos": 4, "frames": 60}
@@ -37,8 +37,8 @@ def first_frames(videos, count=12):
 def moving_boxes(video, frames):
     """float32 [n, 5] for each of the frames: what the motion detector finds in them."""
     settings = DetectorSettings()
-    finder = Finder(settings, MotionDetector(settings, median_background(video.open())))
-    return [boxes.values for boxes in finder(list(range(len(frames))), frames)]
+    filtered = FilteredDetector(settings, MotionDetector(settings, median_background(video.open())))
+    return [boxes.values for boxes in filtered(list(range(len(frames))), frames)]
 
 
 @functools.cache

@@ -8,7 +8,7 @@ from accelerate import Accelerator
 
 from dist_vad.evaluation.clip_scores import FUSED_CLIP
 from dist_vad.evaluation.evaluator import BASELINES, Evaluation, ScoredModel
-from dist_vad.producer.job import How, write_shards
+from dist_vad.producer.job import WriteOptions, write_shards
 from dist_vad.settings.data import DataSettings, PlazaSettings
 from dist_vad.settings.run import Settings
 from dist_vad.settings.score import ScoreSettings
@@ -21,7 +21,7 @@ def shards(tmp_path_factory):
     out = tmp_path_factory.mktemp("clips") / "shards"
     plaza = PlazaSettings(train_videos=4, test_videos=3, virtual_videos=2, frames=60)
     settings = DataSettings(plaza=plaza, train_stride=6, test_stride=4, clip_stride=6, virtual_size=32, virtual="none")
-    write_shards(settings, out, How(progress=False))
+    write_shards(settings, out, WriteOptions(progress=False))
     return out
 
 

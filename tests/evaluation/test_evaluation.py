@@ -115,7 +115,7 @@ def test_a_score_file_that_is_not_whole_is_named(trained, tiny_config):
 
 def test_a_run_without_a_state_says_what_to_do(tiny_config, tmp_path):
     done = run("launch/evaluate.py", "--config", str(tiny_config), "--run", str(tmp_path))
-    assert done.returncode != 0 and "launch/progressive.py" in done.stderr
+    assert done.returncode != 0 and "dist-vad train" in done.stderr
 
 
 def test_a_score_does_not_depend_on_the_objects_scored_beside_it(tiny_shards):

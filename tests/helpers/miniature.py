@@ -7,11 +7,11 @@ import numpy as np
 
 from dist_vad.data.manifest import Manifest
 from dist_vad.producer.check import check
-from dist_vad.producer.job import How, write_shards
+from dist_vad.producer.job import WriteOptions, write_shards
 from dist_vad.producer.verify import verify_set
 from dist_vad.settings.data import DataSettings
 
-QUIET = How(progress=False)
+QUIET = WriteOptions(progress=False)
 WIDTH, HEIGHT, SIDE, STEP = 96, 72, 16, 3
 
 

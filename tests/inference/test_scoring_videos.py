@@ -186,7 +186,7 @@ def test_what_a_state_does_not_allow_is_refused(detector, changes, message):
 
 def test_a_background_learned_as_frames_come_is_their_median_and_then_follows_slowly():
     scene = np.full((4, 5, 3), 100, np.uint8)
-    background = CausalBackground(warmup=9, step=2, samples=9)
+    background = CausalBackground(median_frames=9, step=2, samples=9)
     for number in range(9):
         frame = scene.copy()
         frame[0, number % 5] = 250  # passes by

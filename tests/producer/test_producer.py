@@ -123,7 +123,7 @@ def test_context_shows_more_than_the_box():
 @pytest.mark.parametrize(("batch", "stride"), [(1, 1), (8, 1), (8, 3), (8, 20)])
 def test_memory_does_not_grow_with_the_length_of_a_video(batch, stride):
     frames = Listed(300)
-    for _ in cut_cubes(frames, OneBox(), length=9, size=16, context=0, stride=stride, batch=batch):
+    for _ in cut_cubes(frames, OneBox(), length=9, size=16, context=0, stride=stride, frames_at_once=batch):
         pass
     assert frames.most <= 9 + (2 * batch + 1) * min(stride, 9) + 2
 

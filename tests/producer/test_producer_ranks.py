@@ -25,7 +25,7 @@ import os, signal, sys
 from pathlib import Path
 from miniature import settings_of
 from dist_vad.producer import pack
-from dist_vad.producer.job import How, write_shards
+from dist_vad.producer.job import WriteOptions, write_shards
 from dist_vad.producer.ranks import Rank
 encode, left = pack.encode, [int(sys.argv[3])]
 def counted(clip, codec):
@@ -34,7 +34,7 @@ def counted(clip, codec):
         os.kill(os.getpid(), signal.SIGKILL)
     return encode(clip, codec)
 pack.encode = counted
-write_shards(settings_of(Path(sys.argv[1])), Path(sys.argv[2]), How(Rank.of(), progress=False))
+write_shards(settings_of(Path(sys.argv[1])), Path(sys.argv[2]), WriteOptions(Rank.of(), progress=False))
 """
 
 

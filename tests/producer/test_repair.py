@@ -99,4 +99,4 @@ def test_a_manifest_that_is_missing_or_damaged_cannot_be_repaired(monkeypatch, c
     for damage in (lambda: copy.put("cube-test/manifest.json", b"{"), lambda: copy.delete("cube-test/manifest.json")):
         damage()
         status, _, error = called(verify.main, monkeypatch, capfd, copy.where(), "--repair")
-        assert status == 2 and "cannot be repaired" in error and "start shards/write.py again" in error
+        assert status == 2 and "cannot be repaired" in error and "dist-vad shards write` again" in error

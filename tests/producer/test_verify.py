@@ -128,7 +128,7 @@ def test_every_damage_is_named(monkeypatch, capfd, shards, damage):
     wrong = [line for line in out.splitlines() if line.startswith("wrong: ")]
     assert wrong and all("cube-train" in line for line in wrong)
     assert any(re.search(named, line) for line in wrong), out
-    assert "start shards/write.py again" in out
+    assert "start `dist-vad shards write` again" in out
 
 
 @pytest.mark.parametrize("arguments", [[], ["one", "two"]])

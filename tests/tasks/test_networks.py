@@ -18,7 +18,7 @@ from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.detectors import yolo
 from dist_vad.video.detectors.base import Boxes, ObjectDetector
 from dist_vad.video.detectors.darknet import DarknetDetector
-from dist_vad.video.detectors.filtered import Finder
+from dist_vad.video.detectors.filtered import FilteredDetector
 from dist_vad.video.detectors.yolo import YoloDetector
 from dist_vad.video.files import FileFrames
 
@@ -42,7 +42,7 @@ def walkers(shared) -> list[np.ndarray]:
 
 def people(settings: DetectorSettings, detector: ObjectDetector, frames: list[np.ndarray]) -> float:
     """People per frame; every box must lie within its frame and be of one class."""
-    found = Finder(settings, detector)(list(range(len(frames))), frames)
+    found = FilteredDetector(settings, detector)(list(range(len(frames))), frames)
     for boxes in found:
         assert len(boxes.categories) == len(boxes.values) and boxes.values.dtype == np.float32
         assert boxes.values[:, :2].min() >= 0 and (boxes.values[:, 2:4] <= (768, 576)).all()

@@ -14,7 +14,7 @@ from dist_vad.producer.job import write_shards
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.cubes import cut_cubes
 from dist_vad.video.detectors.base import Boxes
-from dist_vad.video.detectors.filtered import Finder
+from dist_vad.video.detectors.filtered import FilteredDetector
 
 PERSON = (10, 10, 30, 50, 0.6)
 FRAME = np.zeros((144, 192, 3), np.uint8)
@@ -32,7 +32,7 @@ class Fixed:
 
 def objects(found, moving=None, **settings) -> list[tuple[str, list[int]]]:
     """(category, box in whole pixels) of the objects of a frame."""
-    (boxes,) = Finder(DetectorSettings(**settings), found, moving)([0], [FRAME])
+    (boxes,) = FilteredDetector(DetectorSettings(**settings), found, moving)([0], [FRAME])
     return [(name, row.astype(int).tolist()[:4]) for name, row in zip(boxes.categories, boxes.values)]
 
 
@@ -89,13 +89,15 @@ def test_added_regions_are_judged_by_size_and_neither_by_confidence_nor_by_class
 
 @given(st.lists(st.floats(0, 1, width=32), max_size=12), st.integers(1, 6))
 def test_of_more_objects_than_the_bound_the_most_confident_are_kept_in_their_order_and_the_rest_counted(scores, limit):
-    finder = Finder(DetectorSettings(max_objects=limit), Fixed(*[(n, 0, n + 20, 20, s) for n, s in enumerate(scores)]))
-    for boxes in finder([0, 1], [FRAME, FRAME]):
+    filtered = FilteredDetector(
+        DetectorSettings(max_objects=limit), Fixed(*[(n, 0, n + 20, 20, s) for n, s in enumerate(scores)])
+    )
+    for boxes in filtered([0, 1], [FRAME, FRAME]):
         assert np.array_equal(np.sort(boxes.values[:, 4]), np.sort(np.array(scores, np.float32))[-limit:])
         assert boxes.values[:, 0].tolist() == sorted(boxes.values[:, 0])
     over = max(0, len(scores) - limit)
-    assert (finder.boxes_left_out, finder.frames_cut) == (2 * over, 2 * (over > 0))
-    assert bool(finder.note) == (over > 0)
+    assert (filtered.boxes_left_out, filtered.frames_bounded) == (2 * over, 2 * (over > 0))
+    assert bool(filtered.note) == (over > 0)
 
 
 # -- in the producer
@@ -164,7 +166,7 @@ def test_the_detector_sees_whole_batches_and_their_size_changes_no_sample(stride
     options = {"length": 9, "size": 16, "context": 0.1, "stride": stride}
     one, many = Traced(), Traced()
     expected = list(cut_cubes(one, one, **options))
-    found = list(cut_cubes(many, many, batch=batch, **options))
+    found = list(cut_cubes(many, many, frames_at_once=batch, **options))
     assert [(s.frame, s.object, s.category) for s in found] == [(s.frame, s.object, s.category) for s in expected]
     assert all(np.array_equal(a.clip, b.clip) for a, b in zip(found, expected))
     full, rest = divmod(len(expected), batch)

@@ -7,7 +7,7 @@ import pytest
 
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.background import median_background
-from dist_vad.video.detectors.filtered import Finder
+from dist_vad.video.detectors.filtered import FilteredDetector
 from dist_vad.video.detectors.motion import MotionDetector
 
 BACKGROUND = np.full((144, 192, 3), (120, 130, 140), np.uint8)
@@ -41,7 +41,7 @@ def painted(*boxes, colour=(30, 40, 50)):
 
 def detect(frame, **settings):
     given = DetectorSettings(**settings)
-    (boxes,) = Finder(given, MotionDetector(given, BACKGROUND))([0], [frame])
+    (boxes,) = FilteredDetector(given, MotionDetector(given, BACKGROUND))([0], [frame])
     assert boxes.categories == ["moving"] * len(boxes)
     return boxes.values
 

@@ -8,16 +8,16 @@ import numpy as np
 from dist_vad.base import plugins
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.detectors.base import ObjectDetector
-from dist_vad.video.detectors.filtered import Finder
+from dist_vad.video.detectors.filtered import FilteredDetector
 from dist_vad.video.detectors.motion import MotionDetector
 from dist_vad.video.source import Video
 
 
-def make_detector(settings: DataSettings, video: Video, background: np.ndarray, frames: int) -> Finder:
+def make_detector(settings: DataSettings, video: Video, background: np.ndarray, frames: int) -> FilteredDetector:
     """The detector for one video of so many frames, given its background, uint8 [H, W, 3]."""
     detector = _without_background(settings, video, frames)
     motion = MotionDetector(settings.detector, background)
-    return Finder(settings.detector, detector or motion, motion if settings.detector.motion_union else None)
+    return FilteredDetector(settings.detector, detector or motion, motion if settings.detector.motion_union else None)
 
 
 def check_detector(settings: DataSettings, video: Video, frames: int) -> None:

@@ -40,7 +40,7 @@ class DarknetDetector:
                 f"{self._names_file} has the names of {len(self._names)} classes, but the network finds "
                 f"{rows.shape[-1] - 5}; give the names file that was published with the weights (data.detector.names)"
             )
-        return [self._boxes(some, *frame.shape[:2]) for some, frame in zip(rows, frames)]
+        return [self._boxes(of_frame, *frame.shape[:2]) for of_frame, frame in zip(rows, frames)]
 
     def _boxes(self, rows: np.ndarray, height: int, width: int) -> Boxes:
         """Boxes from float32 [n, 5 + classes]: middle, width, height as shares of the frame, objectness, scores."""
@@ -50,8 +50,8 @@ class DarknetDetector:
         corners = np.clip(sides, 0, 1) * np.array([width, height, width, height], np.float32)
         confidences, classes = rows[:, 5:].max(axis=1), rows[:, 5:].argmax(axis=1)
         kept = _best(corners, confidences, classes, self._nms)
-        found = np.hstack([corners, confidences[:, None]])[kept]
-        return sorted_boxes(found.tolist(), [self._names[number] for number in classes[kept]])
+        boxes = np.hstack([corners, confidences[:, None]])[kept]
+        return sorted_boxes(boxes.tolist(), [self._names[number] for number in classes[kept]])
 
 
 def _best(corners: np.ndarray, confidences: np.ndarray, classes: np.ndarray, overlap: float) -> list[int]:
@@ -84,12 +84,13 @@ def _load(cfg: Path, weights: Path) -> cv2.dnn.Net:
             "whole and of the same network"
         ) from error
     # A .weights file is bare numbers: without this, one that is cut off, or of another network, finds nonsense.
-    parts = (net.getLayer(name) for name in net.getLayerNames())
-    numbers = sum(blob.size for part in parts if part.type in ("Convolution", "BatchNorm") for blob in part.blobs)
-    found, expected = weights.stat().st_size, [4 * numbers + header for header in HEADERS]
-    if found not in expected:
+    layers = (net.getLayer(name) for name in net.getLayerNames())
+    learned = [layer for layer in layers if layer.type in ("Convolution", "BatchNorm")]
+    numbers = sum(blob.size for layer in learned for blob in layer.blobs)
+    size, expected = weights.stat().st_size, [4 * numbers + header for header in HEADERS]
+    if size not in expected:
         raise InputError(
-            f"{weights} has {found} bytes, but the network of {cfg} has weights of {expected[-1]} bytes; it is not "
+            f"{weights} has {size} bytes, but the network of {cfg} has weights of {expected[-1]} bytes; it is not "
             "whole, or the two are of different networks"
         )
     return net

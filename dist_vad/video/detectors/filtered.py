@@ -6,7 +6,7 @@ from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.detectors.base import Boxes, ObjectDetector, sorted_boxes
 
 
-class Finder:
+class FilteredDetector:
     """The objects of one video's frames; itself a detector.
 
     1. Boxes of a detector are left out if they are less confident than `min_confidence`, smaller than `min_size`, or
@@ -21,16 +21,16 @@ class Finder:
         """`motion`: finds the moving regions to add; None for none."""
         self._settings, self._detector, self._motion = settings, detector, motion
         self.boxes_left_out = 0
-        self.frames_cut = 0
+        self.frames_bounded = 0
 
     def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
         """The objects of each frame; frames are RGB, uint8 [H, W, 3]."""
-        found = [self._chosen(boxes) for boxes in self._detector(numbers, frames)]
+        objects = [self._chosen(boxes) for boxes in self._detector(numbers, frames)]
         if self._motion:
             # How much of its box moves says nothing of how sure one can be of a region: its size alone is judged.
             moving = [boxes.taken(self._large(boxes)) for boxes in self._motion(numbers, frames)]
-            found = [_united(boxes, regions) for boxes, regions in zip(found, moving)]
-        return [self._bounded(boxes) for boxes in found]
+            objects = [_united(boxes, regions) for boxes, regions in zip(objects, moving)]
+        return [self._bounded(boxes) for boxes in objects]
 
     @property
     def note(self) -> str:
@@ -39,7 +39,7 @@ class Finder:
             return ""
         return (
             f"detector.max_objects {self._settings.max_objects} left out {self.boxes_left_out} boxes in "
-            f"{self.frames_cut} frames, the least confident ones"
+            f"{self.frames_bounded} frames, the least confident ones"
         )
 
     def _chosen(self, boxes: Boxes) -> Boxes:
@@ -58,7 +58,7 @@ class Finder:
         if not limit or len(boxes) <= limit:
             return boxes
         self.boxes_left_out += len(boxes) - limit
-        self.frames_cut += 1
+        self.frames_bounded += 1
         best = np.argsort(-boxes.values[:, 4], kind="stable")[:limit]  # equally confident ones: the leftmost
         return boxes.taken(np.isin(np.arange(len(boxes)), best))
 

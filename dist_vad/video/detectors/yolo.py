@@ -34,7 +34,7 @@ class YoloDetector:
 
     def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
         """The objects of frames of one size, RGB, uint8 [H, W, 3]."""
-        found = []
+        boxes = []
         for start in range(0, len(frames), self._at_once):
             # Ultralytics takes arrays to be BGR, as OpenCV reads them.
             pictures = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames[start : start + self._at_once]]
@@ -46,8 +46,8 @@ class YoloDetector:
                 max_det=MOST,
                 verbose=False,
             )
-            found += [self._boxes(result.boxes) for result in results]
-        return found
+            boxes += [self._boxes(result.boxes) for result in results]
+        return boxes
 
     def _boxes(self, boxes: Any) -> Boxes:
         """Ultralytics' boxes of one frame as ours."""

@@ -1,4 +1,4 @@
-"""The work on one video: open it, check its labels, cut its shards."""
+"""One video of the job: opened, its labels checked, its shards made."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +8,8 @@ from tqdm import tqdm
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.labels import interval_labels
-from dist_vad.base.prefetch import ahead
+from dist_vad.base.log import log
+from dist_vad.base.prefetch import prefetch
 from dist_vad.data.manifest import ShardInfo, VideoInfo
 from dist_vad.producer.pack import pack_video, scene_member
 from dist_vad.producer.plan import Plan
@@ -16,17 +17,17 @@ from dist_vad.settings.data import DataSettings
 from dist_vad.video.background import median_background
 from dist_vad.video.cubes import cut_clips, cut_cubes
 from dist_vad.video.detectors import check_detector, make_detector
-from dist_vad.video.progress_frames import Counted
+from dist_vad.video.progress_frames import ProgressFrames
 from dist_vad.video.scene_feature import check_scene, scene_feature
 from dist_vad.video.source import Frames, Video
 from dist_vad.video.tracks import with_tracks
 
-SAMPLES_AHEAD = 64
-"""Cut samples that wait to be encoded."""
+SAMPLES_PREFETCHED = 64
+"""Most samples that wait to be encoded."""
 
 
 @dataclass(frozen=True)
-class Work:
+class OpenedVideo:
     """One video of a set, opened and checked."""
 
     video: Video
@@ -51,7 +52,7 @@ class Work:
         )
 
 
-def open_work(plan: Plan, video: Video, length: int | None = None) -> Work:
+def open_video(plan: Plan, video: Video, length: int | None = None) -> OpenedVideo:
     """Open a video and check its labels and boxes.
 
     Args:
@@ -65,50 +66,52 @@ def open_work(plan: Plan, video: Video, length: int | None = None) -> Work:
     if plan.kind == "cube":
         check_detector(plan.settings, video, length)
         check_scene(plan.settings)
-    return Work(video, frames, _checked_labels(plan.settings, video, length), length, done)
+    return OpenedVideo(video, frames, _checked_labels(plan.settings, video, length), length, done)
 
 
-def cut_video(plan: Plan, work: Work, folder: Path, bar: tqdm) -> list[ShardInfo]:
-    """Write the shards of one video into a local folder; `bar` moves by a step a frame."""
-    settings, video, frames = plan.settings, work.video, work.frames
-    counted = Counted(frames, bar)
+def make_shards(plan: Plan, opened: OpenedVideo, folder: Path, bar: tqdm) -> list[ShardInfo]:
+    """Cut a video's samples and write its shards into a local folder; `bar` moves by a step a frame."""
+    settings, video, frames = plan.settings, opened.video, opened.frames
+    read = ProgressFrames(frames, bar)
     scene, detector = b"", None
     if plan.kind == "cube":
         background = median_background(frames)
         scene = scene_member(scene_feature(settings, background))
-        detector = make_detector(settings, video, background, work.length)
+        detector = make_detector(settings, video, background, opened.length)
         samples = cut_cubes(
-            counted,
+            read,
             detector,
             length=settings.clip_length,
             size=settings.cube_size,
             context=settings.context,
             stride=plan.stride,
-            batch=settings.detector.batch,
+            frames_at_once=settings.detector.batch,
         )
         samples = with_tracks(samples, plan.stride) if settings.tracks else samples
     else:
-        samples = cut_clips(counted, length=settings.clip_length, size=settings.virtual_size, stride=plan.stride)
+        samples = cut_clips(read, length=settings.clip_length, size=settings.virtual_size, stride=plan.stride)
     virtual = plan.kind == "virtual"
-    labels = interval_labels(work.labels["virtual"], work.length) if virtual else np.full(work.length, -1)
-    labelled = ((sample, int(labels[sample.frame])) for sample in ahead(samples, SAMPLES_AHEAD))
+    labels = interval_labels(opened.labels["virtual"], opened.length) if virtual else np.full(opened.length, -1)
+    labelled = ((sample, int(labels[sample.frame])) for sample in prefetch(samples, SAMPLES_PREFETCHED))
     limit = settings.shard_samples
     shards = pack_video(folder, video.name, {"scene": video.scene}, labelled, settings.codec, scene, limit)
     if detector and detector.note:
-        tqdm.write(f"note: {plan.name}, video {video.name!r}: {detector.note}")
+        log.info("note: %s, video %r: %s", plan.name, video.name, detector.note)
     return shards
 
 
 def _checked_labels(settings: DataSettings, video: Video, frames: int) -> dict[str, list[list[int]]]:
     """The video's labels, within its frames; those of another length are refused, or cut where that was asked for."""
-    found = video.misfit(frames)
-    if not found:
+    misfit = video.misfit(frames)
+    if not misfit:
         return video.labels
     if settings.labels_mismatch == "refuse":
         raise InputError(
-            f"video {video.name!r}: {frames} frames decoded, but {found}; pass --labels_mismatch clip to cut them to "
+            f"video {video.name!r}: {frames} frames decoded, but {misfit}; pass --labels_mismatch clip to cut them to "
             "the video, frames without a label being normal"
         )
-    cut = {name: [[s, min(e, frames)] for s, e in some if s < frames] for name, some in video.labels.items()}
-    tqdm.write(f"note: video {video.name!r}: {found}, cut to its {frames} frames")
-    return cut
+    log.info("note: video %r: %s, cut to its %s frames", video.name, misfit, frames)
+    return {
+        truth: [[start, min(end, frames)] for start, end in intervals if start < frames]
+        for truth, intervals in video.labels.items()
+    }
