@@ -19,7 +19,12 @@ from dist_vad.tasks import TASKS, Task, make_tasks
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage, with the key of the state that it makes."""
+    """One stage, with the key of the state that it makes.
+
+    Example:
+        for stage in plan(settings):
+            print(stage.folder_name, stage.weights, stage.kinds)
+    """
 
     name: str
     settings: StageSettings
@@ -126,15 +131,15 @@ def shares(settings: Settings, global_batch: int, kind: str) -> list[tuple[Store
 def _mixed_in(settings: Settings, global_batch: int, kind: str) -> list[tuple[str, int]]:
     """(digest of the data, share) of each set of `mix`. Raises InputError for samples of another shape."""
     first, *others = [(Manifest.load(store), share) for store, share in shares(settings, global_batch, kind)]
-    for made, _ in others:
+    for manifest, _ in others:
         for key in ("clip_length", "size", "scene_size"):
-            found, expected = getattr(made, key), getattr(first[0], key)
-            if found != expected:
+            actual, expected = getattr(manifest, key), getattr(first[0], key)
+            if actual != expected:
                 raise InputError(
-                    f"mix: the {kind} samples of {made.dataset} have {key} {found}, those of {first[0].dataset} have "
-                    f"{expected}; write one of them anew with the settings of the other"
+                    f"mix: the {kind} samples of {manifest.dataset} have {key} {actual}, those of {first[0].dataset} "
+                    f"have {expected}; write one of them anew with the settings of the other"
                 )
-    return [(made.content_digest, share) for made, share in others]
+    return [(manifest.content_digest, share) for manifest, share in others]
 
 
 def check_tasks(settings: Settings) -> None:

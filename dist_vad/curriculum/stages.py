@@ -23,31 +23,31 @@ def stages_of(settings: Settings) -> dict[str, StageSettings]:
             for name, stage in settings.curriculum.items()
         }
     changes = {stage_name(_known(dict.fromkeys(key.split("+"), 1.0), "stages")): key for key in settings.stages}
-    found: dict[str, StageSettings] = {}
+    stages: dict[str, StageSettings] = {}
     for named in split_line(settings.curriculum):
         tasks = _known(named, "curriculum")
         name = stage_name(tasks)
         own = settings.stages[changes[name]] if name in changes else {}
         stage = _changed(StageSettings(tasks=tasks, **dataclasses.asdict(settings.stage)), own, name)
-        before = sum(other.tasks.keys() == tasks.keys() for other in found.values())
-        found[name + before * "_again"] = stage
-    return found
+        before = sum(other.tasks.keys() == tasks.keys() for other in stages.values())
+        stages[name + before * "_again"] = stage
+    return stages
 
 
 def remarks(stages: dict[str, StageSettings]) -> list[str]:
     """What is unusual about a curriculum, though allowed: a phase after a later one."""
-    found, learned, latest = [], set(), 0
+    lines, learned, latest = [], set(), 0
     for name, stage in stages.items():
         new = {task: PHASES.index(TASKS[task].phase) for task in stage.tasks if task not in learned}
         early = [task for task, phase in new.items() if phase < latest]
         if early:
-            found.append(
+            lines.append(
                 f"{name}: {' and '.join(early)} ({TASKS[early[0]].phase}) comes after {PHASES[latest]}; the usual "
                 f"order is {', '.join(PHASES)}"
             )
         latest = max([latest, *new.values()])
         learned |= set(stage.tasks)
-    return found
+    return lines
 
 
 def short(task: str) -> str:

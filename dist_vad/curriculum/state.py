@@ -34,6 +34,11 @@ class State:
     """A phase state: weights named by the recipe that made them.
 
     The folder holds `model.safetensors` (backbone and every head trained so far) and `state.json`.
+
+    Example:
+        state = read_state(Path("runs/demo/states/inference-0123456789ab"))
+        weights = state.load()  # parameter name -> tensor
+        print(state.stage, state.tasks, state.metrics["train"])
     """
 
     folder: Path
@@ -53,10 +58,10 @@ class State:
     def load(self) -> Tensors:
         """The weights, verified against the digest. Raises InputError where they differ from it."""
         tensors = load_file(self.folder / MODEL)
-        found = tensors_digest(tensors)
-        if found != self.digest:
+        digest = tensors_digest(tensors)
+        if digest != self.digest:
             raise InputError(
-                f"state {self.folder}: the weights have digest {found[:12]}, state.json says {self.digest[:12]}; the "
+                f"state {self.folder}: the weights have digest {digest[:12]}, state.json says {self.digest[:12]}; the "
                 "file was changed or damaged: delete the folder and train the stage again"
             )
         return tensors

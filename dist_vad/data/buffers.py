@@ -23,13 +23,13 @@ MAPPED = 64
 
 
 @dataclass(frozen=True)
-class Place:
+class SharedAddress:
     """Where other processes of this machine find memory that is lent to them too."""
 
     path: str
     size: int
     serial: int
-    """Tells it from later memory of the same path."""
+    """Tells this memory from later memory of the same path."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +37,13 @@ class Block:
     """Memory that is lent out as a whole."""
 
     memory: memoryview
-    place: Place | None = None
+    address: SharedAddress | None = None
 
 
 _free: dict[int, list[Block]] = {}
 """Bytes of a block -> blocks that nobody holds. Several threads may take and give back: both are one operation."""
 _free_shared: dict[int, list[Block]] = {}
-"""The same of blocks that lie where other processes find them."""
+"""Bytes of a block -> blocks that nobody holds and that other processes can map."""
 _serials = itertools.count()
 
 
@@ -53,23 +53,23 @@ def borrow(shape: tuple[int, ...]) -> np.ndarray:
     return _lend(_free, lambda size: Block(np.empty(size, np.uint8).data), shape)[0]
 
 
-def borrow_shared(shape: tuple[int, ...]) -> tuple[np.ndarray, Place]:
-    """The same, and where another process finds it. Linux only."""
-    array, place = _lend(_free_shared, _shared_block, shape)
-    assert place is not None, "shared blocks have a place"
-    return array, place
+def borrow_shared(shape: tuple[int, ...]) -> tuple[np.ndarray, SharedAddress]:
+    """An array as `borrow` gives it, uint8 of this shape, and where another process finds its memory. Linux only."""
+    array, address = _lend(_free_shared, _shared_block, shape)
+    assert address is not None, "shared blocks have an address"
+    return array, address
 
 
 @functools.lru_cache(maxsize=MAPPED)
-def at(place: Place) -> np.ndarray:
+def open_shared(address: SharedAddress) -> np.ndarray:
     """The memory that another process has lent, uint8 [its size]."""
-    with Path(place.path).open("r+b") as file:
-        return np.frombuffer(mmap.mmap(file.fileno(), place.size), np.uint8)
+    with Path(address.path).open("r+b") as file:
+        return np.frombuffer(mmap.mmap(file.fileno(), address.size), np.uint8)
 
 
 def _lend(
     free: dict[int, list[Block]], make: Callable[[int], Block], shape: tuple[int, ...]
-) -> tuple[np.ndarray, Place | None]:
+) -> tuple[np.ndarray, SharedAddress | None]:
     length = math.prod(shape)
     size = 1 << max(length - 1, 0).bit_length()  # few sizes, so that batches of any length find a block
     blocks = free.setdefault(size, [])
@@ -81,7 +81,7 @@ def _lend(
     # and `lent` could go before its views do.
     lent = np.frombuffer(block.memory, np.uint8)
     weakref.finalize(lent, _give_back, blocks, block).atexit = False
-    return lent[:length].reshape(shape), block.place
+    return lent[:length].reshape(shape), block.address
 
 
 def _shared_block(size: int) -> Block:
@@ -90,7 +90,7 @@ def _shared_block(size: int) -> Block:
     os.ftruncate(descriptor, size)
     mapped = mmap.mmap(descriptor, size)
     weakref.finalize(mapped, os.close, descriptor).atexit = False
-    return Block(memoryview(mapped), Place(f"/proc/{os.getpid()}/fd/{descriptor}", size, next(_serials)))
+    return Block(memoryview(mapped), SharedAddress(f"/proc/{os.getpid()}/fd/{descriptor}", size, next(_serials)))
 
 
 def _give_back(blocks: list[Block], block: Block) -> None:

@@ -22,6 +22,10 @@ class ShardCache:
         folder: shared by all processes of a node, and by all runs.
         limit: most bytes of all tars together. The tars longest unused are removed for new ones; one that a process has
             mapped stays readable to it, and its space is free once that process lets go.
+
+    Example:
+        cache = ShardCache(Path("~/.cache/dist_vad").expanduser(), limit=100 * 10**9)
+        shards = ShardSet("s3://bucket/prefix/cube-train", cache)
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -29,7 +33,7 @@ class ShardCache:
         folder.mkdir(parents=True, exist_ok=True)
 
     def check(self, shards: list[ShardInfo], where: str) -> None:
-        """Raise InputError where the largest of some shards would not fit."""
+        """Raise InputError where the largest of the shards would not fit; `where` names their set."""
         largest = max(shards, key=lambda shard: shard.bytes, default=None)
         if largest and largest.bytes > self.limit:
             raise InputError(
@@ -45,11 +49,11 @@ class ShardCache:
             # Few lock files, never removed: a lock on a file that was removed would hold nobody off.
             with _lock(self.folder / f".{shard.sha256[:2]}.lock"):
                 if not _touched(path, shard.bytes):  # no other process was quicker
-                    self._fetch(store, shard, path, self._make_room(shard))
+                    self._fetch(store, shard, path, self._evict_for(shard))
         return path
 
     def _fetch(self, store: Store, shard: ShardInfo, path: Path, partial: Path) -> None:
-        found = ""
+        arrived = ""
         for _ in range(ARRIVALS):
             try:
                 store.fetch(tar_name(shard), partial, shard.bytes)
@@ -58,18 +62,18 @@ class ShardCache:
                     f"{store.where(tar_name(shard))} is missing, but the manifest lists it; `dist-vad shards "
                     f"verify {store.where()} --repair` cuts it anew"
                 ) from error
-            found = file_sha256(partial)
-            if found == shard.sha256:
+            arrived = file_sha256(partial)
+            if arrived == shard.sha256:
                 partial.replace(path)
                 return
             partial.unlink()
         raise InputError(
-            f"{store.where(tar_name(shard))} arrived {ARRIVALS} times with sha256 {found[:12]}…, expected "
+            f"{store.where(tar_name(shard))} arrived {ARRIVALS} times with sha256 {arrived[:12]}…, expected "
             f"{shard.sha256[:12]}…: it is damaged there; `dist-vad shards verify {store.where()} --repair` cuts it "
             "anew"
         )
 
-    def _make_room(self, shard: ShardInfo) -> Path:
+    def _evict_for(self, shard: ShardInfo) -> Path:
         """Remove the tars longest unused until the shard fits, too; returns the file into which to fetch it.
 
         The name of that file is its claim to space while it grows. It is fixed, so that what a killed process has

@@ -60,10 +60,10 @@ def decode_into(content: bytes | memoryview, out: np.ndarray, codec: str) -> Non
 
 def _copy_all(strips: Iterable[memoryview], out: np.ndarray) -> None:
     """`decode_all` of .npy files. Between memoryviews: an array for each strip would cost a sixth of its copy more."""
-    memory, place, length = out.reshape(-1).data, 0, out[:1].nbytes
+    memory, offset, length = out.reshape(-1).data, 0, out[:1].nbytes
     for content in strips:
         values = npy_content(content)
         if len(values) != length:
             raise ValueError(f"{len(values)} values are no strip of {length}")
-        memory[place : place + length] = values
-        place += length
+        memory[offset : offset + length] = values
+        offset += length

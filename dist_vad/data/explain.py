@@ -23,7 +23,7 @@ def explain(source: Source, kind: str, step: int, ranks: int) -> Iterator[str]:
     owner = np.empty(streams.share, np.int64)
     for rank in range(ranks):
         owner[streams.rank_batch(step, rank, ranks)[1]] = rank
-    for position, sample in enumerate(streams.batch(step).ravel()):
+    for position, sample in enumerate(streams.global_batch(step).ravel()):
         number = int(np.searchsorted(shards.starts, sample, side="right")) - 1
         shard = shards.manifest.shards[number].name
         stream = position // streams.per_step

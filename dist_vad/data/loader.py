@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch.utils.data import IterableDataset, get_worker_info
 
 from dist_vad.base.errors import InputError
-from dist_vad.data.readers import Answer, Readers, Room
+from dist_vad.data.readers import Answer, BufferSpec, Readers
 from dist_vad.data.shardset import Batch, ShardSet
 from dist_vad.data.streams import Streams
 
@@ -42,6 +42,12 @@ class Loader:
         threads, prefetch: reading threads and the number of steps to read ahead.
         pin: give batches in page-locked memory, for a GPU.
         processes: read in so many processes instead of in threads; 0 = threads.
+
+    Example:
+        sources = {"cube": open_sources(settings, stage, "cube")}
+        loader = Loader(sources, rank=0, world=1, micro_batch=0, threads=2, prefetch=4)
+        for step, micro_batches in loader.steps(0, 100):
+            clips = micro_batches[0]["cube"].clips  # uint8 [B, T, H, W, 3]
     """
 
     def __init__(
@@ -59,9 +65,9 @@ class Loader:
         self.threads, self.prefetch, self.pin, self.processes = threads, prefetch, pin, processes
         if processes and not hasattr(os, "memfd_create"):
             raise InputError(f"train.processes is {processes}, which needs Linux; allowed here: 0, to read in threads")
-        for source in (source for some in sources.values() for source in some):
+        for source in (source for of_kind in sources.values() for source in of_kind):
             source.streams.check_ranks(world)
-        self.micro_batches = max(_micro_batches(kind, some, world, micro_batch) for kind, some in sources.items())
+        self.micro_batches = max(_micro_batches(kind, of_kind, world, micro_batch) for kind, of_kind in sources.items())
 
     def steps(self, start: int, stop: int) -> Iterator[Step]:
         """Yield (step, its micro-batches, each {kind: Batch}) for steps start..stop-1."""
@@ -90,12 +96,12 @@ class Loader:
             {kind: pool.submit(self._read, kind, step, rank, self.pin) for kind in self.sources}
             for rank in self._virtual_ranks()
         ]
-        return lambda: [{kind: batch.result() for kind, batch in some.items()} for some in requests]
+        return lambda: [{kind: batch.result() for kind, batch in by_kind.items()} for by_kind in requests]
 
     def _steps_of_processes(self, start: int, stop: int) -> Generator[Step, None, None]:
-        rooms = {kind: self._room(kind) for kind in self.sources}
+        specs = {kind: self._buffer_spec(kind) for kind in self.sources}
         # Batches are copied to page-locked memory in one thread, in order, not in the loop that waits for them.
-        with Readers(self.processes, self._read_into, rooms) as readers, ThreadPoolExecutor(1) as pinning:
+        with Readers(self.processes, self._read_into, specs) as readers, ThreadPoolExecutor(1) as pinning:
 
             def request(step: int) -> Answer:
                 answer = readers.request(step, self._virtual_ranks())
@@ -104,39 +110,39 @@ class Loader:
             yield from self._in_turn(start, stop, request)
 
     def _in_turn(self, start: int, stop: int, request: Callable[[int], Answer]) -> Generator[Step, None, None]:
-        """The steps as they were asked for, `prefetch` of them ahead."""
-        ahead: deque[tuple[int, Answer]] = deque()
+        """The steps as they were asked for, `prefetch` of them ahead of the one that is taken."""
+        pending: deque[tuple[int, Answer]] = deque()
         for step in range(start, stop):
-            ahead.append((step, request(step)))
-            if len(ahead) > self.prefetch:
-                step, answer = ahead.popleft()
+            pending.append((step, request(step)))
+            if len(pending) > self.prefetch:
+                step, answer = pending.popleft()
                 yield step, answer()
-        while ahead:
-            step, answer = ahead.popleft()
+        while pending:
+            step, answer = pending.popleft()
             yield step, answer()
 
     def _virtual_ranks(self) -> list[int]:
-        """Part i of rank r of W is what rank r + i W of W x parts would read: so a micro-batch holds the same samples,
-        and its gradient has the same bits, however many ranks share the micro-batches of a step."""
+        """Micro-batch i of M of rank r of W is what rank r + i W of W M would read: so it holds the same samples,
+        and its gradient is bit-identical, however many ranks share the micro-batches of a step."""
         return [self.rank + i * self.world for i in range(self.micro_batches)]
 
     def read(self, step: int) -> list[dict[str, Batch]]:
         """This rank's micro-batches of a step, read here and now, in ordinary memory."""
         return [{kind: self._read(kind, step, rank) for kind in self.sources} for rank in self._virtual_ranks()]
 
-    def _room(self, kind: str) -> Room:
+    def _buffer_spec(self, kind: str) -> BufferSpec:
         sources = self.sources[kind]
         share = sum(source.streams.share for source in sources)
-        return Room(share // (self.world * self.micro_batches), sources[0].shards.manifest)
+        return BufferSpec(share // (self.world * self.micro_batches), sources[0].shards.manifest)
 
     def _read(self, kind: str, step: int, rank: int, pin: bool = False) -> Batch:
-        """One micro-batch of a kind."""
-        batch = Batch.empty(*self._room(kind), pin)
+        """One micro-batch of a kind: what a virtual rank reads of a step."""
+        batch = Batch.empty(*self._buffer_spec(kind), pin)
         self._read_into(kind, step, rank, batch)
         return batch
 
     def _read_into(self, kind: str, step: int, rank: int, batch: Batch) -> None:
-        """The same, from all sources of the kind, into a batch of its size."""
+        """Read one micro-batch of a kind, from all sources of that kind, into `batch`, which has its size."""
         start = 0
         for source in self.sources[kind]:
             ids, positions = source.streams.rank_batch(step, rank, self.world * self.micro_batches)
@@ -147,7 +153,7 @@ class Loader:
     def _fetch(self, pool: ThreadPoolExecutor, step: int) -> None:
         """Fetch the shards that a step will read, where they are not on this machine: the plan is known. What goes
         wrong here goes wrong again, and is reported, when they are read."""
-        for source in (source for some in self.sources.values() for source in some if source.shards.is_remote):
+        for source in (source for of_kind in self.sources.values() for source in of_kind if source.shards.is_remote):
             for rank in self._virtual_ranks():
                 pool.submit(
                     source.shards.prepare, source.streams.rank_batch(step, rank, self.world * self.micro_batches)[0]
@@ -155,27 +161,29 @@ class Loader:
 
 
 def _pinned(answer: Answer) -> list[dict[str, Batch]]:
-    return [{kind: batch.pin_memory() for kind, batch in some.items()} for some in answer()]
+    return [{kind: batch.pin_memory() for kind, batch in by_kind.items()} for by_kind in answer()]
 
 
 def _micro_batches(kind: str, sources: list[Source], world: int, micro_batch: int) -> int:
     """Into how many micro-batches a rank's share of one kind falls."""
     streams = [source.streams.count for source in sources]
     share = sum(source.streams.share for source in sources) // world
-    parts = share // micro_batch if 0 < micro_batch < share else 1
-    whole = all(count % (world * parts) == 0 for count in streams)
-    if micro_batch and (share % parts or not whole or (parts > 1 and share % micro_batch)):
+    count = share // micro_batch if 0 < micro_batch < share else 1
+    whole = all(of_source % (world * count) == 0 for of_source in streams)
+    if micro_batch and (share % count or not whole or (count > 1 and share % micro_batch)):
         least = math.gcd(*streams) // world
         raise InputError(
             f"train.micro_batch is {micro_batch}, which does not divide the {share} samples of kind {kind} that each "
             f"of {world} ranks has in a step into whole streams; allowed: {share} divided by a divisor of {least}, or "
             "0 for all at once"
         )
-    return parts
+    return count
 
 
 class BatchDataset(IterableDataset):
-    """The same batches for a loop of one's own: yields (step, {kind: Batch}) from `start` on, for one rank.
+    """The batches of a `Loader` as a PyTorch dataset, for a loop of one's own.
+
+    It yields (step, {kind: Batch}) from step `start` on, for one rank.
 
     The workers of a `DataLoader(dataset, batch_size=None, num_workers=N)` take turns, so it gives every step once and
     in order.

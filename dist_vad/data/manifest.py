@@ -30,7 +30,7 @@ SPLITS = ("train", "val", "test")
 
 MEMBERS = ("image", "scene", "json")
 IMAGE, SCENE = 0, 1
-"""Their places in MEMBERS."""
+"""Places of the image and of the scene feature in MEMBERS."""
 INDEX_DTYPE = np.dtype(
     [
         ("frame", "<i4"),  # 0-based frame of the sample's middle
@@ -74,7 +74,12 @@ class ShardInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """A whole shard set: one data set, one split, one kind of sample."""
+    """A whole shard set: one data set, one split, one kind of sample.
+
+    Example:
+        manifest = Manifest.load("shards/cube-test")
+        print(manifest.samples, manifest.clip_shape, manifest.ground_truths())
+    """
 
     dataset: str
     split: str
@@ -105,7 +110,7 @@ class Manifest:
 
     @property
     def clip_shape(self) -> tuple[int, int, int, int]:
-        """Of one sample: T, H, W, 3."""
+        """Shape of the clip of one sample: T, H, W, 3."""
         return self.clip_length, self.size, self.size, 3
 
     @property

@@ -11,7 +11,7 @@ import cv2
 import torch
 
 from dist_vad.base.errors import InputError
-from dist_vad.data.buffers import Place, at, borrow_shared
+from dist_vad.data.buffers import SharedAddress, borrow_shared, open_shared
 from dist_vad.data.manifest import Manifest
 from dist_vad.data.shardset import Batch
 
@@ -19,18 +19,19 @@ PATIENCE = 5.0
 """Seconds in which a process that is no longer asked has to end."""
 
 
-class Room(NamedTuple):
-    """What a micro-batch of one kind takes."""
+class BufferSpec(NamedTuple):
+    """How large the buffer is into which a micro-batch of one kind is read: arguments of `Batch.bytes_of`."""
 
     samples: int
     like: Manifest
+    """Of the shard set: it tells the shape of one sample."""
 
 
 Answer = Callable[[], list[dict[str, Batch]]]
 """Waits for the micro-batches of a step, and gives them."""
 Read = Callable[[str, int, int, Batch], None]
 """Reads (kind, step, virtual rank) into a batch."""
-Request = tuple[int, list[int], list[dict[str, Place]]]
+Request = tuple[int, list[int], list[dict[str, SharedAddress]]]
 """A step, virtual ranks, and for each of them where the samples of each kind go."""
 
 
@@ -39,12 +40,12 @@ class Readers:
 
     Args:
         read: can be pickled.
-        rooms: kind of sample -> what its micro-batches take.
+        specs: kind of sample -> how large the buffer of a micro-batch is.
     """
 
-    def __init__(self, processes: int, read: Read, rooms: dict[str, Room]) -> None:
-        self._rooms = rooms
-        self._readers = [_Reader(read, rooms) for _ in range(processes)]
+    def __init__(self, processes: int, read: Read, specs: dict[str, BufferSpec]) -> None:
+        self._specs = specs
+        self._readers = [_Reader(read, specs) for _ in range(processes)]
 
     def __enter__(self) -> "Readers":
         return self
@@ -58,16 +59,19 @@ class Readers:
 
     def request(self, step: int, ranks: list[int]) -> Answer:
         """Have the micro-batches of a step read. What was requested first has to be taken first."""
-        lent = [{kind: borrow_shared((Batch.bytes_of(*room),)) for kind, room in self._rooms.items()} for _ in ranks]
+        lent = [{kind: borrow_shared((Batch.bytes_of(*spec),)) for kind, spec in self._specs.items()} for _ in ranks]
         # In turn they would wait for the slowest: one of them shares its core with the process that asks.
         reader = min(self._readers, key=_Reader.unanswered)
-        reader.ask((step, ranks, [{kind: place for kind, (_, place) in some.items()} for some in lent]))
+        reader.ask((step, ranks, [{kind: address for kind, (_, address) in buffers.items()} for buffers in lent]))
 
         def answer() -> list[dict[str, Batch]]:
             reader.wait()
             return [
-                {kind: Batch.within(torch.from_numpy(memory), *self._rooms[kind]) for kind, (memory, _) in some.items()}
-                for some in lent
+                {
+                    kind: Batch.within(torch.from_numpy(memory), *self._specs[kind])
+                    for kind, (memory, _) in buffers.items()
+                }
+                for buffers in lent
             ]
 
         return answer
@@ -76,12 +80,12 @@ class Readers:
 class _Reader:
     """One of the processes, as the one that asks has it."""
 
-    def __init__(self, read: Read, rooms: dict[str, Room]) -> None:
+    def __init__(self, read: Read, specs: dict[str, BufferSpec]) -> None:
         # Spawned: forked, a process could inherit a lock that nobody will open.
         spawn = multiprocessing.get_context("spawn")
         self.connection, there = spawn.Pipe()
         self._asked, self._answered = 0, spawn.RawValue("q", 0)
-        self.process = spawn.Process(target=_serve, args=(there, self._answered, read, rooms), daemon=True)
+        self.process = spawn.Process(target=_serve, args=(there, self._answered, read, specs), daemon=True)
         self.process.start()
         there.close()
 
@@ -114,27 +118,27 @@ class _Reader:
         )
 
 
-def _serve(connection: Connection, answered: Any, read: Read, rooms: dict[str, Room]) -> None:
+def _serve(connection: Connection, answered: Any, read: Read, specs: dict[str, BufferSpec]) -> None:
     """Read what is asked for until nobody is there to ask. Signals are left to the one that asks."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
         signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(1)
     try:
         while True:
-            fault = _fault(connection.recv(), read, rooms)
+            fault = _fault(connection.recv(), read, specs)
             answered.value += 1
             connection.send(fault)
     except (OSError, EOFError):
         return
 
 
-def _fault(request: Request, read: Read, rooms: dict[str, Room]) -> Exception | None:
-    """Read; returns what went wrong."""
-    step, ranks, places = request
+def _fault(request: Request, read: Read, specs: dict[str, BufferSpec]) -> Exception | None:
+    """Read what a request asks for; returns the exception that it raised, None where all went well."""
+    step, ranks, addresses = request
     try:
-        for rank, some in zip(ranks, places):
-            for kind, place in some.items():
-                read(kind, step, rank, Batch.within(torch.from_numpy(at(place)), *rooms[kind]))
+        for rank, by_kind in zip(ranks, addresses):
+            for kind, address in by_kind.items():
+                read(kind, step, rank, Batch.within(torch.from_numpy(open_shared(address)), *specs[kind]))
     except Exception as error:
         if not isinstance(error, InputError):
             error.add_note(traceback.format_exc())

@@ -40,20 +40,16 @@ class Batch:
         return len(self.positions)
 
     def __getitem__(self, samples: slice) -> "Batch":
-        """Some of the samples, in the same memory."""
+        """A batch of the samples of a slice, in the same memory."""
         return Batch(self.clips[samples], self.scenes[samples], self.labels[samples], self.positions[samples])
 
     def pin_memory(self) -> "Batch":
-        """The same in page-locked memory; PyTorch's DataLoader calls it, too."""
+        """A copy of the batch in page-locked memory; PyTorch's DataLoader calls it, too."""
         return Batch(self.clips.pin_memory(), self.scenes.pin_memory(), self.labels.pin_memory(), self.positions)
-
-    def part(self, count: int) -> "Batch":
-        """The first `count` samples."""
-        return Batch(self.clips[:count], self.scenes[:count], self.labels[:count], self.positions[:count])
 
     @classmethod
     def empty(cls, samples: int, like: Manifest, pin: bool = False) -> "Batch":
-        """Room for so many samples of a shard set.
+        """A batch of undefined content for so many samples of a shard set.
 
         With `pin` in page-locked memory, from which a copy to a GPU goes on beside its work.
         """
@@ -63,7 +59,7 @@ class Batch:
 
     @classmethod
     def within(cls, memory: torch.Tensor, samples: int, like: Manifest) -> "Batch":
-        """The same in bytes that are given, uint8 [at least `bytes_of`]."""
+        """A batch for so many samples of a shard set whose tensors lie in `memory`, uint8 [`bytes_of` or more]."""
         sizes = _sizes(samples, like)
         labels, positions, scenes, clips = memory[: sum(sizes)].split(sizes)
         return cls(
@@ -75,7 +71,7 @@ class Batch:
 
     @staticmethod
     def bytes_of(samples: int, like: Manifest) -> int:
-        """Length of the memory of so many samples."""
+        """Bytes that a batch of so many samples of a shard set takes."""
         return sum(_sizes(samples, like))
 
 
@@ -85,7 +81,13 @@ def _sizes(samples: int, like: Manifest) -> list[int]:
 
 
 class ShardSet:
-    """An open shard set. Samples are numbered through its shards in manifest order."""
+    """An open shard set. Samples are numbered through its shards in manifest order.
+
+    Example:
+        shards = ShardSet("shards/cube-train")
+        batch = shards.read(np.arange(8))
+        assert batch.clips.shape == (8, *shards.manifest.clip_shape)  # uint8 [B, T, H, W, 3]
+    """
 
     def __init__(self, place: Store | Path | str, cache: ShardCache | None = None) -> None:
         """`place`: a folder, or a prefix of a bucket, whose tars are then read through `cache`."""
@@ -129,11 +131,13 @@ class ShardSet:
     def _find(self, ids: np.ndarray) -> tuple[np.ndarray, list[memoryview]]:
         """The row of each sample in the index of its shard, INDEX_DTYPE [len(ids)], and the tar that holds it."""
         numbers = np.searchsorted(self.starts, ids, side="right") - 1
-        places = (ids - self.starts[numbers]).tolist()
+        places_in_shard = (ids - self.starts[numbers]).tolist()
         opened = [self._open(number) for number in numbers.tolist()]
         # Rows are copied as bytes: numpy takes several times as long for one element of a structured array.
         size = INDEX_DTYPE.itemsize
-        rows = b"".join([index[place * size : (place + 1) * size] for (index, _), place in zip(opened, places)])
+        rows = b"".join(
+            [index[place * size : (place + 1) * size] for (index, _), place in zip(opened, places_in_shard)]
+        )
         return np.frombuffer(rows, INDEX_DTYPE), [tar for _, tar in opened]
 
     def _strips(
@@ -144,14 +148,14 @@ class ShardSet:
         # Plain integers of all rows at once: asking each row for its fields costs more than the copy of its sample.
         starts, ends = rows["offset"], rows["offset"] + rows["size"]
         columns = (numbers[:, of].tolist() for numbers in (starts, ends, rows["crc32"]) for of in (IMAGE, SCENE))
-        out, place, length = scenes.reshape(-1).view(np.uint8).data, 0, scenes[:1].nbytes
+        out, offset, length = scenes.reshape(-1).view(np.uint8).data, 0, scenes[:1].nbytes
         for sample, tar, start, scene_start, end, scene_end, image_sum, scene_sum in zip(ids, tars, *columns):
             image, scene = tar[start:end], tar[scene_start:scene_end]
             if crc32(image) != image_sum or crc32(scene) != scene_sum:
                 raise InputError(self._damaged(int(sample)))
             if length:
-                out[place : place + length] = npy_content(scene)
-                place += length
+                out[offset : offset + length] = npy_content(scene)
+                offset += length
             yield image
 
     @property
@@ -201,7 +205,7 @@ class ShardSet:
         )
 
     def _open_shard(self, number: int) -> tuple[memoryview, memoryview]:
-        """The rows of its index and its tar, as bytes."""
+        """The rows of a shard's index and its tar, as bytes."""
         return self._index(number), memoryview(self._map_tar(self.manifest.shards[number]))
 
     def _read_index(self, number: int) -> memoryview:

@@ -30,6 +30,11 @@ class Streams:
         settings: number of streams, block and window.
         key: of every draw: the seed, the stage, the kind of sample.
         name: of the source, for messages.
+
+    Example:
+        streams = Streams([100, 60], share=8, settings=StreamSettings(streams=4), key=(0, "stage", "cube"), name="demo")
+        ids = streams.global_batch(step=17)  # int64 [4, 2]
+        mine, positions = streams.rank_batch(step=17, rank=0, world=2)  # each int64 [4]
     """
 
     def __init__(
@@ -64,12 +69,12 @@ class Streams:
     def __reduce__(self) -> tuple:
         return Streams, self._made_of
 
-    def batch(self, step: int) -> np.ndarray:
+    def global_batch(self, step: int) -> np.ndarray:
         """Sample ids of the global batch of a step (0-based): int64 [streams, per_step]."""
         return self._samples(step, np.arange(self.count))
 
     def rank_batch(self, step: int, rank: int, world: int) -> tuple[np.ndarray, np.ndarray]:
-        """What one rank reads of it: (sample ids, their positions in the global batch), each int64 [share / world]."""
+        """What a rank reads of a step: (sample ids, positions in the global batch), each int64 [share / world]."""
         self.check_ranks(world)
         streams = np.arange(rank, self.count, world)
         positions = streams[:, None] * self.per_step + np.arange(self.per_step)
@@ -89,7 +94,7 @@ class Streams:
         return (epoch * rest + np.arange(rest)) % self.samples
 
     def _samples(self, step: int, streams: np.ndarray) -> np.ndarray:
-        """Sample ids that some streams give to a step: int64 [len(streams), per_step]."""
+        """Sample ids that the given streams give to a step: int64 [len(streams), per_step]."""
         epochs, places = np.divmod(step * self.per_step + np.arange(self.per_step), self.epoch_length)
         windows, insides = np.divmod(places, self._window)
         ids = np.empty((len(streams), self.per_step), np.int64)

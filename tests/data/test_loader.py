@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader
 from dist_vad.base.errors import InputError
 from dist_vad.data.loader import BatchDataset, Loader, Source
 from dist_vad.data.manifest import Manifest, tar_path
-from dist_vad.data.readers import Readers, Room
+from dist_vad.data.readers import BufferSpec, Readers
 from dist_vad.data.shardset import Batch, ShardSet
 from dist_vad.data.streams import Streams
 from dist_vad.settings.stream import StreamSettings
@@ -41,7 +41,7 @@ def sources_of(folder: Path) -> dict[str, list[Source]]:
 def whole(sources: dict[str, list[Source]], step: int) -> bytes:
     """The clips of a global batch in the order of their positions."""
     (source,) = sources["cube"]
-    return source.shards.read(source.streams.batch(step).ravel()).clips.numpy().tobytes()
+    return source.shards.read(source.streams.global_batch(step).ravel()).clips.numpy().tobytes()
 
 
 def by_ranks(
@@ -105,9 +105,9 @@ def test_a_micro_batch_that_does_not_divide_is_refused_with_the_numbers(sources,
 def test_what_precedes_a_damaged_sample_is_given_and_then_the_error_comes(small_copy, processes):
     sources = sources_of(small_copy)
     (source,) = sources["cube"]
-    bad = int(source.streams.batch(6).ravel()[3])
+    bad = int(source.streams.global_batch(6).ravel()[3])
     damage(source.shards, bad)
-    clean = next(n for n in itertools.count() if bad in source.streams.batch(n))
+    clean = next(n for n in itertools.count() if bad in source.streams.global_batch(n))
     given = []
     with pytest.raises(InputError, match=source.shards.key(bad)):
         for step, _ in Loader(sources, 0, 1, 0, 2, prefetch=4, processes=processes).steps(0, 50):
@@ -150,8 +150,8 @@ def test_a_reading_process_that_is_killed_ends_the_run_with_a_message(sources):
 
 
 def test_a_reading_process_that_lags_behind_does_not_keep_the_others_waiting(sources, tmp_path):
-    room = Room(SHARE, sources["cube"][0].shards.manifest)
-    with Readers(2, functools.partial(lag_at_step_0, tmp_path), {"cube": room}) as readers:
+    spec = BufferSpec(SHARE, sources["cube"][0].shards.manifest)
+    with Readers(2, functools.partial(lag_at_step_0, tmp_path), {"cube": spec}) as readers:
         first = readers.request(0, [0])
         for step in range(1, 8):
             answer = readers.request(step, [0])

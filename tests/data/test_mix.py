@@ -45,7 +45,9 @@ def test_every_global_batch_holds_each_share_at_its_positions(tiny_settings, oth
         parts = [batches["cube"] for loader in loaders for batches in next(loader)[1]]
         order = np.argsort(np.concatenate([part.positions for part in parts]))
         clips = np.concatenate([part.clips.numpy() for part in parts])[order]
-        main, extra = (source.shards.read(source.streams.batch(step).ravel()).clips.numpy() for source in sources)
+        main, extra = (
+            source.shards.read(source.streams.global_batch(step).ravel()).clips.numpy() for source in sources
+        )
         assert (len(main), len(extra)) == (8 - share, share)
         assert np.array_equal(clips, np.concatenate([main, extra]))
 

@@ -31,7 +31,7 @@ def streams(draw):
 def test_every_sample_comes_once_an_epoch_except_those_whose_turn_it_is_to_rest(s, epoch):
     positions = np.arange(epoch * s.epoch_length, (epoch + 1) * s.epoch_length)
     steps = np.unique(positions // s.per_step)
-    row = np.concatenate([s.batch(int(step)) for step in steps], axis=1)
+    row = np.concatenate([s.global_batch(int(step)) for step in steps], axis=1)
     first = positions[0] - steps[0] * s.per_step
     seen = row[:, first : first + s.epoch_length].ravel()
     expected = np.setdiff1d(np.arange(s.samples), s.left_out(epoch))
@@ -50,7 +50,7 @@ def test_those_who_rest_take_turns(s):
 @settings(deadline=None)
 @given(streams(), st.integers(0, 400))
 def test_ranks_only_divide_the_global_batch(s, step):
-    whole = s.batch(step).ravel()
+    whole = s.global_batch(step).ravel()
     for world in (w for w in (1, 2, 4, 8, 16) if s.count % w == 0):
         parts = [s.rank_batch(step, rank, world) for rank in range(world)]
         gathered = np.full(whole.size, -1)
@@ -63,8 +63,8 @@ def test_ranks_only_divide_the_global_batch(s, step):
 @settings(deadline=None)
 @given(streams(), st.integers(0, 300))
 def test_a_resume_is_a_seek(s, step):
-    uninterrupted = [s.batch(earlier) for earlier in range(step + 1)][-1]
-    restarted = Streams(*s.arguments).batch(step)
+    uninterrupted = [s.global_batch(earlier) for earlier in range(step + 1)][-1]
+    restarted = Streams(*s.arguments).global_batch(step)
     assert np.array_equal(uninterrupted, restarted)
 
 
@@ -72,9 +72,9 @@ def test_epochs_and_keys_give_other_orders():
     how = StreamSettings(streams=4, block=8, window=16)
     a = Streams([100, 60], 4, how, (0, "cube"), "cube")
     b = Streams([100, 60], 4, how, (1, "cube"), "cube")
-    first_epoch = np.stack([a.batch(i) for i in range(40)])
-    assert not np.array_equal(first_epoch, np.stack([a.batch(i + 40) for i in range(40)]))
-    assert not np.array_equal(first_epoch, np.stack([b.batch(i) for i in range(40)]))
+    first_epoch = np.stack([a.global_batch(i) for i in range(40)])
+    assert not np.array_equal(first_epoch, np.stack([a.global_batch(i + 40) for i in range(40)]))
+    assert not np.array_equal(first_epoch, np.stack([b.global_batch(i) for i in range(40)]))
 
 
 @pytest.mark.parametrize(

@@ -32,12 +32,12 @@ class LocalStore(Store):
         return path.stat().st_size if path.is_file() else None
 
     def sizes(self) -> dict[str, int]:
-        found = {}
+        sizes = {}
         for path in sorted(self.folder.rglob("*")):
             with contextlib.suppress(FileNotFoundError):  # another rank's temporary file, gone by now
                 if path.is_file():
-                    found[path.relative_to(self.folder).as_posix()] = path.stat().st_size
-        return found
+                    sizes[path.relative_to(self.folder).as_posix()] = path.stat().st_size
+        return sizes
 
     def put(self, name: str, content: bytes) -> None:
         write_bytes(self.folder / name, content)

@@ -92,9 +92,9 @@ class S3Store(Store):
         before = f"{self.prefix}/" if self.prefix else ""
         with self.explained("listing"):
             pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=before)
-            found = {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", ())}
+            sizes = {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", ())}
         # A key that ends with a slash is how some tools mark a folder.
-        return {key.removeprefix(before): size for key, size in sorted(found.items()) if not key.endswith("/")}
+        return {key.removeprefix(before): size for key, size in sorted(sizes.items()) if not key.endswith("/")}
 
     def put(self, name: str, content: bytes) -> None:
         self._send(name, lambda: io.BytesIO(content))
@@ -104,7 +104,7 @@ class S3Store(Store):
 
     def delete(self, name: str) -> None:
         with self.explained("deleting", name):
-            self.client.delete_object(**self._place(name))
+            self.client.delete_object(**self._address(name))
 
     def staging(self, scratch: Path | None) -> contextlib.AbstractContextManager[Path]:
         return scratch_folder(scratch)
@@ -121,7 +121,7 @@ class S3Store(Store):
 
     @contextlib.contextmanager
     def _reading(self, name: str) -> Iterator[None]:
-        """The same for reading an object, where FileNotFoundError says that it is not there."""
+        """As `explained`, for reading an object: FileNotFoundError where it is not there, else InputError."""
         with self.explained("reading", name):
             try:
                 yield
@@ -130,11 +130,11 @@ class S3Store(Store):
                     raise FileNotFoundError(self.where(name)) from error
                 raise
 
-    def _place(self, name: str) -> dict[str, str]:
+    def _address(self, name: str) -> dict[str, str]:
         return {"Bucket": self.bucket, "Key": f"{self.prefix}/{name}" if self.prefix else name}
 
     def _fetch(self, name: str) -> bytes:
-        body = self.client.get_object(**self._place(name))["Body"]
+        body = self.client.get_object(**self._address(name))["Body"]
         try:
             return body.read()
         except BotoCoreError as error:  # cut short, or other bytes than the server's checksum
@@ -145,7 +145,7 @@ class S3Store(Store):
         start = path.stat().st_size if path.is_file() else 0
         if start >= size > 0:
             return
-        answer = self.client.get_object(**self._place(name), Range=f"bytes={start}-")
+        answer = self.client.get_object(**self._address(name), Range=f"bytes={start}-")
         with path.open("ab") as file:
             if "ContentRange" not in answer:  # a server that sends all, whatever was asked for
                 file.truncate(0)
@@ -159,7 +159,7 @@ class S3Store(Store):
 
     def _head(self, name: str) -> dict[str, Any] | None:
         try:
-            return self.client.head_object(**self._place(name))
+            return self.client.head_object(**self._address(name))
         except ClientError as error:
             if _code(error) in ("404", "NoSuchKey", "NotFound"):
                 return None
@@ -172,11 +172,11 @@ class S3Store(Store):
 
         def once() -> None:
             with opened() as file:
-                self.client.upload_fileobj(file, **self._place(name), Config=TRANSFER)
+                self.client.upload_fileobj(file, **self._address(name), Config=TRANSFER)
             head = self._head(name)
             if head is None or head["ContentLength"] != size:
-                found = "nothing" if head is None else f"{head['ContentLength']} bytes"
-                raise _NotWhole(f"{found} there after {size} bytes were sent ({TRIES} attempts)")
+                arrived = "nothing" if head is None else f"{head['ContentLength']} bytes"
+                raise _NotWhole(f"{arrived} there after {size} bytes were sent ({TRIES} attempts)")
             if _has_md5(head) and head["ETag"].strip('"') != etag:
                 raise _NotWhole(f"ETag {head['ETag']} there, expected {etag} ({TRIES} attempts)")
 

@@ -29,10 +29,10 @@ def scratch_folder(scratch: Path | None) -> Iterator[Path]:
                 if time.time() - left.stat().st_mtime > 60:  # a new one may not be locked yet
                     with _locked(left):
                         shutil.rmtree(left)
-        made = tempfile.TemporaryDirectory(prefix=SCRATCH, dir=parent)
+        temporary = tempfile.TemporaryDirectory(prefix=SCRATCH, dir=parent)
     except OSError as error:
         raise InputError(f"no scratch folder can be made: {error}; choose another one with --scratch") from error
-    with made as folder, contextlib.ExitStack() as stack:
+    with temporary as folder, contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):  # a file system without locks: then nobody else can lock and remove it
             stack.enter_context(_locked(Path(folder)))
         yield Path(folder)
