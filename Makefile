@@ -27,11 +27,7 @@ check: .venv/ready  ## style, types, and the way that imports go
 	@if command -v shellcheck >/dev/null; then shellcheck slurm/*.sh .ci/run; \
 	else echo "shellcheck is not installed: the batch scripts are not checked"; fi
 
-.venv/docs: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
-	touch $@
-
-docs: .venv/docs  ## the pages of docs/ with the reference as a site, into build/site; a warning fails it
+docs: .venv/ready  ## the pages of docs/ with the reference as a site, into build/site; a warning fails it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "open build/site/index.html in a browser"
 
