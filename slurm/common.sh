@@ -24,7 +24,7 @@ DRY_RUN='' ARGUMENTS=()
 
 # read_arguments "$@": sorts out --help and --dry-run; ARGUMENTS is what is left for the Python program. Settings that
 # are wrong are refused here, before anything waits in a queue. RUN is the run's folder, SHARDS where its shard sets
-# lie, LOG the folder of what this room writes.
+# lie, LOG the folder of what these scripts write.
 read_arguments() {
     local word found
     for word in "$@"; do

@@ -79,13 +79,13 @@ def read_masks(path: Path) -> np.ndarray:
 def _base(root: Path) -> Path:
     """The folder that holds the video: the root itself, or the one that an archive was unpacked to."""
     folders = [root, *sorted(path for path in root.iterdir() if path.is_dir() and not is_junk(path))]
-    found = [folder for folder in folders if any((folder / train).is_dir() for train, _ in LAYOUTS)]
+    candidates = [folder for folder in folders if any((folder / train).is_dir() for train, _ in LAYOUTS)]
     nothing = (
         f"{root} holds no CUHK Avenue; expected training_videos/01.avi, testing_videos/01.avi and "
         "ground_truth_demo/testing_label_mask/1_label.mat (as published) or training/frames/01/000.jpg, "
         "testing/frames/01/000.jpg and avenue.mat (the common repack)"
     )
-    return only_one(found, root, nothing)
+    return only_one(candidates, root, nothing)
 
 
 def _labels(root: Path, tests: set[str], settings: DataSettings) -> dict[str, Labels]:
@@ -96,7 +96,7 @@ def _labels(root: Path, tests: set[str], settings: DataSettings) -> dict[str, La
         files = by_name((path for path in masks.glob("*_label.mat") if not is_junk(path)), _number)
         kept = labelled_videos(tests, files, masks, settings)
         flags = {number: read_masks(files[number]) for number in sorted(kept)}
-        labels = {n: Labels({PIXEL_MASKS: intervals_of(some)}, len(some)) for n, some in flags.items()}
+        labels = {n: Labels({PIXEL_MASKS: intervals_of(own)}, len(own)) for n, own in flags.items()}
     if intervals:
         clips = {f"{number:02d}": clip for number, clip in enumerate(read_mat_file(intervals), 1)}
         kept = labelled_videos(tests, clips, intervals, settings) & set(labels)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest
+from dist_vad.base.log import log
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.files import VIDEO_EXTENSIONS, is_junk, natural_key, picture_files
 
@@ -30,9 +31,9 @@ def video_entries(folder: Path) -> list[Path]:
 
     Folders beside video files are left out: people extract pictures next to the video they come from.
     """
-    found = [path for path in folder.iterdir() if not is_junk(path)] if folder.is_dir() else []
-    files = [path for path in found if path.is_file() and path.suffix.lower() in VIDEO_EXTENSIONS]
-    return sorted(files or [path for path in found if path.is_dir()], key=lambda path: natural_key(path.name))
+    entries = [path for path in folder.iterdir() if not is_junk(path)] if folder.is_dir() else []
+    files = [path for path in entries if path.is_file() and path.suffix.lower() in VIDEO_EXTENSIONS]
+    return sorted(files or [path for path in entries if path.is_dir()], key=lambda path: natural_key(path.name))
 
 
 def by_name(paths: Iterable[Path], name: Callable[[Path], str]) -> dict[str, Path]:
@@ -53,13 +54,14 @@ def root_of(settings: DataSettings, name: str) -> Path:
     return root
 
 
-def only_one(found: list[Path], root: Path, nothing: str) -> Path:
-    """The one data set found below `root`. Raises InputError where there are several, or none (with `nothing`)."""
-    if len(found) > 1:
-        raise InputError(f"{root} holds {len(found)} data sets; give one of them: {', '.join(map(str, found))}")
-    if not found:
+def only_one(candidates: list[Path], root: Path, nothing: str) -> Path:
+    """The one candidate, a data set below `root`. Raises InputError for several, or for none (with `nothing`)."""
+    if len(candidates) > 1:
+        listed = ", ".join(map(str, candidates))
+        raise InputError(f"{root} holds {len(candidates)} data sets; give one of them: {listed}")
+    if not candidates:
         raise InputError(nothing)
-    return found[0]
+    return candidates[0]
 
 
 def labelled_videos(videos: Iterable[str], labelled: Iterable[str], truth: Path, settings: DataSettings) -> set[str]:
@@ -67,21 +69,23 @@ def labelled_videos(videos: Iterable[str], labelled: Iterable[str], truth: Path,
 
     With `labels_mismatch: clip`, a video without labels is left out, as are labels without a video, with a note.
     """
-    found, known = set(videos), set(labelled)
-    if found == known:
-        return found
-    unlabelled, unseen = (", ".join(sorted(some, key=natural_key)) or "none" for some in (found - known, known - found))
+    present, known = set(videos), set(labelled)
+    if present == known:
+        return present
+    unlabelled, unseen = (
+        ", ".join(sorted(names, key=natural_key)) or "none" for names in (present - known, known - present)
+    )
     text = (
-        f"{truth} labels {len(known)} test videos, but {len(found)} were found; "
+        f"{truth} labels {len(known)} test videos, but {len(present)} were found; "
         f"videos without labels: {unlabelled}; labels without video: {unseen}"
     )
-    if settings.labels_mismatch == "refuse" or not found & known:
+    if settings.labels_mismatch == "refuse" or not present & known:
         raise InputError(
             f"{text}; expected labels for each: restore what is missing, or, if it was left out on purpose, pass "
             "--labels_mismatch clip to go on with those videos that have labels"
         )
-    print(f"note: {text}; those are left out", flush=True)
-    return found & known
+    log.info("note: %s; those are left out", text)
+    return present & known
 
 
 def nearest(paths: Iterable[Path]) -> Path | None:
@@ -89,8 +93,8 @@ def nearest(paths: Iterable[Path]) -> Path | None:
 
     Raises InputError where several lie at that depth: which of them holds, a user must say.
     """
-    found = sorted((len(path.parts), path) for path in paths if path.is_file() and not is_junk(path))
-    same = [path for depth, path in found if depth == found[0][0]]
+    by_depth = sorted((len(path.parts), path) for path in paths if path.is_file() and not is_junk(path))
+    same = [path for depth, path in by_depth if depth == by_depth[0][0]]
     if len(same) > 1:
         raise InputError(
             f"found {len(same)} files, expected one; keep the right one of {', '.join(map(str, same[:5]))}"
@@ -112,10 +116,10 @@ def report_missing(missing: list[str], listed: int, path: Path, root: Path, sett
     """Say which of the videos that a list names are not there: an InputError, or a note where that was asked for."""
     if not missing:
         return
-    some = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
-    found = f"{path} names {listed} videos, {len(missing)} of them are not below {root}: {some}"
+    shown = ", ".join(missing[:5]) + (", …" if len(missing) > 5 else "")
+    text = f"{path} names {listed} videos, {len(missing)} of them are not below {root}: {shown}"
     if settings.labels_mismatch == "refuse":
         raise InputError(
-            f"{found}; restore them, or, if they are missing on purpose, pass --labels_mismatch clip to do without them"
+            f"{text}; restore them, or, if they are missing on purpose, pass --labels_mismatch clip to do without them"
         )
-    print(f"note: {found}; they are left out", flush=True)
+    log.info("note: %s; they are left out", text)

@@ -20,8 +20,8 @@ def folder(settings: DataSettings) -> list[Video]:
     root = Path(settings.root or "")
     if not (root / "train").is_dir():
         loose = len(_entries(root)) if root.is_dir() else 0
-        found = f"{root} holds {loose} videos directly, and no train/" if loose else f"{root}/train does not exist"
-        raise InputError(f"{found}; {LAYOUT}")
+        text = f"{root} holds {loose} videos directly, and no train/" if loose else f"{root}/train does not exist"
+        raise InputError(f"{text}; {LAYOUT}")
     labels = _read_labels(settings.labels)
     tests = _entries(root / "test") if (root / "test").is_dir() else []
     if labels is not None:
@@ -31,14 +31,14 @@ def folder(settings: DataSettings) -> list[Video]:
 
 
 def _entries(root: Path) -> list[Path]:
-    found = [p for p in root.iterdir() if not is_junk(p) and (p.is_dir() or p.suffix.lower() in VIDEO_EXTENSIONS)]
-    if not found and picture_files(root):
+    entries = [p for p in root.iterdir() if not is_junk(p) and (p.is_dir() or p.suffix.lower() in VIDEO_EXTENSIONS)]
+    if not entries and picture_files(root):
         raise InputError(f"{root} holds pictures, but no folders of them; one folder for each video: {LAYOUT}")
-    keys = [_key(path) for path in found]
-    twice = next((path.name for path, key in zip(found, keys) if keys.count(key) > 1), None)
+    keys = [_key(path) for path in entries]
+    twice = next((path.name for path, key in zip(entries, keys) if keys.count(key) > 1), None)
     if twice:
         raise InputError(f"{root} holds several videos named like {twice!r}; names must differ before the extension")
-    return sorted(found, key=lambda path: natural_key(path.name))
+    return sorted(entries, key=lambda path: natural_key(path.name))
 
 
 def _key(path: Path) -> str:
@@ -65,7 +65,7 @@ def _read_labels(path: str | None) -> dict[str, list[list[int]]] | None:
         return None
     try:
         listed = json.loads(Path(path).read_text())
-        return {name: [inclusive(int(a), int(b), base=0) for a, b in some] for name, some in listed.items()}
+        return {name: [inclusive(int(a), int(b), base=0) for a, b in intervals] for name, intervals in listed.items()}
     except FileNotFoundError as error:
         raise InputError(f"no labels file at {path}; check data.labels") from error
     except (ValueError, TypeError, AttributeError) as error:

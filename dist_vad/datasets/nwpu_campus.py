@@ -11,6 +11,7 @@ import numpy as np
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.labels import intervals_of
+from dist_vad.base.log import log
 from dist_vad.datasets.base import Adapter, Published
 from dist_vad.datasets.files import file_identity, nearest, report_missing, root_of
 from dist_vad.settings.data import DataSettings
@@ -65,26 +66,26 @@ def _expected() -> str:
 def _split_folder(root: Path, split: str) -> Path | None:
     """The folder of a split, however its name is capitalised; None where there is none."""
     base = root / "videos" if (root / "videos").is_dir() else root
-    found = [path for path in sorted(base.iterdir()) if path.is_dir() and path.name.lower() == split]
-    if len(found) > 1:
+    folders = [path for path in sorted(base.iterdir()) if path.is_dir() and path.name.lower() == split]
+    if len(folders) > 1:
         raise InputError(
-            f"{base} holds both {found[0].name}/ and {found[1].name}/, expected one of them; remove the other"
+            f"{base} holds both {folders[0].name}/ and {folders[1].name}/, expected one of them; remove the other"
         )
-    return found[0] if found else None
+    return folders[0] if folders else None
 
 
 def _video_files(folder: Path | None) -> dict[str, Path]:
     """The videos of a folder by name, in natural order."""
     entries = folder.iterdir() if folder else []
     paths = [path for path in entries if path.suffix.lower() in VIDEO_EXTENSIONS and not is_junk(path)]
-    found: dict[str, Path] = {}
+    videos: dict[str, Path] = {}
     for path in sorted(paths, key=lambda path: natural_key(path.name)):
-        if path.stem in found:
+        if path.stem in videos:
             raise InputError(
-                f"{folder} holds {found[path.stem].name} and {path.name}, expected one of them; remove one"
+                f"{folder} holds {videos[path.stem].name} and {path.name}, expected one of them; remove one"
             )
-        found[path.stem] = path
-    return found
+        videos[path.stem] = path
+    return videos
 
 
 def _labels(
@@ -95,18 +96,18 @@ def _labels(
     Videos and labels must be of the same names; with `labels_mismatch: clip`, those that lack the other are left out.
     """
     if truth is None:
-        print(f"note: found no ground truth (gt.npz) in {root}; the test videos are unlabelled", flush=True)
+        log.info("note: found no ground truth (gt.npz) in %s; the test videos are unlabelled", root)
         return dict.fromkeys(tests)
     labels = read_truth(truth)
     report_missing([name for name in labels if name not in tests], len(labels), truth, root, settings)
     unlabelled = [name for name in tests if name not in labels]
     if unlabelled:
-        found = (
+        text = (
             f"{truth} labels {len(labels)} videos, but not {len(unlabelled)} test videos: {', '.join(unlabelled[:5])}"
         )
         if settings.labels_mismatch == "refuse":
-            raise InputError(f"{found}; expected all; restore it, or pass --labels_mismatch clip to leave them out")
-        print(f"note: {found}; they are left out", flush=True)
+            raise InputError(f"{text}; expected all; restore it, or pass --labels_mismatch clip to leave them out")
+        log.info("note: %s; they are left out", text)
     return labels
 
 

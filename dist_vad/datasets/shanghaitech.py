@@ -61,8 +61,8 @@ def read_mask(path: Path) -> np.ndarray:
     except (OSError, ValueError, EOFError) as error:
         raise InputError(f"{path} does not read: {error}; expected a NumPy file with one label per frame") from error
     if not isinstance(flags, np.ndarray) or flags.ndim != 1 or flags.dtype.kind not in "bui":
-        found = f"{flags.dtype} {list(flags.shape)}" if isinstance(flags, np.ndarray) else "several arrays"
-        raise InputError(f"{path} holds {found}, expected one label per frame: whole numbers, [T]; restore the file")
+        content = f"{flags.dtype} {list(flags.shape)}" if isinstance(flags, np.ndarray) else "several arrays"
+        raise InputError(f"{path} holds {content}, expected one label per frame: whole numbers, [T]; restore the file")
     return flags
 
 

@@ -88,7 +88,7 @@ def _root(settings: DataSettings) -> Path:
 
 def _listed(root: Path, split: str, kinds: list[str], settings: DataSettings) -> list[Path]:
     """The videos of a split, in the order of its lists; all those that a list names must be there."""
-    found = []
+    present = []
     for kind in kinds:
         name = f"{kind}_{split}_video_names.txt"
         path = nearest([*root.glob(name), *root.glob(f"*/{name}")])
@@ -99,8 +99,8 @@ def _listed(root: Path, split: str, kinds: list[str], settings: DataSettings) ->
         names = read_names(path)
         videos = {name: root / scene_of(name) / f"{name}.mp4" for name in names}
         report_missing([name for name in names if not videos[name].is_file()], len(names), path, root, settings)
-        found += [video for video in videos.values() if video.is_file()]
-    return found
+        present += [video for video in videos.values() if video.is_file()]
+    return present
 
 
 def _tracks(video: Path) -> list[tuple[int, list[int]]]:

@@ -105,10 +105,10 @@ def _row(line: str) -> Row:
 
 
 def _list_file(paths: list[Path], name: str, root: Path) -> Path:
-    found = nearest(path for path in paths if path.name == name)
-    if found is None:
+    listing = nearest(path for path in paths if path.name == name)
+    if listing is None:
         raise InputError(f"found no {name} below {root}; put it there, {PUBLISHED.where} has it")
-    return found
+    return listing
 
 
 def _folder(row: Row) -> str:

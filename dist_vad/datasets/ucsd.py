@@ -14,6 +14,7 @@ from scipy.io import loadmat
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.labels import Event
+from dist_vad.base.log import log
 from dist_vad.datasets.base import Adapter, Published
 from dist_vad.datasets.files import file_identity, inclusive, only_one, root_of
 from dist_vad.datasets.masks import mask_events
@@ -39,12 +40,12 @@ def ucsd(settings: DataSettings) -> list[Video]:
     if (root / "training/frames").is_dir():
         return _repack(root, settings)
     nested = [*sorted(root.glob("UCSDped*")), *sorted(root.glob("*/UCSDped*"))]
-    found = [folder for folder in (root, *nested) if (folder / "Train").is_dir() and (folder / "Test").is_dir()]
+    candidates = [folder for folder in (root, *nested) if (folder / "Train").is_dir() and (folder / "Test").is_dir()]
     nothing = (
         f"{root} holds no UCSD data set; expected Train/Train001/001.tif and Test/UCSDped2.m (as published) or "
         "training/frames/01/000.jpg and ped2.mat (the common repack)"
     )
-    return _published(only_one(found, root, nothing), settings)
+    return _published(only_one(candidates, root, nothing), settings)
 
 
 def read_m_file(path: Path) -> list[Intervals]:
@@ -88,7 +89,7 @@ def _published(root: Path, settings: DataSettings) -> list[Video]:
     labels = _labels(tests, read_m_file(truth) if truth else None, truth, settings)
     return [
         *(_video(folder, scene, "train", folder.name.lower(), "Train", None) for folder in _folders(root / "Train")),
-        *(_video(folder, scene, "test", folder.name.lower(), "Test", some) for folder, some in zip(tests, labels)),
+        *(_video(folder, scene, "test", folder.name.lower(), "Test", own) for folder, own in zip(tests, labels)),
     ]
 
 
@@ -100,7 +101,7 @@ def _repack(root: Path, settings: DataSettings) -> list[Video]:
     labels = _labels(tests, read_mat_file(truth) if truth else None, truth, settings)
     return [
         *(_video(folder, scene, "train", f"train_{folder.name}", "training", None) for folder in trains),
-        *(_video(folder, scene, "test", f"test_{folder.name}", "testing", some) for folder, some in zip(tests, labels)),
+        *(_video(folder, scene, "test", f"test_{folder.name}", "testing", own) for folder, own in zip(tests, labels)),
     ]
 
 
@@ -117,13 +118,13 @@ def _labels(
     if len(clips) == len(tests):
         return clips
     numbers = [int(match[0]) if (match := re.search(r"\d+$", folder.name)) else 0 for folder in tests]
-    found = f"{truth} labels {len(clips)} clips, but {len(tests)} test clips were found"
+    text = f"{truth} labels {len(clips)} clips, but {len(tests)} test clips were found"
     if settings.labels_mismatch == "refuse" or not all(1 <= number <= len(clips) for number in numbers):
         raise InputError(
-            f"{found}; expected as many: restore what is missing, or, if clips were left out on purpose, pass "
+            f"{text}; expected as many: restore what is missing, or, if clips were left out on purpose, pass "
             "--labels_mismatch clip to take labels by the number in a clip's name"
         )
-    print(f"note: {found}; labels are taken by the number in a clip's name", flush=True)
+    log.info("note: %s; labels are taken by the number in a clip's name", text)
     return [clips[number - 1] for number in numbers]
 
 
@@ -148,17 +149,17 @@ def _events(folder: Path) -> list[Event]:
     masks = next((place for place in places if place.is_dir() and picture_files(place)), None)
     if masks is None:
         return []
-    found, expected = len(picture_files(masks)), len(picture_files(folder))
-    if found != expected:
+    count, expected = len(picture_files(masks)), len(picture_files(folder))
+    if count != expected:
         raise InputError(
-            f"{masks} holds {found} masks, expected {expected}, one for each picture of {folder}; restore them"
+            f"{masks} holds {count} masks, expected {expected}, one for each picture of {folder}; restore them"
         )
     return mask_events(frame.max(axis=2) for frame in PictureFrames(masks))
 
 
 def _folders(root: Path) -> list[Path]:
-    found = [path for path in root.iterdir() if path.is_dir() and not is_junk(path)]
-    return sorted(found, key=lambda path: natural_key(path.name))
+    folders = [path for path in root.iterdir() if path.is_dir() and not is_junk(path)]
+    return sorted(folders, key=lambda path: natural_key(path.name))
 
 
 ADAPTER = Adapter(ucsd, PUBLISHED)

@@ -34,7 +34,7 @@ class Fault:
     text: str
     """The file, what was found, what was expected."""
     file: str
-    """Its name within the set."""
+    """The file's name within the set."""
     video: str = ""
     """Whose shard it belongs to; empty for the manifest and for files that it does not list."""
 

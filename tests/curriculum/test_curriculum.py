@@ -41,13 +41,14 @@ def test_stages_are_sequential_simultaneous_or_mixed():
 
 
 def test_a_line_and_its_stages_in_full_are_the_same():
-    how = {"steps": 7, "learning_rate": 1e-3}
-    line = Settings(curriculum="pre > virtual", stage=LearningSettings(**how), stages={"virtual": {"steps": 9}})
+    learning = LearningSettings(steps=7, learning_rate=1e-3)
+    line = Settings(curriculum="pre > virtual", stage=learning, stages={"virtual": {"steps": 9}})
     full = {
-        "prediction": StageSettings(tasks={"prediction": 1}, **how),
-        "virtual": StageSettings(tasks={"virtual": 1}, **{**how, "steps": 9}),
+        "prediction": StageSettings(tasks={"prediction": 1}, steps=7, learning_rate=1e-3),
+        "virtual": StageSettings(tasks={"virtual": 1}, steps=9, learning_rate=1e-3),
     }
-    assert stages_of(line) == stages_of(Settings(curriculum=full)) == full
+    completed = {name: stage.completed(LearningSettings()) for name, stage in full.items()}
+    assert stages_of(line) == stages_of(Settings(curriculum=full)) == completed
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from dist_vad.producer.job import WriteOptions, write_shards
 
 
 def run_write(monkeypatch, capfd, *arguments: str) -> tuple[int, str, float]:
-    """Exit status, stderr and seconds of `python shards/write.py ARGUMENTS`."""
+    """Exit status, stderr and seconds of `dist-vad shards write ARGUMENTS`."""
     monkeypatch.setattr(sys, "argv", ["write.py", *arguments])
     began, status = time.monotonic(), 0
     try:

@@ -145,7 +145,7 @@ def test_pictures_extracted_beside_their_video_do_not_count_twice(tmp_path):
     assert [len(v.open()) for v in avenue(settings_of(tmp_path)) if v.split == "train"] == [FRAMES] * 2
 
 
-def test_a_video_without_a_mask_is_named_or_left_out(tmp_path, capsys):
+def test_a_video_without_a_mask_is_named_or_left_out(tmp_path, logged):
     root = publish(tmp_path)
     (root / "ground_truth_demo/testing_label_mask/2_label.mat").unlink()
     with pytest.raises(
@@ -153,7 +153,7 @@ def test_a_video_without_a_mask_is_named_or_left_out(tmp_path, capsys):
     ):
         avenue(settings_of(root))
     assert list(labels_of(settings_of(root, labels_mismatch="clip"))) == ["test_01", "test_10"]
-    assert "videos without labels: 02" in capsys.readouterr().out
+    assert "videos without labels: 02" in logged.text
 
 
 def test_a_gap_in_the_videos_does_not_shift_the_intervals(tmp_path):

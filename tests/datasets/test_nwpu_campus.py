@@ -93,27 +93,27 @@ def test_several_archives_of_which_none_is_gt_npz_are_refused(root):
         videos_at(root)
 
 
-def test_without_ground_truth_the_test_videos_are_there_unlabelled_and_that_is_said(root, capsys):
+def test_without_ground_truth_the_test_videos_are_there_unlabelled_and_that_is_said(root, logged):
     (root / "gt.npz").unlink()
     assert [(video.labels, video.labelled_frames) for video in videos_at(root)] == [({}, None)] * 5
-    assert "the test videos are unlabelled" in capsys.readouterr().out
+    assert "the test videos are unlabelled" in logged.text
 
 
-def test_labels_of_videos_that_are_not_there_are_refused_or_left_out(root, capsys):
+def test_labels_of_videos_that_are_not_there_are_refused_or_left_out(root, logged):
     (root / "videos/Test/D002_9.avi").unlink()
     with pytest.raises(InputError, match=r"names 3 videos, 1 of them .* D002_9; .*labels_mismatch clip"):
         videos_at(root)
     expected = {name: some for name, some in LABELS.items() if name != "test_D002_9"}
     assert labels_of(videos_at(root, labels_mismatch="clip")) == expected
-    assert "left out" in capsys.readouterr().out
+    assert "left out" in logged.text
 
 
-def test_test_videos_without_labels_are_refused_or_left_out(root, capsys):
+def test_test_videos_without_labels_are_refused_or_left_out(root, logged):
     write_video(root / "videos/Test/D003_01.avi", 12)
     with pytest.raises(InputError, match=r"labels 3 videos, but not 1 test videos: D003_01; .*labels_mismatch clip"):
         videos_at(root)
     assert labels_of(videos_at(root, labels_mismatch="clip")) == LABELS
-    assert "left out" in capsys.readouterr().out
+    assert "left out" in logged.text
 
 
 @pytest.mark.parametrize("flags", [np.zeros((4, 3)), np.array([0, 0.5, 1]), np.array([0, np.nan]), np.array(["0"])])

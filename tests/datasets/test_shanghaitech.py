@@ -98,12 +98,12 @@ def test_masks_beside_the_splits_are_found_too(tmp_path):
     assert labels_of(settings_of(tmp_path))["test_01_0014"] == {"frames": [[2, 5], [11, 12]]}
 
 
-def test_a_video_without_a_mask_is_named_or_left_out(tmp_path, capsys):
+def test_a_video_without_a_mask_is_named_or_left_out(tmp_path, logged):
     (publish(tmp_path) / "testing/test_frame_mask/01_0141.npy").unlink()
     with pytest.raises(InputError, match=r"labels 2 test videos, but 3 were found; videos without labels: 01_0141;"):
         shanghaitech(settings_of(tmp_path))
     assert list(labels_of(settings_of(tmp_path, labels_mismatch="clip"))) == ["test_01_0014", "test_12_0142"]
-    assert "videos without labels: 01_0141" in capsys.readouterr().out
+    assert "videos without labels: 01_0141" in logged.text
 
 
 def test_a_mask_without_a_video_is_named_or_left_out(tmp_path):

@@ -124,7 +124,7 @@ def test_missing_tracks_of_an_abnormal_video_are_named(root, read):
         videos_at(root, read)
 
 
-def test_videos_that_are_not_there_are_refused_or_left_out(root, capsys):
+def test_videos_that_are_not_there_are_refused_or_left_out(root, logged):
     (root / "Scene1/abnormal_scene_1_scenario_1.mp4").unlink()
     with pytest.raises(
         InputError, match=r"names 2 videos, 1 of them .* abnormal_scene_1_scenario_1; .*labels_mismatch"
@@ -132,7 +132,7 @@ def test_videos_that_are_not_there_are_refused_or_left_out(root, capsys):
         videos_at(root)
     videos = videos_at(root, labels_mismatch="clip")
     assert len(videos) == 4 and "test_abnormal_scene_1_scenario_1" not in {video.name for video in videos}
-    assert "1 of them are not below" in capsys.readouterr().out
+    assert "1 of them are not below" in logged.text
 
 
 @pytest.mark.parametrize("wrong", ["1,5", "1,5,9,2", "1,9,5", "1,-1,5", "1,2.5,5", "one,2,5", "1,nan,5", "1,2,inf"])

@@ -88,13 +88,13 @@ def test_the_identity_changes_with_the_class(root):
     assert identity() != before
 
 
-def test_videos_that_are_not_there_are_refused_or_left_out(root, capsys):
+def test_videos_that_are_not_there_are_refused_or_left_out(root, logged):
     (root / f"{FILES[1]}.avi").unlink()
     with pytest.raises(InputError, match=r"names 2 videos, 1 of them .* Normal_Videos002_x264; .*labels_mismatch clip"):
         videos_at(root)
     videos = videos_at(root, labels_mismatch="clip")
     assert len(videos) == 4 and "train_Normal_Videos002_x264" not in {v.name for v in videos}
-    assert "1 of them are not below" in capsys.readouterr().out
+    assert "1 of them are not below" in logged.text
 
 
 def test_at_most_five_missing_videos_are_named(root):

@@ -50,7 +50,7 @@ def test_two_and_four_ranks_learn_what_one_learns_by_accumulating(tiny_config, t
         where = ["--config", str(tiny_config), "--run", run, "--train.cpu_threads", "1"]
         succeed("launch/phase.py", *where, *steps, ranks=ranks)
         weights.append(read_state(states(Path(run))["perception"]).load())
-    assert relative_difference(weights[1], weights[0]) == 0, "not a bit of it"
+    assert relative_difference(weights[1], weights[0]) == 0, "bit-identical"
     assert relative_difference(weights[2], weights[0]) == 0
 
 

@@ -35,7 +35,7 @@ def box(actor: Actor, t: int) -> list[float] | None:
 
 
 def darker(colour: Colour, factor: float = 0.72) -> Colour:
-    """The same colour with less light."""
+    """A colour, red, green, blue in 0..255, with its light multiplied by `factor`."""
     red, green, blue = (min(255, int(value * factor)) for value in colour)
     return red, green, blue
 
@@ -114,7 +114,7 @@ class Person:
     look: Look
     gait: Gait = WALK
     phase: float = 0.0
-    """Of the gait at the beginning, radians."""
+    """Phase of the gait at the first entry of the track, radians."""
     lift: np.ndarray | None = None
     """Height of a jump above the ground for each entry of the track, units of h."""
     tilt: np.ndarray | None = None

@@ -152,7 +152,7 @@ CASTS: dict[str, Callable[[Dice, Lane, int, int], list[Actor]]] = {"people": peo
 
 
 def cart_speed(dice: Dice) -> float:
-    """Of the carts on the road and of those that should not be where they are."""
+    """Speed of a cart in grown-up heights per frame: on the road, and where it should not be."""
     return dice.between(0.045, 0.064)
 
 
