@@ -1,6 +1,6 @@
 """From raw video to AUC and report in one command, each of the four steps shown as it goes. `make demo` calls it.
 
-accelerate launch launch/demo.py [--config FILE] [--dotted.overrides ...]
+dist-vad demo [--config FILE] [--KEY VALUE ...]
 """
 
 import time

@@ -1,6 +1,6 @@
 """Score the test video by a state and all its ancestors: table, metrics.json and report.html.
 
-accelerate launch launch/evaluate.py [--config FILE] [--state DIR] [--dotted.overrides ...]
+dist-vad evaluate [--config FILE] [--state DIR] [--KEY VALUE ...]
 """
 
 from pathlib import Path

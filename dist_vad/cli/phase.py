@@ -1,6 +1,6 @@
 """Train one stage of the curriculum, from its parent's state to a state of its own.
 
-accelerate launch launch/phase.py [--config FILE] [--phase NAME] [--dotted.overrides ...]
+dist-vad phase [--config FILE] [--phase NAME] [--KEY VALUE ...]
 """
 
 from dist_vad.base.errors import InputError, entry_point

@@ -1,6 +1,6 @@
 """Train the whole curriculum, stage after stage. Started again, it skips what is done and goes on where it stopped.
 
-accelerate launch launch/progressive.py [--config FILE] [--dotted.overrides ...]
+dist-vad train [--config FILE] [--KEY VALUE ...]
 """
 
 from dist_vad.base.errors import entry_point

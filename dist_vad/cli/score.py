@@ -1,6 +1,6 @@
 """Score any video by a trained state: a table of frame scores, the events as JSON, and the video with both drawn in.
 
-python launch/score.py VIDEO... --state RUN/states/NAME [--out DIR] [--online true] [--settings ...]
+dist-vad score VIDEO... --state RUN/states/NAME [--out DIR] [--online true] [--KEY VALUE ...]
 
 VIDEO is a video file, a folder of pictures, the number of a camera, or the URL of a stream.
 """
