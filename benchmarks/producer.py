@@ -23,7 +23,7 @@ import numpy as np
 from dist_vad.data.codec import encode
 from dist_vad.data.manifest import Manifest
 from dist_vad.datasets import open_dataset
-from dist_vad.producer import job, work
+from dist_vad.producer import job, opened_video
 from dist_vad.producer.pack import pack_video, scene_member
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.detector import DetectorSettings
@@ -167,7 +167,7 @@ def detector_share(settings: DataSettings, detector: DetectorSettings, out: Path
 
     The network finds nothing in the generated video, so the boxes of the file are cut in its stead.
     """
-    make = work.make_detector
+    make = opened_video.make_detector
 
     def timed(given: DataSettings, video, background, frames):
         boxes, net = make(given, video, background, frames), Timed(make(with_network, video, background, frames))
@@ -184,7 +184,7 @@ def detector_share(settings: DataSettings, detector: DetectorSettings, out: Path
     video = open_dataset(settings)[0]
     frame = next(iter(video.open()))
     make(with_network, video, frame, FRAMES)([0], [frame])
-    work.make_detector = timed  # pyright: ignore[reportAttributeAccessIssue]
+    opened_video.make_detector = timed  # pyright: ignore[reportAttributeAccessIssue]
     start = time.perf_counter()
     job.write_shards(settings, out, job.WriteOptions(progress=False))
     wall = time.perf_counter() - start
