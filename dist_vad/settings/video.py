@@ -11,8 +11,8 @@ class EventSettings:
     """What makes an event of frame scores; decided by normal video alone."""
 
     false_alarms: float = 0.01
-    """Share of the frames of held-out normal video that may score as high as an event's threshold, 0 to 1. Where that video
-    is too short to count so small a share, the threshold is extrapolated from its highest scores."""
+    """Share of the frames of held-out normal video that may score as high as an event's threshold, 0 to 1. Where that
+    video is too short to count so small a share, the threshold is extrapolated from its highest scores."""
     join: float = 1.0
     """Stretches above the threshold that lie less than so many seconds apart are one event."""
 
