@@ -9,7 +9,7 @@ EXAMPLE = "tasks joined by > (in turn) and + (together), each with *WEIGHT if ne
 def split_line(line: str) -> list[dict[str, float]]:
     """The stages of a line in their order: for each its tasks, as the line names them, with their weights.
 
-    Only the form is looked at here; which tasks there are is known upstairs. Raises ValueError for another form.
+    Only the form is looked at here; which tasks there are, dist_vad.tasks knows. Raises ValueError for another form.
     """
     stages: list[dict[str, float]] = []
     for part in line.split(NEXT):
