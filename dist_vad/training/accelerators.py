@@ -12,6 +12,7 @@ from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, Ini
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
+from dist_vad.base.machine import usable_cores
 from dist_vad.settings.train import TrainSettings
 
 PATIENCE = timedelta(hours=2)
@@ -48,9 +49,9 @@ def make_accelerator(settings: TrainSettings, run: Path) -> Accelerator:
         ],
     )
     if accelerator.device.type == "cpu":
-        # The launcher gives a single process one thread; the cores of a machine are shared out over its ranks instead.
+        # The launcher gives a single process one thread; the cores that may be used are shared out over the ranks instead.
         ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        torch.set_num_threads(settings.cpu_threads or max(1, (os.cpu_count() or 1) // ranks_here))
+        torch.set_num_threads(settings.cpu_threads or max(1, usable_cores() // ranks_here))
     if settings.ranks > accelerator.num_processes and accelerator.is_main_process:
         log.info(
             "train.ranks plans for %s ranks, this launch has %s: each accumulates more micro-batches a step; what is "

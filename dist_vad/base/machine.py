@@ -1,0 +1,62 @@
+"""What this process may use of its machine, which can be less than the machine has."""
+
+import os
+from pathlib import Path
+
+CGROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+
+
+def usable_cores() -> int:
+    """Cores that this process may keep busy, 1 or more: those it is bound to, and no more than its quota.
+
+    A batch system binds a job to some cores of a node, a container has a quota of time. Threads for all cores of the
+    machine would then wait for each other at every step.
+    """
+    bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    quota = cpu_quota()
+    return max(1, bound if quota is None else min(bound, int(quota)))
+
+
+def cpu_quota(cgroups: Path = CGROUPS, own: Path = OWN) -> float | None:
+    """Cores' worth of time that the control groups of this process allow, the least of them; None without a limit.
+
+    Args:
+        cgroups: where the control groups are mounted, version 2, or 1 with a folder for each controller.
+        own: the file that says in which groups this process is: `NUMBER:CONTROLLERS:/PATH` lines.
+    """
+    limits = []
+    for line in _lines(own):
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":  # version 2
+            folder, limit = cgroups, _limit_of_version_2
+        elif "cpu" in controllers.split(","):
+            folder, limit = cgroups / "cpu", _limit_of_version_1
+        else:
+            continue
+        # In a container the path is often that of the host, and the mount begins at the container's own group.
+        groups = [folder, *(folder / part for part in _with_parents(path))]
+        limits += [found for group in groups if (found := limit(group)) is not None]
+    return min(limits, default=None)
+
+
+def _limit_of_version_2(group: Path) -> float | None:
+    words = " ".join(_lines(group / "cpu.max")).split()
+    return int(words[0]) / int(words[1]) if len(words) == 2 and words[0] != "max" else None
+
+
+def _limit_of_version_1(group: Path) -> float | None:
+    quota, period = (_lines(group / f"cpu.cfs_{name}_us") for name in ("quota", "period"))
+    return int(quota[0]) / int(period[0]) if quota and period and int(quota[0]) > 0 else None
+
+
+def _with_parents(path: str) -> list[str]:
+    parts = [part for part in path.split("/") if part and part != ".."]
+    return ["/".join(parts[:end]) for end in range(1, len(parts) + 1)]
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a file; none where it cannot be read."""
+    try:
+        return path.read_text().split("\n")[:-1] or []
+    except OSError:
+        return []
