@@ -30,7 +30,7 @@ class TrainSettings:
     prefetch: int = 4
     """Steps that are read ahead."""
     cpu_threads: int = 0
-    """Threads of one rank's arithmetic on a CPU; 0 = the cores that this job may use, shared out over its ranks. The same
+    """Threads of one rank's arithmetic on a CPU; 0 = the cores that may be used, over the ranks. The same
     threads and micro-batch give the same bits on one rank as on two."""
     checkpoints: str | None = None
     """Folder, or s3://bucket/prefix, of the checkpoints for restarting; None = RUN/training."""

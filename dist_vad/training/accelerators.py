@@ -49,7 +49,7 @@ def make_accelerator(settings: TrainSettings, run: Path) -> Accelerator:
         ],
     )
     if accelerator.device.type == "cpu":
-        # The launcher gives a single process one thread; the cores that may be used are shared out over the ranks instead.
+        # The launcher gives a single process one thread; the cores that may be used are shared out instead.
         ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         torch.set_num_threads(settings.cpu_threads or max(1, usable_cores() // ranks_here))
     if settings.ranks > accelerator.num_processes and accelerator.is_main_process:
