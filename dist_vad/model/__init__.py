@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import torch
 from torch import nn
@@ -9,6 +10,7 @@ from torch import nn
 from dist_vad.model.backbone import Backbone
 from dist_vad.model.heads import ComprehensionTrunk, Head, InferenceTrunk, PerceptionTrunk
 
+M = TypeVar("M", bound=nn.Module)
 PHASES = ("perception", "comprehension", "inference")
 
 OutputMakers = Mapping[str, Mapping[str, Callable[[nn.Module], nn.Module]]]
@@ -41,13 +43,15 @@ class Network(nn.Module):
         )
 
 
-def _head(seed, phase, trunk_maker, makers) -> Head:
+def _head(
+    seed: int, phase: str, trunk_maker: Callable[[], nn.Module], makers: Mapping[str, Callable[[nn.Module], nn.Module]]
+) -> Head:
     trunk = _seeded(seed, phase, trunk_maker)
     named = {name: _seeded(seed, f"{phase}/{name}", lambda make=make: make(trunk)) for name, make in makers.items()}
     return Head(trunk, named)
 
 
-def _seeded(seed, part, make):
+def _seeded(seed: int, part: str, make: Callable[[], M]) -> M:
     """Make a module with weights drawn from (seed, part), leaving the global generator as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int.from_bytes(hashlib.sha256(f"{seed}/{part}".encode()).digest()[:4], "little"))

@@ -5,7 +5,7 @@ for the tasks to say.
 """
 
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -27,7 +27,7 @@ class Head(nn.Module):
         self.trunk = trunk
         self.outputs = nn.ModuleDict(outputs)
 
-    def forward(self, output: str, features: torch.Tensor, *context: torch.Tensor, **asked: torch.Tensor):
+    def forward(self, output: str, features: torch.Tensor, *context: torch.Tensor, **asked: torch.Tensor) -> Any:
         """What an output layer makes of features [B, C, T, h, w].
 
         Args:

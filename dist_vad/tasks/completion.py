@@ -48,7 +48,9 @@ class Completion(Task):
         filled, erased = self._fill_in(backbone, head, inputs, torch.full((b,), t // 2, device=inputs.clip.device))
         return rms(filled - erased)[:, None]
 
-    def _fill_in(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, position: torch.Tensor):
+    def _fill_in(
+        self, backbone: nn.Module, head: nn.Module, inputs: Inputs, position: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The frame at `position` [B] filled in, and as it was, each [B, 3, H, W]."""
         clip, every = inputs.clip, torch.arange(len(position), device=position.device)
         blank = (torch.arange(clip.shape[2], device=clip.device) == position[:, None])[:, None, :, None, None]

@@ -74,7 +74,9 @@ class Jigsaw(Task):
         mean, deviation = bank
         return ((outputs.values - mean) / deviation).sum(axis=1)
 
-    def _ask(self, backbone: nn.Module, head: nn.Module, clip: torch.Tensor, scene: torch.Tensor):
+    def _ask(
+        self, backbone: nn.Module, head: nn.Module, clip: torch.Tensor, scene: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Logits of the pieces' places [B, 9, 9] and of the frames' times [B, T, T]."""
         output = head(self.output, backbone(clip), scene)
         return output[:, : PIECES**2].unflatten(1, (PIECES, PIECES)), output[:, PIECES**2 :].unflatten(

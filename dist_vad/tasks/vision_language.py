@@ -1,5 +1,6 @@
 """`vision_language`: anomalies that are named in words, found among synthetic anomalies by CLIP."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -79,7 +80,9 @@ class VisionLanguage(Task):
         )
 
 
-def select(judge, normal: int, clip: torch.Tensor, draws: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def select(
+    judge: Callable[[torch.Tensor], torch.Tensor], normal: int, clip: torch.Tensor, draws: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
     """The candidate of each clip that shows most of the anomalies, and which one.
 
     Args:

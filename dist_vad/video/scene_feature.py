@@ -1,6 +1,7 @@
 """f_scene, the feature that tells one scene from another."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -45,7 +46,7 @@ def scene_digests(settings: SceneSettings) -> list[str]:
     return [] if settings.scene == "background" else [file_sha256(_weights(settings))]
 
 
-def _network(settings: SceneSettings):
+def _network(settings: SceneSettings) -> Any:
     # Nothing else in the producer needs torch: it is imported only if it is asked for.
     from dist_vad.video.deeplab import load_deeplab
 

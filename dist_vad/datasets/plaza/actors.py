@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from dist_vad.datasets.plaza.canvas import Colour, Outline, Pen, Point
+from dist_vad.datasets.plaza.canvas import Colour, Outline, Pen, Place, Point
 
 
 class Actor(Protocol):
@@ -171,7 +171,9 @@ class Body:
         )
         self._limbs(pen, place, 1, h, look.trousers, darker(look.top, 0.86), look.skin)
 
-    def _limbs(self, pen: Pen, place, side: int, h: float, trousers: Colour, sleeve: Colour, skin: Colour) -> None:
+    def _limbs(
+        self, pen: Pen, place: Place, side: int, h: float, trousers: Colour, sleeve: Colour, skin: Colour
+    ) -> None:
         sign = 2 * side - 1
         hip, knee, ankle, toe = (place(joint, sign) for joint in self.legs[side])
         pen.limb(hip, knee, 0.095 * h, trousers)
@@ -301,7 +303,7 @@ class Vehicle:
         for forward in (-0.44, 0.44):
             wheel(pen, (x + forward * h * side, y - 0.15 * h), 0.15 * h, side * float(self.track.distance[i]) / 0.15)
 
-    def _open(self, pen: Pen, at, h: float) -> None:
+    def _open(self, pen: Pen, at: Place, h: float) -> None:
         for forward in (-0.5, 0.05, 0.42):
             pen.limb(at(forward, 0.4), at(forward - 0.04, 1.05), 0.035 * h, (225, 225, 225))
         pen.limb(at(-0.15, 0.5), at(-0.12, 0.78), 0.15 * h, (70, 84, 120))
@@ -313,7 +315,7 @@ class Vehicle:
         pen.limb(at(-0.66, 0.24), at(0.66, 0.24), 0.05 * h, darker(self.paint))
         pen.limb(at(-0.6, 1.08), at(0.45, 1.08), 0.07 * h, (238, 236, 226))
 
-    def _van(self, pen: Pen, at, h: float) -> None:
+    def _van(self, pen: Pen, at: Place, h: float) -> None:
         pen.polygon(
             [at(-0.75, 0.18), at(-0.75, 1.08), at(0.35, 1.08), at(0.58, 0.66), at(0.75, 0.56), at(0.75, 0.18)],
             self.paint,

@@ -1,6 +1,6 @@
 """What the actors of `plaza` are drawn with: a canvas, its measuring twin, and dice."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 import cv2
@@ -9,6 +9,8 @@ import numpy as np
 from dist_vad.base.counters import bits, uniform
 
 Point = tuple[float, float]
+Place = Callable[..., Point]
+"""From a point of a figure to where it is drawn."""
 """x, y in pixels of the frame; whole numbers lie on the edges between pixels."""
 Colour = tuple[int, int, int]
 """Red, green, blue, 0..255."""
