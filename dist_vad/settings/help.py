@@ -15,15 +15,14 @@ COMMON = (
     "events.false_alarms",
 )  # fmt: skip
 """What `--help` shows of the settings, where a command has them, in this order."""
-INDENT = 4
 
 
-def short_help(parser: argparse.ArgumentParser, settings: type, options: list[str]) -> str:
+def short_help(parser: argparse.ArgumentParser, options: list[str]) -> str:
     """The command's own options, then the settings of COMMON, each with the first sentence on it."""
     actions = {action.dest: action for action in parser._actions if action.help != argparse.SUPPRESS}
     own = [name for name in ("config", *options, "quiet") if name in actions]
     common = [key for key in COMMON if key in actions and key not in own]
-    lines = [*_head(parser, options), "options:", *_listed(actions, own, True)]
+    lines = [*_head(parser), "options:", *_listed(actions, own, True)]
     if common:
         lines += ["", "settings, those used most:", *_listed(actions, common, True)]
     rest = len([key for key in actions if key not in (*own, *common)])
@@ -32,11 +31,11 @@ def short_help(parser: argparse.ArgumentParser, settings: type, options: list[st
     return "\n".join(lines)
 
 
-def whole_help(parser: argparse.ArgumentParser, settings: type, options: list[str]) -> str:
+def whole_help(parser: argparse.ArgumentParser, options: list[str]) -> str:
     """Every option and setting with all that is known of it, group by group."""
     actions = {action.dest: action for action in parser._actions if action.help != argparse.SUPPRESS}
     own = [name for name in ("config", *options, "quiet") if name in actions]
-    lines = [*_head(parser, options), "options:", *_listed(actions, own, False)]
+    lines = [*_head(parser), "options:", *_listed(actions, own, False)]
     groups: dict[str, list[str]] = {}
     for key in actions:
         if key not in own and key not in ("help", "print_config"):
@@ -47,7 +46,7 @@ def whole_help(parser: argparse.ArgumentParser, settings: type, options: list[st
     return "\n".join(lines)
 
 
-def _head(parser: argparse.ArgumentParser, options: list[str]) -> list[str]:
+def _head(parser: argparse.ArgumentParser) -> list[str]:
     positional = "".join(f" [{action.dest.upper()} ...]" for action in parser._actions if not action.option_strings)
     usage = f"usage: {Path(sys.argv[0]).name}{positional} [--config FILE] [--KEY VALUE ...]"
     return [usage, "", *textwrap.wrap(parser.description or "", _width()), ""]

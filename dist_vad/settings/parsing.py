@@ -84,7 +84,7 @@ def parse(command: Command) -> tuple[Any, Namespace]:
     parser, arguments = command.parser(), _spelt_alike(sys.argv[1:], command.aliases)
     if {"-h", "--help", "--help_all"} & set(arguments):
         text = whole_help if "--help_all" in arguments else short_help
-        print(text(parser, command.settings, [option.name for option in command.options]))
+        print(text(parser, [option.name for option in command.options]))
         sys.exit(0)
     if command.default_config and not any(argument.split("=")[0] == "--config" for argument in arguments):
         arguments = ["--config", str(command.default_config), *command.preset, *arguments]

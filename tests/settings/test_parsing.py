@@ -86,7 +86,7 @@ def test_a_name_that_nothing_bears_is_refused_with_those_that_are_known(monkeypa
 def test_help_fits_two_screens_and_the_rest_is_in_help_all(name):
     command: Command = import_module(f"dist_vad.cli.{COMMANDS[name][0]}").COMMAND
     parser, options = command.parser(), [option.name for option in command.options]
-    short, whole = short_help(parser, command.settings, options), whole_help(parser, command.settings, options)
+    short, whole = short_help(parser, options), whole_help(parser, options)
     assert len(short.splitlines()) <= 100
     for action in parser._actions:
         if action.option_strings and action.dest not in ("help", "print_config"):
