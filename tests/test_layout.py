@@ -1,13 +1,10 @@
 """The layout: one package, files of a size to be read, imports one way."""
 
-import shutil
 import subprocess
 import sys
-import zipfile
 from collections import Counter
 from pathlib import Path
 
-import pytest
 from launching import ROOT
 
 MODULES = sorted(
@@ -47,18 +44,3 @@ def test_no_message_names_a_script_that_an_installed_user_lacks():
                 f"{path.name}: {line.strip()}" for line in lines if "launch/" in line or "shards/write.py" in line
             ]
     assert not named
-
-
-@pytest.mark.slow
-def test_the_wheel_holds_dist_vad_and_nothing_else(tmp_path):
-    copy = tmp_path / "source"
-    shutil.copytree(
-        ROOT, copy, ignore=shutil.ignore_patterns(".venv", ".git", "runs", "build", "__pycache__", "*.egg-info")
-    )
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(copy)]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    (wheel,) = tmp_path.glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        tops = {name.split("/")[0] for name in archive.namelist()}
-    assert {top for top in tops if not top.endswith(".dist-info")} == {"dist_vad"}

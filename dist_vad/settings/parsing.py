@@ -15,12 +15,15 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_s
 
 from dist_vad.base import log, plugins
 from dist_vad.base.errors import InputError
+from dist_vad.settings.configs import CONFIGS, DEFAULT_CONFIG, found_config
 from dist_vad.settings.help import short_help, whole_help
 
-CONFIGS = Path(__file__).resolve().parents[2] / "configs"
-DEFAULT_CONFIG = CONFIGS / "default.yaml"
 NAMED = {"dataset": plugins.DATASETS, "detector.name": plugins.DETECTORS, "curriculum": plugins.TASKS}
 """Settings whose values are names that other packages may add to; `--help` lists them."""
+
+FILES = ("config", "data", "base")
+"""Options that take a file of settings, which may be one of those that ship with the package."""
+__all__ = ["CONFIGS", "DEFAULT_CONFIG", "Command", "Option", "parse", "settings_of"]
 
 T = TypeVar("T")
 
@@ -132,12 +135,15 @@ def _spread_stage(given: Namespace, arguments: list[str]) -> None:
 
 
 def _spelt_alike(arguments: list[str], aliases: dict[str, str]) -> list[str]:
-    """The arguments with `_` for `-` in the names of options, and today's names for old ones."""
-    spelt = []
+    """The arguments with `_` for `-` in the names of options, today's names for old ones, and the files of
+    configurations that ship with the package for their names."""
+    spelt: list[str] = []
     for argument in arguments:
         if argument.startswith("--"):
             name, equals, value = argument[2:].partition("=")
-            name = name.replace("-", "_")
-            argument = f"--{aliases.get(name, name)}{equals}{value}"
+            name = aliases.get(name := name.replace("-", "_"), name)
+            argument = f"--{name}{equals}{found_config(value) if name in FILES else value}"
+        elif spelt and spelt[-1].removeprefix("--") in FILES:
+            argument = found_config(argument)
         spelt.append(argument)
     return spelt

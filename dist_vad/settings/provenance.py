@@ -35,9 +35,11 @@ def provenance(settings: Settings) -> dict[str, Any]:
 
 
 def _commit() -> str:
-    """The git commit of the code, with a + where the tree has changes; `unknown` outside a checkout."""
-    here = Path(__file__).resolve().parent
-    ask = ["git", "-C", str(here)]
+    """The git commit of the code, with a + where the tree has changes; `unknown` outside a checkout of its own."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():  # an installed package may lie within a repository of the user's
+        return "unknown"
+    ask = ["git", "-C", str(root)]
     try:
         commit = subprocess.run([*ask, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
         changes = subprocess.run([*ask, "status", "--porcelain"], capture_output=True, text=True, check=True)
