@@ -58,6 +58,8 @@ class VideoInfo:
     labels: dict[str, list[list[int]]] = field(default_factory=dict)
     """Name of ground truth -> anomalous intervals [start, end), 0-based. Empty: no labels (not: all normal)."""
     events: list[Event] = field(default_factory=list)
+    span: list[int | None] | None = None
+    """[start, stop): the frames of the video that belong to the split, where not all do; stop None = to the end."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,6 +49,7 @@ class OpenedVideo:
             height=self.frames.height,
             labels=self.labels,
             events=self.video.events,
+            span=list(self.video.span) if self.video.span else None,
         )
 
 
@@ -86,10 +87,12 @@ def make_shards(plan: Plan, opened: OpenedVideo, folder: Path, bar: tqdm) -> lis
             context=settings.context,
             stride=plan.stride,
             frames_at_once=settings.detector.batch,
+            span=video.span,
         )
         samples = with_tracks(samples, plan.stride) if settings.tracks else samples
     else:
-        samples = cut_clips(read, length=settings.clip_length, size=settings.virtual_size, stride=plan.stride)
+        size = settings.virtual_size
+        samples = cut_clips(read, length=settings.clip_length, size=size, stride=plan.stride, span=video.span)
     virtual = plan.kind == "virtual"
     labels = interval_labels(opened.labels["virtual"], opened.length) if virtual else np.full(opened.length, -1)
     labelled = ((sample, int(labels[sample.frame])) for sample in prefetch(samples, SAMPLES_PREFETCHED))

@@ -1,7 +1,6 @@
 """Which shard sets a data set gives, and whether one that is there is the one that was asked for."""
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,6 +11,7 @@ from dist_vad.base.files import digest
 from dist_vad.data.manifest import MANIFEST, Manifest
 from dist_vad.data.store import Store, open_store
 from dist_vad.datasets import open_dataset, open_virtual
+from dist_vad.producer.held_out import hold_out
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.detectors.files import PATHS, detector_digests
 from dist_vad.video.scene_feature import scene_digests
@@ -71,8 +71,8 @@ class Plan:
         return [PRODUCER_VERSION, self.kind, self.split, settings, files]
 
     @staticmethod
-    def _facts(video: Video) -> list[str]:
-        return [video.name, video.scene, video.identity]
+    def _facts(video: Video) -> list[Any]:
+        return [video.name, video.scene, video.identity, *([video.span] if video.span else [])]
 
     def is_finished(self) -> bool:
         """Whether the set is there, whole. Raises InputError for a set there that was made otherwise."""
@@ -101,7 +101,8 @@ def make_plans(settings: DataSettings, out: Store | Path | str) -> list[Plan]:
     """The shard sets that a data set gives, under `out`; none for a split without videos."""
     root = open_store(out)
     videos = open_dataset(settings)
-    train, val = hold_out([video for video in videos if video.split == "train"], settings.val_share)
+    normal = [video for video in videos if video.split == "train"]
+    train, val = hold_out(normal, settings.val_share, settings.clip_length)
     test = [video for video in videos if video.split == "test"]
     sets = [
         ("cube", "train", train, "train_stride"),
@@ -122,19 +123,6 @@ def make_plans(settings: DataSettings, out: Store | Path | str) -> list[Plan]:
         for kind, split, videos, stride_key in sets
         if videos
     ]
-
-
-def hold_out(videos: list[Video], share: float) -> tuple[list[Video], list[Video]]:
-    """(training, held-out normal) videos: which ones are held out follows from a hash of their names alone."""
-    if len(videos) < 2:
-        raise InputError(
-            f"the training split has {len(videos)} videos; 2 or more are needed, since a share of them is held out "
-            "to calibrate scores on. Look at data.root and at the layout that the data set expects"
-        )
-    count = min(max(1, round(share * len(videos))), len(videos) - 1)
-    ranked = sorted(videos, key=lambda video: hashlib.sha256(video.name.encode()).hexdigest())
-    held_out = {video.name for video in ranked[:count]}
-    return [v for v in videos if v.name not in held_out], [v for v in videos if v.name in held_out]
 
 
 def _decisive(settings: dict[str, Any], kind: str, stride_key: str) -> dict[str, Any]:

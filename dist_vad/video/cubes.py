@@ -13,6 +13,9 @@ from dist_vad.base.prefetch import prefetch
 from dist_vad.video.detectors.base import Boxes, ObjectDetector
 from dist_vad.video.source import Frames
 
+Span = tuple[int, int | None]
+"""Frames [start, stop); None = to the end."""
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -39,14 +42,16 @@ def cut_cubes(
     context: float,
     stride: int,
     frames_at_once: int = 1,
+    span: Span | None = None,
 ) -> Iterator[Sample]:
     """A cube for every object of every stride-th frame: the object's box in the frame and in the ones around it.
 
     Boxes are widened by `context` of their size on every side. The first and last (length - 1) / 2 frames have no
-    cubes. The detector sees `frames_at_once` of the sampled frames in one call, in a thread of its own, while the cubes
-    of the call before are cut; no more frames are held than lie around those of two calls and two more.
+    cubes; with a `span`, those of the span. The detector sees `frames_at_once` of the sampled frames in one call, in a
+    thread of its own, while the cubes of the call before are cut; no more frames are held than lie around those of two
+    calls and two more.
     """
-    detected = _detected(_windows(frames, length), detector, stride, frames_at_once)
+    detected = _detected(_windows(frames, length, span), detector, stride, frames_at_once)
     for middle, window, boxes in prefetch(detected, frames_at_once):
         yield from cut_window(window, boxes, middle, size=size, context=context)
 
@@ -70,18 +75,21 @@ def _detected(
         yield from ((middle, window, boxes) for (middle, window), boxes in zip(group, boxes_of_frames))
 
 
-def cut_clips(frames: Frames, *, length: int, size: int, stride: int) -> Iterator[Sample]:
+def cut_clips(frames: Frames, *, length: int, size: int, stride: int, span: Span | None = None) -> Iterator[Sample]:
     """A clip of whole frames, resized, around every stride-th frame."""
     whole = np.array([0, 0, frames.width, frames.height], np.float32)
-    for middle, window in _windows(frames, length):
+    for middle, window in _windows(frames, length, span):
         if middle % stride == 0:
             yield Sample(middle, 0, np.stack([_resized(frame, size) for frame in window]), whole, 1.0, "frame")
 
 
-def _windows(frames: Frames, length: int) -> Iterator[tuple[int, list[np.ndarray]]]:
-    """(middle frame, the frames around it) for every frame that has enough on both sides."""
+def _windows(frames: Frames, length: int, span: Span | None = None) -> Iterator[tuple[int, list[np.ndarray]]]:
+    """(middle frame, the frames around it) for every frame that has enough on both sides, all of them in `span`."""
+    start, stop = span or (0, None)
     window: deque[np.ndarray] = deque(maxlen=length)
     for number, frame in enumerate(frames):
+        if number < start or (stop is not None and number >= stop):
+            continue
         window.append(frame)
         if len(window) == length:
             yield number - length // 2, list(window)

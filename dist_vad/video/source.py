@@ -49,6 +49,9 @@ class Video:
     """The split's name in the data set's own files, where it is another one."""
     events: list[Event] = field(default_factory=list)
     """The anomalies one by one, where the data set tells them apart."""
+    span: tuple[int, int | None] | None = None
+    """[start, stop): the frames that belong to the split, where not all do; stop None = to the end. Samples are cut
+    where all of their frames do."""
 
     def misfit(self, frames: int) -> str:
         """How the labels do not fit a video of so many frames; empty where they do."""

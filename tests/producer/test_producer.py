@@ -25,7 +25,6 @@ from dist_vad.data.manifest import MEMBERS, Manifest, index_path, sample_key, ta
 from dist_vad.data.shardset import ShardSet
 from dist_vad.datasets import open_virtual
 from dist_vad.producer.job import write_shards
-from dist_vad.producer.plan import hold_out
 from dist_vad.settings.data import DataSettings, PlazaSettings
 from dist_vad.video.cubes import cut_cubes
 from dist_vad.video.detectors.base import Boxes
@@ -316,13 +315,3 @@ def test_what_an_unfinished_attempt_with_other_settings_left_is_removed(dataset,
     assert (tmp_path / "cube-train/notes.tar").read_bytes() == b"somebody's own"
     (tmp_path / "cube-train/notes.tar").unlink()
     assert contents(tmp_path) == contents(written)
-
-
-def test_which_videos_are_held_out_follows_from_their_names_alone(dataset):
-    from dist_vad.datasets import open_dataset
-
-    videos = [video for video in open_dataset(dataset) if video.split == "train"]
-    for share, count in ((0.01, 1), (0.5, 2), (0.99, 3)):
-        forth, back = hold_out(videos, share), hold_out(videos[::-1], share)
-        assert [sorted(v.name for v in some) for some in forth] == [sorted(v.name for v in some) for some in back]
-        assert len(forth[1]) == count
