@@ -13,11 +13,13 @@ from dist_vad.ablation.table import fill, table_json
 from dist_vad.ablation.text import format_table
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_json
+from dist_vad.curriculum.heads import UNTRAINED, Asked, alone
 from dist_vad.curriculum.stages import stage_name
 from dist_vad.curriculum.state import State
 from dist_vad.evaluation.evaluator import Evaluation
 from dist_vad.evaluation.results import rows_of
 from dist_vad.settings.ablation import AblationSettings
+from dist_vad.training.refit import fit_heads
 from dist_vad.training.trainer import train_stage
 
 
@@ -43,6 +45,8 @@ class Job:
         """Train and measure some stages, parents before their children; the table is shown after each row."""
         self._check_parents(nodes)
         if self.record.baselines() is None:
+            untrained = Asked(UNTRAINED, None, tuple(self.record.tasks), ())
+            fit_heads(self.record.tree.nodes[nodes[0]].settings, [untrained], self.accelerator)
             subjects = self._evaluation(nodes[0]).score_without_learning(self.record.tasks)
             if self.accelerator.is_main_process:
                 evaluation = self._evaluation(nodes[0])
@@ -80,6 +84,7 @@ class Job:
 
     def _measure(self, node: str) -> None:
         started, evaluation = time.monotonic(), self._evaluation(node)
+        fit_heads(evaluation.settings, [alone(evaluation.settings, self.states[node])], self.accelerator)
         subject = evaluation.score_alone(self.states[node])
         if self.accelerator.is_main_process:
             self.record.keep(self.states[node], rows_of(evaluation, subject))

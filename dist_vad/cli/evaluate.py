@@ -19,12 +19,15 @@ COMMAND = Command(Settings, "Score the test video; table, metrics.json and repor
 def main() -> None:
     settings, options = parse(COMMAND)
     from dist_vad.cli.session import open_run
+    from dist_vad.curriculum.heads import asked
     from dist_vad.curriculum.recipes import last_state, training_needs
     from dist_vad.curriculum.state import read_state
     from dist_vad.evaluation.run import evaluate_state, evaluation_needs
+    from dist_vad.training.refit import fit_heads
 
     accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])
     state = read_state(Path(options.state)) if options.state else last_state(settings)
+    fit_heads(settings, asked(settings, state), accelerator)
     report = evaluate_state(settings, state, accelerator)
     accelerator.print(f"report: {report}")
     accelerator.end_training()

@@ -23,18 +23,21 @@ def main() -> None:
     import numpy as np
 
     from dist_vad.cli.session import open_run
+    from dist_vad.curriculum.heads import asked
     from dist_vad.curriculum.recipes import last_state, training_needs
     from dist_vad.curriculum.state import read_state
     from dist_vad.data.shard_sets import open_set, shard_store
     from dist_vad.evaluation.evaluator import lineage
     from dist_vad.scoring.calibration import calibrated_scorer
     from dist_vad.scoring.geometry import Geometry
+    from dist_vad.training.refit import fit_heads
 
     accelerator = open_run(settings, training_needs(settings))
+    state = read_state(Path(options.state)) if options.state else last_state(settings)
+    fit_heads(settings, asked(settings, state), accelerator)
     if accelerator.is_main_process:
         train, val = (open_set(settings, shard_store(settings.shards, "cube", split)) for split in ("train", "val"))
         geometry = Geometry.of(train)
-        state = read_state(Path(options.state)) if options.state else last_state(settings)
         for name, tensors, tasks in lineage(settings, state):
             device = accelerator.device
             _, calibration = calibrated_scorer(settings, tensors, tasks, train, val, device, geometry)

@@ -14,7 +14,7 @@ from dist_vad.data.shard_sets import shard_store
 from dist_vad.data.store import Store, open_store
 from dist_vad.settings.curriculum import StageSettings
 from dist_vad.settings.run import Settings
-from dist_vad.tasks import TASKS, Task, make_tasks
+from dist_vad.tasks import PARTNER, TASKS, Task, make_tasks
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Stage:
     """Digest of the recipe."""
     earlier: tuple[str, ...] = ()
     """The tasks of the stages before, in order."""
+    partner: bool = False
+    """Whether one of its tasks compares each cube with another one."""
 
     @property
     def weights(self) -> dict[str, float]:
@@ -47,8 +49,8 @@ class Stage:
 
     @property
     def kinds(self) -> list[str]:
-        """Kinds of sample that the stage's tasks learn from."""
-        return sorted({TASKS[task].kind for task in self.weights})
+        """Kinds of sample that the stage's tasks learn from; PARTNER among them where one compares cubes."""
+        return sorted({*(TASKS[task].kind for task in self.weights), *([PARTNER] if self.partner else [])})
 
 
 def loss_weights(stage: StageSettings, earlier: tuple[str, ...]) -> dict[str, float]:
@@ -73,11 +75,12 @@ def plan(settings: Settings) -> list[Stage]:
         used = sorted({TASKS[task].kind for task in tasks})
         for task in tasks:
             _check_length(name, TASKS[task], manifests[TASKS[task].kind])
+        made = make_tasks(tasks, settings.task)
         recipe = {
             "parent": parent,
             "stage": _recipe(stage, earlier),
             "task_versions": {task: TASKS[task].version for task in tasks},
-            "task": {name: task.recipe() for name, task in make_tasks(tasks, settings.task).items()},
+            "task": {name: task.recipe() for name, task in made.items()},
             "model": {**dataclasses.asdict(settings.model), "scene_size": scene_size},
             "stream": dataclasses.asdict(settings.stream),
             "precision": settings.train.precision,
@@ -90,7 +93,8 @@ def plan(settings: Settings) -> list[Stage]:
         if settings.mix:
             recipe["mix"] = {kind: _mixed_in(settings, stage.global_batch, kind) for kind in used}
         parent = digest(recipe)
-        stages.append(Stage(name, stage, recipe, parent, earlier))
+        partner = any(task.wants_partner for task in made.values())
+        stages.append(Stage(name, stage, recipe, parent, earlier, partner))
         earlier = tuple(dict.fromkeys([*earlier, *stage.tasks]))
     return stages
 

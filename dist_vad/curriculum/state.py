@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save, save_file
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.files import atomic_folder, write_json
+from dist_vad.base.files import atomic_folder, write_bytes, write_json
 
 Tensors = dict[str, torch.Tensor]
 
@@ -74,6 +74,12 @@ def save_state(folder: Path, tensors: Tensors, **facts: Any) -> State:
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, partial / MODEL)
         write_json(partial / STATE, {**facts, "digest": digest})
     return State(folder=folder, digest=digest, **facts)
+
+
+def save_tensors(path: Path, tensors: Tensors) -> None:
+    """Write weights into a file, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_bytes(path, save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))
 
 
 def read_state(folder: Path) -> State:

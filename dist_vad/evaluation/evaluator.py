@@ -12,7 +12,8 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from dist_vad.base.progress import progress_bar
-from dist_vad.curriculum.state import State, Tensors, read_state, tensors_digest
+from dist_vad.curriculum.heads import UNTRAINED, Asked, alone, asked
+from dist_vad.curriculum.state import State, Tensors, tensors_digest
 from dist_vad.data.manifest import MANIFEST
 from dist_vad.data.shard_sets import open_set, shard_store
 from dist_vad.data.shardset import ShardSet
@@ -26,7 +27,6 @@ from dist_vad.scoring.geometry import Geometry, features_of
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.settings.run import Settings
 
-UNTRAINED = "untrained"
 BASELINES = ("box_width", "box_area", "frame_difference", "geometry")
 
 
@@ -101,11 +101,13 @@ class Evaluation:
 
     def score_alone(self, state: State) -> ScoredModel:
         """Score the test set by one state, without its ancestors."""
-        return self._alone(self._score_network(state.stage, state.load(), state.tasks))
+        weights = alone(self.settings, state).weights(self.settings)
+        return self._alone(self._score_network(state.stage, weights, state.tasks))
 
     def score_without_learning(self, tasks: list[str]) -> list[ScoredModel]:
-        """Score the test set by the baselines, and by the untrained network with the heads of some tasks."""
-        return [self._score_baselines(), self._alone(self._score_network(UNTRAINED, {}, tasks))]
+        """Score the test set by the baselines, and by the untrained network with the heads of some tasks, fitted."""
+        tensors = Asked(UNTRAINED, None, tuple(tasks), ()).weights(self.settings)
+        return [self._score_baselines(), self._alone(self._score_network(UNTRAINED, tensors, tasks))]
 
     def _alone(self, model: ScoredModel) -> ScoredModel:
         self.accelerator.wait_for_everyone()  # each rank has made its files, of which any rank may read all
@@ -252,9 +254,9 @@ class Evaluation:
 
 
 def lineage(settings: Settings, state: State) -> Iterator[tuple[str, Tensors, list[str]]]:
-    """(name, weights, trained tasks) of the untrained network, of every ancestor and of the state itself."""
-    yield UNTRAINED, {}, state.tasks
-    for folder in state.lineage:
-        ancestor = read_state(state.folder.parent / folder)
-        yield ancestor.stage, ancestor.load(), ancestor.tasks
-    yield state.stage, state.load(), state.tasks
+    """(name, weights, tasks whose heads are asked) of the untrained network, of every ancestor and of the state itself.
+
+    Heads that one has not trained are those that were fitted on its frozen backbone (`score.refit`).
+    """
+    for each in asked(settings, state):
+        yield each.name, each.weights(settings), [*each.tasks]

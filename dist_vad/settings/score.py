@@ -13,11 +13,16 @@ class ScoreSettings:
     """Objects scored at once; every batch is padded to this number, so that its size never changes a score."""
     calibration: int = 4096
     """Normal training cubes by which scores are standardised, and to which distances are measured."""
+    refit: int = 200
+    """Steps for which heads that a stage has not trained are fitted on its frozen backbone, so that every row of the
+    table, the untrained network's too, is asked by the same heads; 0 = each row has the heads that were trained by
+    then, as they are."""
     neighbours: int = 3
     """`semantic_reconstruction` scores the mean distance to so many nearest normal embeddings."""
 
     def __post_init__(self) -> None:
         refuse_unless(self.batch >= 1, "score.batch", self.batch, "1 or more")
+        refuse_unless(self.refit >= 0, "score.refit", self.refit, "0 or more")
         refuse_unless(self.neighbours >= 1, "score.neighbours", self.neighbours, "1 or more")
         low = 4 * self.neighbours
         refuse_unless(self.calibration >= low, "score.calibration", self.calibration, f"{low} (4 x neighbours) or more")

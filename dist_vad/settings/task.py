@@ -1,6 +1,7 @@
 """Settings of single proxy tasks."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from dist_vad.base.errors import refuse_unless
 
@@ -27,6 +28,9 @@ class TaskSettings:
 
     semantic_margin: float = 0.5
     """gamma of `semantic_reconstruction`: by how much the single frame must be nearer than the continuous clip."""
+    semantic_negative: Literal["other_clip", "same_clip"] = "other_clip"
+    """What `semantic_reconstruction` tells the single frame from: a clip of another object, or, as the paper's formula
+    is written, the same clip with all its frames, which a network can do by the clip's length alone."""
     jigsaw_static: float = 0.2
     """`jigsaw` leaves the frames of a clip in order where none of its values changes by more than this from the first
     frame to the last, values in [0, 1]: without motion nobody could put them back."""
@@ -43,6 +47,10 @@ class TaskSettings:
     def __post_init__(self) -> None:
         allowed = 0 < self.semantic_margin <= 2
         refuse_unless(allowed, "task.semantic_margin", self.semantic_margin, "above 0, at most 2 (cosines)")
+        negative = self.semantic_negative
+        refuse_unless(
+            negative in ("other_clip", "same_clip"), "task.semantic_negative", negative, "other_clip, same_clip"
+        )
         allowed = 0 <= self.jigsaw_static < 1
         refuse_unless(allowed, "task.jigsaw_static", self.jigsaw_static, "0 or more, less than 1")
         for key in ("normal_prompts", "anomaly_prompts"):

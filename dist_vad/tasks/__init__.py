@@ -7,7 +7,7 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
 from dist_vad.model import PHASES
 from dist_vad.settings.task import TaskSettings
-from dist_vad.tasks.base import DrawKey, HeadOutput, Inputs, Task
+from dist_vad.tasks.base import PARTNER, DrawKey, HeadOutput, Inputs, Task
 
 
 def load_tasks() -> dict[str, type[Task]]:
@@ -55,4 +55,4 @@ def make_tasks(names: Iterable[str], settings: TaskSettings) -> dict[str, Task]:
     return {name: TASKS[name](settings) for name in names}
 
 
-__all__ = ["TASKS", "DrawKey", "HeadOutput", "Inputs", "Task", "make_tasks"]
+__all__ = ["PARTNER", "TASKS", "DrawKey", "HeadOutput", "Inputs", "Task", "make_tasks"]

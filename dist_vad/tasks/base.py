@@ -10,6 +10,9 @@ from torch import nn
 from dist_vad.base import counters
 from dist_vad.settings.run import TaskSettings
 
+PARTNER = "partner"
+"""The stream of cubes beside the kind `cube` that gives each sample another one to be told from."""
+
 
 @dataclass
 class Inputs:
@@ -21,6 +24,8 @@ class Inputs:
     """float [B, D_B]."""
     label: torch.Tensor
     """int64 [B]: 0 normal, 1 anomalous."""
+    partner: torch.Tensor | None = None
+    """float [B, 3, T, H, W] in [0, 1]: another clip for each, for tasks that ask for one (`Task.wants_partner`)."""
 
     def mirrored(self, chosen: np.ndarray) -> "Inputs":
         """These samples, the clips of the chosen ones (bool [B]) mirrored from left to right."""
@@ -103,6 +108,11 @@ class Task:
 
     def __init__(self, settings: TaskSettings) -> None:
         self.settings = settings
+
+    @property
+    def wants_partner(self) -> bool:
+        """Whether it compares each sample with one of another stream: `Inputs.partner`."""
+        return False
 
     def check(self) -> None:
         """Raises InputError where something that the task needs for learning is missing on this machine."""

@@ -17,12 +17,16 @@ class SemanticReconstruction(Task):
     """Comprehension. Zhang et al. (ACM MM 2024), the paper's own task.
 
     From a clip V_c of T frames an anchor frame I is drawn uniformly from positions 2..T-1 (1-based); V_d is the clip
-    without it. With e = H_com[F(.), f_scene], p+ = cos(e(V_d), e(I)) and p- = cos(e(V_d), e(V_c)), per sample:
+    without it. With e = H_com[F(.), f_scene], p+ = cos(e(V_d), e(I)) and p- = cos(e(V_d), e(V_n)), per sample:
     L = max(0, gamma - (p+ - p-)).
 
+    The negative V_n is a clip of another object, in the same scene feature so that the scene does not give it away
+    ("as opposed to disjoint frames"). The paper's formula has V_n = V_c (`task.semantic_negative: same_clip`). Then the
+    gradient of p+ outweighs that of p- at first, the loss stays at gamma for long, and what ends it is a shortcut: V_c
+    has one frame more than V_d, which shows even in a clip without motion.
+
     Score: the distance to the nearest normal training cubes of what H_com sees, [pooled F(V_c), f_scene], each feature
-    standardised. The paper names no score for this head. Taken at its input, since e itself may collapse (every loss
-    at gamma) while F, held by retained tasks, does not. It knows *what* happens *where*: what is normal in another
+    standardised. The paper names no score for this head. It knows *what* happens *where*: what is normal in another
     scene is far from all that was normal here.
     """
 
@@ -32,10 +36,14 @@ class SemanticReconstruction(Task):
     phase = "comprehension"
     output = "embedding"
     kind = "cube"
-    version = 2
+    version = 3
+
+    @property
+    def wants_partner(self) -> bool:
+        return self.settings.semantic_negative == "other_clip"
 
     def recipe(self) -> dict[str, Any]:
-        return {"margin": self.settings.semantic_margin}
+        return {"margin": self.settings.semantic_margin, "negative": self.settings.semantic_negative}
 
     def make_output(self, trunk: nn.Module) -> nn.Module:
         assert isinstance(trunk, ComprehensionTrunk)
@@ -50,7 +58,8 @@ class SemanticReconstruction(Task):
         without, single = _take_out(clip, anchor)
         discontinuous = head(self.output, backbone(without), inputs.scene)
         near = functional.cosine_similarity(discontinuous, head(self.output, backbone(single), inputs.scene))
-        far = functional.cosine_similarity(discontinuous, head(self.output, backbone(clip), inputs.scene))
+        negative = clip if inputs.partner is None else inputs.partner
+        far = functional.cosine_similarity(discontinuous, head(self.output, backbone(negative), inputs.scene))
         return functional.relu(self.settings.semantic_margin - (near - far))
 
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:

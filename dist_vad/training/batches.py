@@ -13,14 +13,18 @@ from dist_vad.data.shard_sets import open_set
 from dist_vad.data.shardset import Batch
 from dist_vad.data.streams import Streams
 from dist_vad.settings.run import Settings
-from dist_vad.tasks import DrawKey, Inputs
+from dist_vad.tasks import PARTNER, DrawKey, Inputs
 from dist_vad.training.stage_module import StageModule
 
 
 def open_sources(settings: Settings, stage: Stage, kind: str) -> list[Source]:
-    """The training samples of a kind, with the streams of a stage: those of `shards`, then those of each of `mix`."""
+    """The training samples of a kind, with the streams of a stage: those of `shards`, then those of each of `mix`.
+
+    PARTNER is a kind too: the cubes once more, in an order of their own.
+    """
     sources, first = [], 0
-    for number, (store, share) in enumerate(shares(settings, stage.settings.global_batch, kind)):
+    stored = "cube" if kind == PARTNER else kind
+    for number, (store, share) in enumerate(shares(settings, stage.settings.global_batch, stored)):
         shards = open_set(settings, store)
         samples = [shard.samples for shard in shards.manifest.shards]
         key = (settings.seed, stage.key, kind, *([number] if number else []))

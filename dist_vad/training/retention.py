@@ -7,7 +7,7 @@ Replay needs nothing here: the earlier tasks' losses simply join those of the st
 import torch
 from torch import nn
 
-from dist_vad.tasks import Inputs
+from dist_vad.tasks import PARTNER, Inputs
 
 RETAINED = "retained"
 """Name of the loss, beside those of the tasks."""
@@ -21,7 +21,7 @@ def distance(backbone: nn.Module, teacher: nn.Module, inputs: dict[str, Inputs])
     trained in the meantime; they read features that are nearly those for which they were made.
     """
     kinds = []
-    for samples in inputs.values():
+    for samples in (samples for kind, samples in inputs.items() if kind != PARTNER):
         with torch.no_grad():
             then = teacher(samples.clip).float().flatten(1)
         now = backbone(samples.clip).float().flatten(1)

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import torch
 from torch import nn
@@ -9,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dist_vad.model import Network
 from dist_vad.settings.run import TaskSettings
-from dist_vad.tasks import Inputs, make_tasks
+from dist_vad.tasks import PARTNER, Inputs, make_tasks
 from dist_vad.training.retention import RETAINED, distance
 
 
@@ -61,7 +62,10 @@ class StageModule(nn.Module):
 
     def _loss(self, name: str, inputs: dict[str, Inputs], draws: dict[str, torch.Tensor]) -> torch.Tensor:
         task = self.tasks[name]
-        return task.loss(self.backbone, self.heads[task.phase], inputs[task.kind], draws[name])
+        own = inputs[task.kind]
+        if task.wants_partner:
+            own = replace(own, partner=inputs[PARTNER].clip)
+        return task.loss(self.backbone, self.heads[task.phase], own, draws[name])
 
     def _autocast(self, inputs: dict[str, Inputs]) -> torch.autocast:
         device = next(iter(inputs.values())).clip.device.type

@@ -12,6 +12,7 @@ from dist_vad.curriculum.recipes import Stage
 from dist_vad.curriculum.state import Tensors
 from dist_vad.data.shard_sets import open_set, shard_store
 from dist_vad.settings.run import Settings
+from dist_vad.tasks import PARTNER, Inputs
 from dist_vad.training.batches import BatchPreparer
 from dist_vad.training.stage_module import StageModule
 from dist_vad.training.step_sums import StepSums
@@ -52,10 +53,18 @@ class Validation:
                 batch = self._shards.read(chunk, positions=first + np.arange(len(chunk)))
                 inputs = self._preparer.input(batch)
                 draws = {name: self._preparer.draw(name, f"{name}/validation", 0, batch) for name in self.names}
-                for name, loss in self._module.only(self.names, {"cube": inputs}, draws).items():
+                by_kind = {"cube": inputs, **self._partners(ids, chunk)}
+                for name, loss in self._module.only(self.names, by_kind, draws).items():
                     sums[name] += loss.sum()
         totals = self._step_sums.all_reduce(sums, stop=False, save=False)
         return {name: value / len(ids) for name, value in totals.losses.items()}
+
+    def _partners(self, ids: np.ndarray, chunk: np.ndarray) -> dict[str, Inputs]:
+        """Other held-out cubes to compare those of a chunk with: those half of all measured samples away."""
+        if self._shards is None or not any(task.wants_partner for task in self._module.tasks.values()):
+            return {}
+        places = np.searchsorted(ids, chunk) + len(ids) // 2
+        return {PARTNER: self._preparer.input(self._shards.read(ids[places % len(ids)]))}
 
     def total(self, losses: dict[str, float]) -> float:
         """One number of the losses by task: weighted as in training."""

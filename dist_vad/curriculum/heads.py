@@ -1,0 +1,97 @@
+"""The same heads for every state of a run: which ones each has not trained itself, and where those fitted are kept."""
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from safetensors.torch import load_file
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import digest
+from dist_vad.curriculum.state import State, Tensors, read_state, save_tensors
+from dist_vad.data.manifest import Manifest
+from dist_vad.data.shard_sets import shard_store
+from dist_vad.settings.run import Settings
+from dist_vad.tasks import make_tasks
+
+VERSION = 1
+"""Part of the name of what was fitted: raise it when the fitting changes."""
+UNTRAINED = "untrained"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A state, or the untrained network, with the tasks whose heads it is asked by."""
+
+    name: str
+    """The state's stage, or `untrained`."""
+    state: State | None
+    tasks: tuple[str, ...]
+    """All that it is asked, trained or not."""
+    trained: tuple[str, ...]
+    """Those that its last stage has trained; the heads of the others are fitted on the frozen backbone."""
+
+    @property
+    def fitted(self) -> list[str]:
+        """The tasks whose heads are fitted."""
+        return [task for task in self.tasks if task not in self.trained]
+
+    def own_weights(self) -> Tensors:
+        """The weights as they were trained; empty of the untrained network."""
+        return self.state.load() if self.state else {}
+
+    def path(self, settings: Settings) -> Path:
+        """The file of the whole network with fitted heads; its name is a digest of all that decides it."""
+        made = make_tasks(self.fitted, settings.task)
+        kinds = sorted({task.kind for task in made.values()})
+        manifests = [Manifest.load(shard_store(settings.shards, kind, "train")) for kind in kinds]
+        decisive = [
+            VERSION,
+            self.state.digest if self.state else [dataclasses.asdict(settings.model), settings.seed],
+            self.trained,
+            [[name, task.version, task.recipe()] for name, task in made.items()],
+            [settings.score.refit, settings.seed, settings.augment, settings.train.precision],
+            dataclasses.asdict(settings.stream),
+            [manifest.content_digest for manifest in manifests],
+        ]
+        return Path(settings.run) / "heads" / f"{self.name}-{digest(decisive)[:12]}.safetensors"
+
+    def weights(self, settings: Settings) -> Tensors:
+        """The weights with the fitted heads. Raises InputError where they were not fitted yet."""
+        if not self.fitted or not settings.score.refit:
+            return self.own_weights()
+        path = self.path(settings)
+        if not path.is_file():
+            raise InputError(
+                f"{path} is missing: the heads of {', '.join(self.fitted)} were not fitted on {self.name}; evaluate "
+                "with `dist-vad evaluate`, which fits them, or with --score.refit 0, which scores without"
+            )
+        return load_file(path)
+
+    def save(self, settings: Settings, tensors: Tensors) -> None:
+        """Keep the whole network with fitted heads."""
+        save_tensors(self.path(settings), tensors)
+
+
+def asked(settings: Settings, state: State) -> Iterator[Asked]:
+    """The untrained network, every ancestor and the state itself, in this order.
+
+    All are asked by the heads of all tasks that the state was trained on; with `score.refit` 0, each by those that it
+    has been trained on.
+    """
+    yield Asked(UNTRAINED, None, tuple(state.tasks), ())
+    for folder in state.lineage:
+        ancestor = read_state(state.folder.parent / folder)
+        yield _asked(settings, ancestor, state.tasks if settings.score.refit else ancestor.tasks)
+    yield alone(settings, state)
+
+
+def alone(settings: Settings, state: State) -> Asked:
+    """A state, asked by the heads of all tasks that it has been trained on."""
+    return _asked(settings, state, state.tasks)
+
+
+def _asked(settings: Settings, state: State, tasks: list[str]) -> Asked:
+    trained = state.recipe["task_versions"] if settings.score.refit else state.tasks
+    return Asked(state.stage, state, tuple(tasks), tuple(trained))
