@@ -12,18 +12,18 @@ MOST = 1.5
 """Whole videos may hold so many times the wanted frames."""
 LEAST = 0.5
 """With less than this part of the wanted frames in whole videos, the end of a long video is taken instead."""
-SHORTEST = 2
-"""An end that is held out is at least so many clips long."""
+SAMPLED = 10
+"""An end that is held out has at least so many frames around which samples are cut."""
 
 
-def hold_out(videos: list[Video], share: float, clip_length: int) -> tuple[list[Video], list[Video]]:
+def hold_out(videos: list[Video], share: float, clip_length: int, stride: int = 1) -> tuple[list[Video], list[Video]]:
     """(training, held-out normal) videos, both in the given order.
 
     In each scene, the videos are gone through in the order of a hash of their names, and each is held out that brings
     the held-out frames nearer to `share` of the scene's. Where whole videos are too long for that, the end of the
     scene's longest one is held out, with a gap of a clip's length before it: that video is then in both lists, with
     another `span` in each. Scenes with too little video for either have none; where that is so of all of them, one
-    whole video is held out.
+    whole video is held out, or the shortest end that is of use of the only one.
 
     Raises InputError where nothing would be left to train on.
     """
@@ -31,27 +31,33 @@ def hold_out(videos: list[Video], share: float, clip_length: int) -> tuple[list[
     held: dict[str, Video] = {}
     for scene in dict.fromkeys(video.scene for video in videos):
         lengths = {video.name: rough_length(video) for video in videos if video.scene == scene}
-        chosen, end = _choose(lengths, share, clip_length)
+        chosen, end = _choose(lengths, share, clip_length, stride)
         for video in videos:
             if video.scene != scene:
                 continue
             if video.name in chosen:
                 held[video.name] = video
             elif end and video.name == end[0]:
-                train[video.name] = replace(video, span=(0, end[1] - clip_length))
-                held[video.name] = replace(video, span=(end[1], None))
+                train[video.name], held[video.name] = _divided(video, end[1], clip_length)
             else:
                 train[video.name] = video
     if not held:
-        if len(videos) < 2:
-            raise InputError(_too_little(videos, clip_length))
-        first = min(train, key=_hash)
-        held[first] = train.pop(first)
+        least = _least(clip_length, stride)
+        length = rough_length(videos[0]) if len(videos) == 1 else 0
+        if len(videos) > 1:
+            first = min(train, key=_hash)
+            held[first] = train.pop(first)
+        elif length // 2 - clip_length >= least:
+            train[videos[0].name], held[videos[0].name] = _divided(videos[0], length - least, clip_length)
+        else:
+            raise InputError(_too_little(length, 2 * (least + clip_length)))
     order = [video.name for video in videos]
     return [train[name] for name in order if name in train], [held[name] for name in order if name in held]
 
 
-def _choose(lengths: dict[str, int], share: float, clip_length: int) -> tuple[set[str], tuple[str, int] | None]:
+def _choose(
+    lengths: dict[str, int], share: float, clip_length: int, stride: int
+) -> tuple[set[str], tuple[str, int] | None]:
     """(videos to hold out whole, or else the video whose end is held out and the first frame of that end)."""
     wanted = share * sum(lengths.values())
     chosen = set(_nearest(lengths, wanted))
@@ -60,7 +66,7 @@ def _choose(lengths: dict[str, int], share: float, clip_length: int) -> tuple[se
         return chosen, None
     longest = max(lengths, key=lambda name: (lengths[name], name))
     end = min(round(wanted), lengths[longest] // 2 - clip_length)  # most of the video is left to learn from
-    if end < SHORTEST * clip_length:
+    if end < _least(clip_length, stride):
         return chosen, None
     return set(), (longest, lengths[longest] - end)
 
@@ -75,13 +81,22 @@ def _nearest(lengths: dict[str, int], wanted: float) -> Iterator[str]:
             yield name
 
 
+def _least(clip_length: int, stride: int) -> int:
+    """Frames of the shortest end that is held out."""
+    return clip_length - 1 + SAMPLED * stride
+
+
 def _hash(name: str) -> str:
     return hashlib.sha256(name.encode()).hexdigest()
 
 
-def _too_little(videos: list[Video], clip_length: int) -> str:
-    found = f"1 video of {rough_length(videos[0])} frames" if videos else "no video"
-    least = 2 * (SHORTEST + 1) * clip_length
+def _divided(video: Video, first: int, clip_length: int) -> tuple[Video, Video]:
+    """A video up to a gap before frame `first`, and from it on."""
+    return replace(video, span=(0, first - clip_length)), replace(video, span=(first, None))
+
+
+def _too_little(length: int, least: int) -> str:
+    found = f"1 video of {length} frames" if length else "no video"
     return (
         f"the training split has {found}; 2 videos, or one of {least} frames or more, are needed, since a share is "
         "held out to calibrate scores on. Look at data.root and at the layout that the data set expects"

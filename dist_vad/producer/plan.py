@@ -102,7 +102,7 @@ def make_plans(settings: DataSettings, out: Store | Path | str) -> list[Plan]:
     root = open_store(out)
     videos = open_dataset(settings)
     normal = [video for video in videos if video.split == "train"]
-    train, val = hold_out(normal, settings.val_share, settings.clip_length)
+    train, val = hold_out(normal, settings.val_share, settings.clip_length, settings.train_stride)
     test = [video for video in videos if video.split == "test"]
     sets = [
         ("cube", "train", train, "train_stride"),

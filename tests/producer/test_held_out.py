@@ -102,5 +102,5 @@ def test_the_manifest_says_which_frames_are_held_out(tmp_path):
     settings = replace(make_folder(tmp_path / "data", train=1, count=80), clip_length=5)
     write_shards(settings, tmp_path / "out", QUIET)
     spans = {split: Manifest.load(tmp_path / f"out/cube-{split}").videos[0].span for split in ("train", "val")}
-    assert spans == {"train": [0, 63], "val": [68, None]}
+    assert spans == {"train": [0, 51], "val": [56, None]}
     assert [plan.name for plan in make_plans(settings, tmp_path / "out")] == ["cube-train", "cube-val", "cube-test"]
