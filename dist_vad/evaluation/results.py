@@ -8,11 +8,13 @@ import numpy as np
 
 from dist_vad import metrics
 from dist_vad.base.files import write_json
-from dist_vad.base.labels import interval_labels
+from dist_vad.base.jsonable import without_nan
 from dist_vad.data.manifest import Manifest, VideoInfo
 from dist_vad.evaluation.evaluator import UNTRAINED, Evaluation, ScoredModel
 from dist_vad.evaluation.frame_scores import FrameScores, video_regions
 from dist_vad.evaluation.highlights import FrameReader, highlights
+from dist_vad.judge.frame_files import write_frame_scores
+from dist_vad.judge.rows import Labelled, labelled
 from dist_vad.report import LEARNED, NO_LEARNING, Report, Row, VideoCurve, format_table, write_report
 from dist_vad.settings.run import Settings
 from dist_vad.tasks import TASKS
@@ -24,7 +26,8 @@ HEADLINE = "fused"
 def write_results(
     run: Path, evaluation: Evaluation, models: list[ScoredModel], provenance: dict[str, Any], read_frames: FrameReader
 ) -> Path:
-    """Print the table, write `metrics.json` and `report.html` under `run`; returns the report's path."""
+    """Print the table, write `metrics.json`, the files of frame scores and `report.html` under `run`; returns the
+    report's path."""
     how, manifest = evaluation.settings.evaluate, evaluation.sets.test.manifest
     frame_scores = {model.name: evaluation.frame_scores(model) for model in models}
     final = models[-1]
@@ -49,9 +52,11 @@ def write_results(
         print(f"validation AUC on synthetic anomalies in held-out normal frames, {name}: {figures}")
     provenance = {**provenance, "weights": weights, "trials": synthetic}
     numbers = {"final": dataclasses.asdict(headline), "rows": [dataclasses.asdict(row) for row in rows]}
-    write_json(run / "metrics.json", _without_nan({**numbers, "provenance": provenance}))
-    labelled = {video.name: _Labelled(video, headline.ground_truth) for video in manifest.videos}
-    curves = [_curve(video, frame_scores, final, how.smoothing) for video in labelled.values()]
+    write_json(run / "metrics.json", without_nan({**numbers, "provenance": provenance}))
+    raw = {name: scores.frames for name, scores in frame_scores.items()}
+    write_frame_scores(run, manifest, raw, rows, headline, how.resamples, provenance)
+    videos = [labelled(video, headline.ground_truth) for video in manifest.videos]
+    curves = [_curve(video, frame_scores, final, how.smoothing) for video in videos]
     shown = highlights(evaluation, final, frame_scores[final.name], HEADLINE, curves, read_frames)
     report = Report(
         title=f"{manifest.dataset}: {final.name}",
@@ -72,7 +77,7 @@ def rows_of(evaluation: Evaluation, model: ScoredModel) -> list[dict[str, Any]]:
     manifest, scores = evaluation.sets.test.manifest, evaluation.frame_scores(model)
     truths = manifest.ground_truths() or [""]
     rows = [row for truth in truths for row in _rows(model, scores, manifest.videos, truth, evaluation.settings)]
-    return _without_nan([dataclasses.asdict(row) for row in rows])
+    return without_nan([dataclasses.asdict(row) for row in rows])
 
 
 def _rows(
@@ -80,7 +85,7 @@ def _rows(
 ) -> list[Row]:
     """One row for each scorer and smoothing, raw scores first."""
     how = settings.evaluate
-    labelled = [_Labelled(video, ground_truth) for video in videos]
+    known = [labelled(video, ground_truth) for video in videos]
     smoothings = dict.fromkeys(["none", how.smoothing])
     if how.whole_test_video_minmax:
         smoothings[metrics.WHOLE_TEST_VIDEO_MINMAX] = None
@@ -97,7 +102,7 @@ def _rows(
                     ground_truth=ground_truth,
                     note=(TASKS[scorer](settings.task).note() or "") if scorer in TASKS else "",
                     **frame_scores.regions[scorer]._asdict(),
-                    **metrics.summarise(labelled, smoothed, resamples=how.resamples),
+                    **metrics.summarise(known, smoothed, resamples=how.resamples),
                 )
             )
     return rows
@@ -122,28 +127,10 @@ def _remarks(headline: Row, rows: list[Row], manifest: Manifest) -> list[str]:
     return [*lines, *(f"note on {scorer}: {note}" for scorer, note in notes)]
 
 
-class _Labelled:
-    """A video under one ground truth."""
-
-    def __init__(self, video: VideoInfo, ground_truth: str) -> None:
-        self.name, self.scene, self.events = video.name, video.scene, video.events
-        intervals = video.labels.get(ground_truth)
-        self.labels = None if intervals is None else interval_labels(intervals, video.frames)
-
-
-def _curve(video: _Labelled, frame_scores: dict[str, FrameScores], final: ScoredModel, smoothing: str) -> VideoCurve:
+def _curve(video: Labelled, frame_scores: dict[str, FrameScores], final: ScoredModel, smoothing: str) -> VideoCurve:
     """Smoothed curves of one video: those of the final state, and the fused score of the untrained network."""
     raw = {name: frame_scores[final.name].frames[name] for name in reversed(final.scores)}
     raw |= frame_scores[NO_LEARNING].frames
     raw[UNTRAINED] = frame_scores[UNTRAINED].frames[HEADLINE]
     scores = {name: metrics.smooth(values[video.name], smoothing) for name, values in raw.items()}
     return VideoCurve(name=video.name, scene=video.scene, labels=video.labels, events=video.events, scores=scores)
-
-
-def _without_nan(value: Any) -> Any:
-    """JSON has no nan: an undefined metric becomes null."""
-    if isinstance(value, dict):
-        return {key: _without_nan(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_without_nan(inner) for inner in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -94,16 +94,24 @@ class Pairs:
         return won / pairs if pairs else math.nan
 
     def intervals(self, resamples: int) -> tuple[Interval, Interval]:
-        """Percentile bootstrap intervals of the micro and of the macro AUC, at CONFIDENCE, over *videos*.
+        """Percentile bootstrap intervals of the micro and of the macro AUC, at CONFIDENCE, over *videos* (`resampled`).
+
+        Draws without both classes have no AUC and are left out. Sums of halves are exact in float64: no order of
+        additions, hence no number of threads, changes an end of the micro interval.
+        """
+        micro, macro = self.resampled(resamples)
+        return _interval(micro), _interval(macro)
+
+    def resampled(self, resamples: int) -> tuple[np.ndarray, np.ndarray]:
+        """The micro and the macro AUC of so many bootstrap samples of the videos, each [resamples]; nan if undefined.
 
         Frames of one video are far from independent, so whole videos are drawn, with replacement and as many as there
-        are; every such draw gives its AUC exactly, from `wins`. Draws without both classes have none and are left out.
-        The draws are the same for every scorer of a data set. Sums of halves are exact in float64: no order of
-        additions, hence no number of threads, changes an end of the micro interval.
+        are; every such draw gives its AUC exactly, from `wins`. The draws are the same for every scorer of a data set,
+        so that differences of two scorers are paired.
         """
         videos = len(self.wins)
         if resamples == 0 or videos == 0:
-            return UNDEFINED, UNDEFINED
+            return np.zeros(0), np.zeros(0)
         drawn = counters.integers(0, videos, "bootstrap", np.arange(resamples)[:, None], np.arange(videos)[None])
         rows = np.arange(resamples)[:, None] * videos
         weights = np.bincount((rows + drawn).ravel(), minlength=resamples * videos).reshape(resamples, videos)
@@ -112,8 +120,7 @@ class Pairs:
         micro = _ratio(won, (times @ self.anomalous) * (times @ self.normal))
         aucs = self.video_aucs()
         defined = ~np.isnan(aucs)
-        macro = _ratio((times[:, defined] * aucs[defined]).sum(axis=1), times[:, defined].sum(axis=1))
-        return _interval(micro), _interval(macro)
+        return micro, _ratio((times[:, defined] * aucs[defined]).sum(axis=1), times[:, defined].sum(axis=1))
 
 
 def _padding(values: np.ndarray, truth: np.ndarray) -> float:
@@ -128,11 +135,12 @@ def _padding(values: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _ratio(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """above / below where that is defined."""
-    return above[below > 0] / below[below > 0]
+    """above / below, nan where that is undefined."""
+    return np.divide(above, below, out=np.full(len(above), math.nan), where=below > 0)
 
 
 def _interval(values: np.ndarray) -> Interval:
+    values = values[~np.isnan(values)]
     if len(values) == 0:
         return UNDEFINED
     low, high = np.quantile(values, [(1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2])

@@ -1,5 +1,6 @@
 """Promise 5: every object is scored once, and ranks, order and restarts change no bit of a score."""
 
+import dataclasses
 import json
 import subprocess
 import time
@@ -11,10 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from launching import ROOT, command, run, succeed
 
+from dist_vad.base.jsonable import without_nan
 from dist_vad.data.shardset import ShardSet
+from dist_vad.judge.methods import open_case
+from dist_vad.judge.rows import rows_of
 from dist_vad.scoring.calibration import calibrate
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.synthetic_anomalies import synthetic_anomalies
+from dist_vad.settings.judge import JudgeSettings
 from dist_vad.settings.run import TaskSettings
 from dist_vad.settings.score import ScoreSettings
 from dist_vad.tasks import TASKS, make_tasks
@@ -65,6 +70,11 @@ def test_four_ranks_give_the_bits_of_one_in_every_score_and_metric(trained, tiny
     succeed("launch/evaluate.py", *arguments, ranks=4)
     assert score_files(tmp_path) == score_files(trained)
     assert numbers(tmp_path) == numbers(trained)
+
+
+def test_frame_scores_fed_back_to_the_judge_give_the_rows_of_metrics_json_bit_for_bit(trained):
+    judged = [dataclasses.asdict(row) for row in rows_of(open_case([str(trained)], JudgeSettings()))]
+    assert without_nan(judged) == numbers(trained)["rows"]
 
 
 def test_score_files_that_are_there_are_kept_and_lost_ones_are_made_again(trained, tiny_config):

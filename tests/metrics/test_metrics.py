@@ -5,7 +5,7 @@ from typing import get_args, get_type_hints
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import medfilt
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -30,6 +30,7 @@ def _event(start: int, end: int, kind: str) -> Event:
     return Event(start=start, end=end, name=kind, kind=kind)
 
 
+@settings(deadline=None)
 @given(VIDEOS)
 def test_micro_auc_and_ap_are_scikit_learns_over_all_frames(videos):
     labels, scores = _split(videos)
@@ -41,6 +42,7 @@ def test_micro_auc_and_ap_are_scikit_learns_over_all_frames(videos):
     assert abs(metrics.average_precision(labels, scores) - average_precision_score(label, score)) < 1e-12
 
 
+@settings(deadline=None)
 @given(VIDEOS)
 def test_macro_auc_is_the_mean_over_videos_with_both_classes(videos):
     labels, scores = _split(videos)
@@ -49,6 +51,7 @@ def test_macro_auc_is_the_mean_over_videos_with_both_classes(videos):
     assert math.isnan(value) if not expected else abs(value - np.mean(expected)) < 1e-12
 
 
+@settings(deadline=None)
 @given(VIDEOS)
 def test_auc_counts_pairs_ranked_right_and_ties_as_half(videos):
     labels, scores = _split(videos)
@@ -59,6 +62,7 @@ def test_auc_counts_pairs_ranked_right_and_ties_as_half(videos):
         assert abs(metrics.micro_auc(labels, scores) - pairs) < 1e-12
 
 
+@settings(deadline=None)
 @given(VIDEOS, st.floats(0.1, 3), st.floats(-5, 5))
 def test_ranking_metrics_do_not_change_under_a_monotone_transform(videos, factor, shift):
     labels, scores = _split(videos)
@@ -73,6 +77,7 @@ def test_ranking_metrics_do_not_change_under_a_monotone_transform(videos, factor
         np.testing.assert_allclose(metric(labels, moved), metric(labels, scores), atol=1e-12)
 
 
+@settings(deadline=None)
 @given(VIDEOS)
 def test_a_roc_for_drawing_keeps_its_area_and_its_ends(videos):
     labels, scores = _split(videos)
@@ -170,6 +175,7 @@ def test_a_video_without_scores_is_refused_by_name():
         metrics.summarise([VideoCurve(name="walk_07", labels=np.zeros(3), scores={})], {})
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=60))
 def test_median17_is_the_median_of_the_edge_padded_video(values):
     scores = np.array(values, float)
@@ -188,6 +194,7 @@ def test_smoothing_none_is_a_copy_and_an_unknown_one_is_refused():
         metrics.smooth(scores, "savitzky")
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=60))
 def test_causal_smoothing_is_of_the_present_frame_and_the_sixteen_before(values):
     padded = np.pad(np.array(values, float), (16, 0), mode="edge")
@@ -199,6 +206,7 @@ def test_causal_smoothing_is_of_the_present_frame_and_the_sixteen_before(values)
     )
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=60), st.data())
 def test_what_comes_later_changes_no_causal_score(values, data):
     present = data.draw(st.integers(1, len(values)))
@@ -207,6 +215,7 @@ def test_what_comes_later_changes_no_causal_score(values, data):
         assert metrics.smooth(np.array(values[:present]), method).tolist() == whole.tolist()
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(-9, 9), min_size=1, max_size=60))
 def test_gaussian4_is_the_weighted_mean_of_the_edge_padded_video(values):
     padded = np.pad(np.array(values, float), 16, mode="edge")
@@ -263,6 +272,7 @@ def test_an_object_where_nothing_is_scored_and_a_score_that_is_nan_are_refused()
         _frames([3], [math.nan])
 
 
+@settings(deadline=None)
 @given(st.integers(0, 40), st.integers(1, 5), st.integers(0, 5), st.data())
 def test_frame_scores_agree_with_their_definition_frame_by_frame(length, stride, margin, data):
     scored = [f for f in range(length) if margin <= f < length - margin and f % stride == 0]
@@ -278,6 +288,7 @@ def test_frame_scores_agree_with_their_definition_frame_by_frame(length, stride,
     assert got == [expected(frame) for frame in range(length)]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), max_size=30), st.integers(1, 30))
 def test_a_frame_knows_its_first_highest_object_however_the_objects_are_batched(objects, batch):
     highest = metrics.HighestPerFrame(6, stride=1, margin=0)
