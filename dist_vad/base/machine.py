@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 CGROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
+CPUINFO = Path("/proc/cpuinfo")
 
 
 def usable_cores() -> int:
@@ -15,6 +16,12 @@ def usable_cores() -> int:
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota()
     return max(1, bound if quota is None else min(bound, int(quota)))
+
+
+def has_amx(cpuinfo: Path = CPUINFO) -> bool:
+    """Whether the CPU has tiles of bfloat16 (Intel's AMX): a product of matrices is then several times faster."""
+    flags = next((line for line in _lines(cpuinfo) if line.startswith("flags")), "").split()
+    return {"amx_tile", "amx_bf16"} <= set(flags)
 
 
 def cpu_quota(cgroups: Path = CGROUPS, own: Path = OWN) -> float | None:

@@ -8,6 +8,7 @@ from accelerate import Accelerator
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_json
 from dist_vad.base.log import log
+from dist_vad.curriculum.precision import keep_precision
 from dist_vad.curriculum.recipes import check_tasks
 from dist_vad.curriculum.stages import remarks, stages_of
 from dist_vad.data.manifest import MANIFEST, Manifest
@@ -35,7 +36,7 @@ def open_run(settings: Settings, needs: list[str]) -> Accelerator:
             log.info("remark: %s", remark)
         _make_missing_shards(settings, needs)
         _check_unchanged(settings, needs)
-        write_json(run / "run.json", provenance(settings))
+        write_json(run / "run.json", {**provenance(settings), "precision": keep_precision(settings)})
     accelerator.wait_for_everyone()
     accelerator.init_trackers("dist_vad")
     return accelerator

@@ -7,6 +7,7 @@ from typing import Any
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest
+from dist_vad.curriculum.precision import chosen_precision
 from dist_vad.curriculum.stages import stages_of
 from dist_vad.curriculum.state import STATE, State, read_state
 from dist_vad.data.manifest import MANIFEST, Manifest
@@ -83,7 +84,7 @@ def plan(settings: Settings) -> list[Stage]:
             "task": {name: task.recipe() for name, task in made.items()},
             "model": {**dataclasses.asdict(settings.model), "scene_size": scene_size},
             "stream": dataclasses.asdict(settings.stream),
-            "precision": settings.train.precision,
+            "precision": chosen_precision(settings),
             "seed": settings.seed,
             "data": {kind: digests[kind] for kind in used},
         }

@@ -163,6 +163,20 @@ class InferenceTrunk(nn.Module):
         return self.layers(features.mean(dim=(2, 3, 4)))
 
 
+class Doubling(nn.Upsample):
+    """Every value of a grid shown 2 x 2 times. Compiled, torch's own would add up its gradient value by value."""
+
+    def __init__(self) -> None:
+        super().__init__(scale_factor=2, mode="nearest")
+
+    def forward(self, grid: torch.Tensor) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """[B, C, h, w] -> [B, C, 2 h, 2 w]."""
+        if not torch.compiler.is_compiling() or torch.compiler.is_exporting():
+            return super().forward(grid)
+        b, c, h, w = grid.shape
+        return grid[:, :, :, None, :, None].expand(b, c, h, 2, w, 2).reshape(b, c, 2 * h, 2 * w)
+
+
 def _upsample(inputs: int, outputs: int) -> nn.Sequential:
     layer = nn.Conv2d(inputs, outputs, kernel_size=3, padding=1, bias=False)
-    return nn.Sequential(nn.Upsample(scale_factor=2, mode="nearest"), layer, norm(outputs), nn.SiLU())
+    return nn.Sequential(Doubling(), layer, norm(outputs), nn.SiLU())

@@ -10,9 +10,10 @@ from dist_vad.base.errors import refuse_unless
 class TrainSettings:
     """How the work is done on this machine. Nothing here, but for `precision`, changes what is learned."""
 
-    precision: Literal["no", "tf32", "bf16"] = "no"
-    """no: fp32. tf32: fp32 whose products are rounded to TF32, on a GPU that has it. bf16: mixed precision. Part of a
-    state's recipe."""
+    precision: Literal["no", "tf32", "bf16", "auto"] = "no"
+    """no: fp32. tf32: fp32 whose products are rounded to TF32, on a GPU that has it. bf16: mixed precision, the weights
+    stay fp32. auto: bf16 where the GPU (Ampere or later) or the CPU (AMX) has units for it, else no; chosen once for a
+    run. Part of a state's recipe."""
     ranks: int = 0
     """Ranks, such as GPUs, that the run is planned for; 0 = as many as are launched. On fewer, each takes more
     micro-batches of the same size."""
@@ -21,8 +22,9 @@ class TrainSettings:
     share at `ranks` ranks. auto: the largest that a GPU's memory holds, found once and kept with the run."""
     memory_gb: float = 0.0
     """Most GPU memory, in 1e9 bytes, that `micro_batch: auto` may use, such as 24; 0 = what the GPU has."""
-    compile: bool = False
-    """Compile the network by torch.compile; not together with ZeRO-3."""
+    compile: bool | Literal["auto"] = "auto"
+    """Compile the network by torch.compile; not together with ZeRO-3. auto: in bf16, for a stage that takes minutes,
+    where a compiler is found; kept with the run. It changes weights by rounding alone."""
     threads: int = 2
     """Threads that read and decode ahead of the training step."""
     processes: int = 0

@@ -21,8 +21,10 @@ from dist_vad.settings.curriculum import StageSettings
 from dist_vad.settings.run import Settings
 from dist_vad.tasks import make_tasks
 from dist_vad.tasks.network import build_network, load_weights
+from dist_vad.training.accelerators import allow_tf32
 from dist_vad.training.batches import BatchPreparer, open_sources, sample_keys
 from dist_vad.training.checkpoint import Checkpoint, Checkpoints
+from dist_vad.training.compilation import compile_network, compiles, eager_seconds
 from dist_vad.training.ema import MovingAverage
 from dist_vad.training.engine import make_engine
 from dist_vad.training.guard import Guard, poisoned
@@ -86,13 +88,14 @@ class Training:
     def __init__(self, settings: Settings, stage: Stage, parent: State | None, accelerator: Accelerator) -> None:
         self.settings, self.stage, self.parent, self.accelerator = settings, stage, parent, accelerator
         train, run = settings.train, Path(settings.run)
+        allow_tf32(stage.recipe["precision"])
         network = build_network(
             make_tasks(stage.weights, settings.task).values(), **stage.recipe["model"], seed=settings.seed
         )
         if parent:
             load_weights(network, parent.load(), make_tasks(parent.tasks, settings.task).values())
         distill = parent is not None and stage.settings.retain == "distill"
-        module = StageModule(network, stage.weights, settings.task, train.precision, distill)
+        module = StageModule(network, stage.weights, settings.task, stage.recipe["precision"], distill)
         self.weights = {**stage.weights, **({RETAINED: stage.settings.retain_weight} if distill else {})}
         self.step_sums = StepSums()
 
@@ -117,8 +120,8 @@ class Training:
         micro_batch = choose(train, run, stage, sources, module, self.preparer, accelerator)
         pin = accelerator.device.type == "cuda"
         self.loader = Loader(sources, rank, world, micro_batch, train.threads, train.prefetch, pin, train.processes)
-        if train.compile:
-            module.compile()
+        if compiles(train, run, stage, accelerator, lambda: self._eager_seconds(module)):
+            compile_network(module)
         self.engine = make_engine(accelerator, module, stage.settings, self.loader.micro_batches)
         if checkpoint and "moments" in checkpoint.groups:
             self.engine.restore(checkpoint.groups["moments"], checkpoint.step - self.skipped)
@@ -131,7 +134,7 @@ class Training:
         self.validated: dict[str, float] = facts.get("validated", {})
         self.tracking = Tracking(
             accelerator, run, stage.name, self.start, stage.settings.steps, stage.settings.global_batch, flops,
-            train.precision,
+            stage.recipe["precision"],
         )  # fmt: skip
 
     def run(self, signals: Signals) -> None:
@@ -302,6 +305,16 @@ class Training:
         (batches, *_) = loader.read(self.start)
         one = {kind: batch[:1] for kind, batch in batches.items()}
         return freeze_unused(module, self.preparer.inputs(self.start, one), self.preparer.draws(self.start, one))
+
+    def _eager_seconds(self, module: StageModule) -> float:
+        """Seconds of the passes of a step of this rank, not compiled."""
+        (batches, *_) = self.loader.read(self.start)
+        inputs, draws = self.preparer.inputs(self.start, batches), self.preparer.draws(self.start, batches)
+
+        def loss() -> torch.Tensor:
+            return torch.stack([loss.sum() for loss in module(inputs, draws).values()]).sum()
+
+        return self.loader.micro_batches * eager_seconds(module, loss, self.accelerator.device)
 
     def _moving_average(self, checkpoint: Checkpoint | None) -> MovingAverage | None:
         if not self.stage.settings.ema:
