@@ -115,6 +115,7 @@ prepare_launch() {
 # run_until_done: run STEP, pass signals on to it, and decide what its end means.
 #   0     done.
 #   2     the settings or the data are at fault, and would be next time. The job fails, and with it all that waits for it.
+#   69    something outside of the run is down or full, a bucket or a disk: requeue, for as long as PATIENCE says.
 #   else  pre-empted (75: a checkpoint was made), killed, or a peer was lost: requeue, unless two starts led nowhere.
 run_until_done() {
     if [[ $DRY_RUN ]]; then
@@ -124,13 +125,14 @@ run_until_done() {
     local start=${SLURM_RESTART_COUNT:-0} status
     local folder=$LOG/job-$SLURM_JOB_ID
     export DIST_VAD_ENDINGS=$folder/start-$start  # for slurm/node.py
-    mkdir -p "$DIST_VAD_ENDINGS"
+    mkdir -p "$DIST_VAD_ENDINGS" || true  # the disk may be the one that is full
     stop_without_progress "$folder" "$start"
 
     run_step
     if ((status == 0)); then exit 0; fi
+    if grep -qsx 'exit code 69' "$DIST_VAD_ENDINGS"/*; then status=69; fi
     if grep -qsx 'exit code 2' "$DIST_VAD_ENDINGS"/*; then status=2; fi
-    echo "start $start ended with ${status}${asked:+, after $asked}" | tee "$DIST_VAD_ENDINGS/ended"
+    echo "start $start ended with ${status}${asked:+, after $asked}" | tee "$DIST_VAD_ENDINGS/ended" || true
     if ((status == 2)); then
         echo "error: settings or data are at fault, see above; not requeued" >&2
         exit 2
@@ -142,7 +144,7 @@ run_until_done() {
         echo "the job is $state by someone else's hand; not requeued"
         exit "$status"
     fi
-    stop_without_progress "$folder" "$((start + 1))"
+    if ((status != 69)); then stop_without_progress "$folder" "$((start + 1))"; fi
     echo "requeued; the next start goes on from here"
     scontrol requeue "$SLURM_JOB_ID"
     exit 75
@@ -166,11 +168,24 @@ run_step() {
     done
 }
 
+# Starts in a row that may find something down; Slurm waits two minutes before each.
+PATIENCE=${PATIENCE:-30}
+
+# was_down FOLDER N: whether start N ended because something outside of the run was down or full.
+was_down() { grep -qs 'ended with 69' "$1/start-$2/ended"; }
+
 # stop_without_progress FOLDER N: note what is there before start N; end the job where the two starts before it
-# added nothing.
+# added nothing. While something is down that is no wonder: then the job has more patience.
 stop_without_progress() {
-    local now=$1/position-$2 before=$1/position-$(($2 - 1)) earlier=$1/position-$(($2 - 2)) one
-    "$PYTHON" slurm/progress.py position "$RUN" "${POSITION[@]}" >"$now"
+    local now=$1/position-$2 before=$1/position-$(($2 - 1)) earlier=$1/position-$(($2 - 2)) one=$(($2 - 1))
+    # What is down may be where the checkpoints lie: then nothing is noted.
+    "$PYTHON" slurm/progress.py position "$RUN" "${POSITION[@]}" >"$now" || rm -f "$now"
+    while was_down "$1" "$one"; do one=$((one - 1)); done
+    if (($2 - 1 - one >= PATIENCE)); then
+        echo "error: the last $PATIENCE starts found something down or full, see above; not requeued" >&2
+        exit 69
+    fi
+    if ((one < $2 - 1)); then return; fi
     if [[ -f $earlier ]] && cmp -s "$earlier" "$before" && cmp -s "$before" "$now"; then
         {
             echo "error: the last two starts led nowhere; not requeued. Before and after them there was:"

@@ -63,7 +63,8 @@ def main() -> None:
     code = launch(sys.argv[1:])
     if code and (folder := os.environ.get(ENDINGS)):
         text = f"exit code {code}" if code > 0 else f"killed by {signal.Signals(-code).name}"
-        (Path(folder) / f"node-{os.environ.get('SLURMD_NODENAME', '0')}").write_text(f"{text}\n")
+        with contextlib.suppress(OSError):  # the disk may be what ended them
+            (Path(folder) / f"node-{os.environ.get('SLURMD_NODENAME', '0')}").write_text(f"{text}\n")
     sys.exit(code if code >= 0 else 128 - code)
 
 

@@ -6,18 +6,20 @@ python slurm/progress.py position RUN [--stage NAME] [--shards ROOT]
 """
 
 import argparse
-import json
 import subprocess
 import time
 from pathlib import Path
 from typing import Any
 
-from dist_vad.base.errors import entry_point
+from dist_vad.base.errors import Damaged, entry_point
 from dist_vad.base.progress import duration
+from dist_vad.base.sealed import read_or, read_sealed
 from dist_vad.data.store import open_store
 
 STATE, CHECKPOINT = "state.json", "checkpoint.json"
 """Markers of dist_vad.curriculum.state and dist_vad.training.checkpoint, which take seconds to import."""
+RUN_KEYS = ("command", "started", "commit", "settings", "versions", "python", "machine", "hardware", "ranks")
+"""Of dist_vad.settings.provenance, which does so too."""
 
 
 def position(run: Path, stage: str = "", shards: str = "") -> list[str]:
@@ -47,8 +49,8 @@ def position(run: Path, stage: str = "", shards: str = "") -> list[str]:
 def _checkpoints(run: Path) -> str:
     """The folder or s3://bucket/prefix of a run's checkpoints."""
     path = run / "run.json"
-    settings = json.loads(path.read_text())["settings"] if path.is_file() else {}
-    return settings.get("train", {}).get("checkpoints") or str(run / "training")
+    facts = read_or(path, {}, lambda path: read_sealed(path, RUN_KEYS))
+    return facts.get("settings", {}).get("train", {}).get("checkpoints") or str(run / "training")
 
 
 def status(run: Path, now: float) -> list[str]:
@@ -58,9 +60,12 @@ def status(run: Path, now: float) -> list[str]:
 
 def _training(run: Path, now: float) -> list[str]:
     path = run / "progress.json"
-    if not path.is_file():
+    try:
+        facts: dict[str, Any] = read_sealed(path)
+    except FileNotFoundError:
         return ["stage     none has begun"]
-    facts: dict[str, Any] = json.loads(path.read_text())
+    except Damaged as error:
+        return [f"stage     unknown: {error}"]
     loss = facts["loss"]
     losses = ", ".join(f"{name} {value:.4g}" for name, value in loss.items()) if isinstance(loss, dict) else f"{loss}"
     return [

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from dist_vad.ablation.tree import Node, Tree
-from dist_vad.base.errors import InputError
-from dist_vad.base.files import digest, write_json
+from dist_vad.base.errors import Damaged, InputError
+from dist_vad.base.files import digest
+from dist_vad.base.log import log
+from dist_vad.base.sealed import SEAL, read_or, unsealed, write_sealed
 from dist_vad.curriculum.recipes import Stage, check_tasks, finished_state, plan
 from dist_vad.curriculum.stages import stage_name
 from dist_vad.curriculum.state import State
@@ -87,7 +89,7 @@ class Record:
 
     def keep(self, state: State, rows: ROWS) -> None:
         """Note down what was measured of a state."""
-        write_json(self._path(state), rows)
+        write_sealed(self._path(state), {"rows": rows})
 
     @property
     def tasks(self) -> list[str]:
@@ -101,13 +103,14 @@ class Record:
 
     def keep_baselines(self, rows: ROWS) -> None:
         """Note down what was measured without learning."""
-        write_json(self._baseline_path, rows)
+        write_sealed(self._baseline_path, {"rows": rows})
 
     def keep_time(self, what: str, amount: int, seconds: float) -> None:
         """Note down how long something took: by it the cost of the rest is judged."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / TIMES).open("a") as file:
-            file.write(json.dumps({"what": what, "amount": amount, "seconds": round(seconds, 2)}) + "\n")
+            facts = {"what": what, "amount": amount, "seconds": round(seconds, 2)}
+            file.write(json.dumps({**facts, SEAL: digest(facts)}) + "\n")
 
     def training_seconds(self, node: Node) -> float | None:
         """How long a training will take, by the rate of those of the same tasks, else of all; None without any."""
@@ -122,7 +125,13 @@ class Record:
     @property
     def _times(self) -> list[dict[str, Any]]:
         path = self.folder / TIMES
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        times = []
+        for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):
+            try:
+                times.append(unsealed(line, f"line {number} of {path}", ("what", "amount", "seconds")))
+            except Damaged as error:
+                log.warning("warning: %s; it is left out", error)
+        return times
 
     def _path(self, state: State) -> Path:
         return self.folder / "measured" / f"{state.folder.name}-{self._how([state.digest, state.tasks])}.json"
@@ -146,7 +155,7 @@ class Record:
 
     @staticmethod
     def _read(path: Path) -> ROWS | None:
-        return json.loads(path.read_text()) if path.is_file() else None
+        return read_or(path, {"rows": None})["rows"]
 
 
 def _rate(times: list[dict[str, Any]]) -> float | None:

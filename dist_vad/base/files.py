@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -10,36 +11,44 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dist_vad.base.errors import InputError
+from dist_vad.base.errors import explained
+
+UNSYNCABLE = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES)
+"""What file systems answer that cannot sync a folder or a file: SMB, FUSE."""
+LONGEST_NAME = 200
+"""Bytes of a file's name up to which there is room for what is put around it; file systems allow 255."""
 
 
 @contextlib.contextmanager
 def atomic_file(path: Path) -> Iterator[BinaryIO]:
     """Open `path` for writing so that it appears under its name only once it is complete and on the disk.
 
-    A failure leaves nothing behind, and what stood at `path` before stays. A full disk is an InputError
-    that names the file and the space left.
+    A failure leaves nothing behind, and what stood at `path` before stays. What the system refuses becomes Unavailable
+    (a full disk, with the space left) or InputError, naming the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # The process id keeps two writers of one file apart: the later rename wins, and both wrote the same bytes.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = partial_path(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            _sync(file.fileno())
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        free = shutil.disk_usage(path.parent).free
-        raise InputError(
-            f"disk full while writing {path}: {free / 2**20:.0f} MiB free; free some space and start the same "
-            "command again, what is complete is kept"
-        ) from error
+        raise explained(error, f"while writing {path}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+def partial_path(path: Path) -> Path:
+    """Where a file or folder grows until it is whole, beside its place.
+
+    The process id keeps two writers of one file apart: the later rename wins, and both wrote the same bytes.
+    """
+    name = path.name if len(os.fsencode(path.name)) <= LONGEST_NAME else bytes_sha256(os.fsencode(path.name))[:32]
+    return path.with_name(f".{name}.{os.getpid()}.partial")
 
 
 @contextlib.contextmanager
@@ -49,22 +58,25 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     A kill at any moment leaves either no `path` or a whole one. An existing `path` is replaced; what killed processes
     left half-written beside it is removed.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.name}.*.partial"):
-        if not is_alive(int(left.name.split(".")[-2])):
-            shutil.rmtree(left, ignore_errors=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir()
+    temporary = partial_path(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for left in path.parent.glob(f".{glob.escape(path.name)}.*.partial"):
+            if not is_alive(int(left.name.split(".")[-2])):
+                shutil.rmtree(left, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir()
         yield temporary
         for file in temporary.iterdir():
+            file.chmod(0o666 & ~_umask())  # some libraries write files that nobody else may read
             with file.open("rb") as handle:
-                os.fsync(handle.fileno())
+                _sync(handle.fileno())
         _sync_folder(temporary)
         shutil.rmtree(path, ignore_errors=True)
         temporary.rename(path)
         _sync_folder(path.parent)
+    except OSError as error:
+        raise explained(error, f"while writing {path}") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -92,8 +104,11 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def json_bytes(value: Any) -> bytes:
-    """A value as readable JSON."""
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+    """A value as readable JSON. Names of files that are no text of this system's encoding are escaped."""
+    try:
+        return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:
+        return (json.dumps(value, indent=1) + "\n").encode()
 
 
 def file_sha256(path: Path) -> str:
@@ -110,13 +125,34 @@ def bytes_sha256(content: bytes) -> str:
 def digest(value: Any) -> str:
     """The sha256 of a value's canonical JSON: the same for the same content, whatever the order of its keys."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return bytes_sha256(canonical.encode())
+    return bytes_sha256(canonical.encode(errors="surrogatepass"))
 
 
 def _sync_folder(path: Path) -> None:
-    """Make a rename inside `path` durable."""
-    handle = os.open(path, os.O_RDONLY)
+    """Make a rename inside `path` durable, where the file system can."""
     try:
-        os.fsync(handle)
+        handle = os.open(path, os.O_RDONLY)
+    except OSError as error:
+        if error.errno in UNSYNCABLE:
+            return
+        raise
+    try:
+        _sync(handle)
     finally:
         os.close(handle)
+
+
+def _sync(handle: int) -> None:
+    """Have what was written on the disk, where the file system can do that."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in UNSYNCABLE:
+            raise
+
+
+def _umask() -> int:
+    """The mode bits that new files do not get. It can only be read by setting it."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,13 +1,12 @@
 """What every entry point does first: check the settings, make missing shards, note down how the run was started."""
 
-import json
 from pathlib import Path
 
 from accelerate import Accelerator
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.files import write_json
 from dist_vad.base.log import log
+from dist_vad.base.sealed import read_or, write_sealed
 from dist_vad.curriculum.precision import keep_precision
 from dist_vad.curriculum.recipes import check_tasks
 from dist_vad.curriculum.stages import remarks, stages_of
@@ -36,7 +35,7 @@ def open_run(settings: Settings, needs: list[str]) -> Accelerator:
             log.info("remark: %s", remark)
         _make_missing_shards(settings, needs)
         _check_unchanged(settings, needs)
-        write_json(run / "run.json", {**provenance(settings), "precision": keep_precision(settings)})
+        write_sealed(run / "run.json", {**provenance(settings), "precision": keep_precision(settings)})
     accelerator.wait_for_everyone()
     accelerator.init_trackers("dist_vad")
     return accelerator
@@ -56,7 +55,7 @@ def _check_unchanged(settings: Settings, needs: list[str]) -> None:
     """Refuse shard sets that hold other samples than when this run first read them: half of what was trained, or of
     what was scored, would be of the one and half of the other."""
     path = Path(settings.run) / DATA
-    then = json.loads(path.read_text()) if path.is_file() else {}
+    then = read_or(path, {})
     now = {
         f"{root}/{name}": Manifest.load(store).content_digest
         for root, place in ((root, open_store(root)) for root in [settings.shards, *settings.mix])
@@ -70,4 +69,4 @@ def _check_unchanged(settings: Settings, needs: list[str]) -> None:
             f"shard sets changed since {settings.run} began: {how}; choose another --run, or bring back the shards "
             f"that it began with"
         )
-    write_json(path, {**then, **now})
+    write_sealed(path, {**then, **now})

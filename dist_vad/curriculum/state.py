@@ -1,17 +1,19 @@
 """States on disk: what a finished stage hands to the next."""
 
+import dataclasses
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save, save_file
 
-from dist_vad.base.errors import InputError
-from dist_vad.base.files import atomic_folder, write_bytes, write_json
+from dist_vad.base.errors import Damaged, InputError
+from dist_vad.base.files import atomic_folder, write_bytes
+from dist_vad.base.sealed import read_sealed, write_sealed
 
 Tensors = dict[str, torch.Tensor]
 
@@ -57,12 +59,18 @@ class State:
 
     def load(self) -> Tensors:
         """The weights, verified against the digest. Raises InputError where they differ from it."""
-        tensors = load_file(self.folder / MODEL)
+        path, again = self.folder / MODEL, "delete the folder and train the stage again"
+        try:
+            tensors = load_file(path)
+        except (SafetensorError, ValueError) as error:
+            raise Damaged(f"{path} is damaged: it does not read as safetensors ({error}); {again}") from error
+        except FileNotFoundError as error:
+            raise InputError(f"{path} is missing, but {STATE} is there; {again}") from error
         digest = tensors_digest(tensors)
         if digest != self.digest:
-            raise InputError(
+            raise Damaged(
                 f"state {self.folder}: the weights have digest {digest[:12]}, state.json says {self.digest[:12]}; the "
-                "file was changed or damaged: delete the folder and train the stage again"
+                f"file was changed or damaged: {again}"
             )
         return tensors
 
@@ -72,7 +80,7 @@ def save_state(folder: Path, tensors: Tensors, **facts: Any) -> State:
     digest = tensors_digest(tensors)
     with atomic_folder(folder) as partial:
         save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, partial / MODEL)
-        write_json(partial / STATE, {**facts, "digest": digest})
+        write_sealed(partial / STATE, {**facts, "digest": digest})
     return State(folder=folder, digest=digest, **facts)
 
 
@@ -83,11 +91,17 @@ def save_tensors(path: Path, tensors: Tensors) -> None:
 
 
 def read_state(folder: Path) -> State:
-    """Open a state without loading its weights. Raises InputError where the folder holds none."""
+    """Open a state without loading its weights. Raises InputError where the folder holds none, Damaged where it
+    does not read."""
     path = folder / STATE
     if not path.is_file():
         raise InputError(f"no state at {folder}: {STATE} is missing; expected a folder such as RUN/states/perception-…")
-    return State(folder=folder, **json.loads(path.read_text()))
+    known = [field.name for field in dataclasses.fields(State) if field.name != "folder"]
+    facts = read_sealed(path, known)
+    if facts.keys() != set(known):
+        wrong = ", ".join(sorted(facts.keys() ^ set(known)))
+        raise Damaged(f"{path} is damaged, or of another version of dist_vad: keys missing or unknown ({wrong})")
+    return State(folder=folder, **facts)
 
 
 def relative_difference(a: Tensors, b: Tensors) -> float:

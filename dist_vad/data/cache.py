@@ -52,6 +52,10 @@ class ShardCache:
                     self._fetch(store, shard, path, self._evict_for(shard))
         return path
 
+    def discard(self, shard: ShardInfo) -> None:
+        """Remove a tar whose bytes are not those that were fetched, so that it is fetched anew."""
+        (self.folder / f"{shard.sha256}.tar").unlink(missing_ok=True)
+
     def _fetch(self, store: Store, shard: ShardInfo, path: Path, partial: Path) -> None:
         arrived = ""
         for _ in range(ARRIVALS):

@@ -11,16 +11,18 @@ Sample keys are `{video}/{frame:06d}_{object:03d}`; members are the image (`.jpg
 """
 
 import dataclasses
-import json
+import math
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from dist_vad.base.errors import InputError
-from dist_vad.base.files import digest, json_bytes
+from dist_vad.base.errors import Damaged, InputError
+from dist_vad.base.files import digest
 from dist_vad.base.labels import Event
+from dist_vad.base.sealed import sealed, unsealed
 from dist_vad.data.store import Store, open_store
 
 SCHEMA = 1
@@ -131,35 +133,73 @@ class Manifest:
 
     def save(self, place: Store | Path) -> None:
         """Write `manifest.json`, atomically; the last act of a producer."""
-        open_store(place).put(MANIFEST, json_bytes(dataclasses.asdict(self)))
+        open_store(place).put(MANIFEST, sealed(dataclasses.asdict(self)))
 
     @classmethod
     def load(cls, place: Store | Path | str) -> "Manifest":
         """Read the manifest of the shard set at a path or at `s3://bucket/prefix`.
 
-        Raises InputError where there is none, where it is not JSON, or where its schema is another one.
+        Raises InputError where there is none, or where its schema is another one; Damaged where it does not read.
         """
         store = open_store(place)
         path = store.where(MANIFEST)
         try:
-            value = json.loads(store.read(MANIFEST))
+            value = unsealed(store.read(MANIFEST), path, [field.name for field in dataclasses.fields(cls)])
         except FileNotFoundError:
             raise InputError(
                 f"no shard set at {store.where()}: {MANIFEST} is missing, so the set was never finished; "
                 "start `dist-vad shards write` again with the same arguments, it goes on where it stopped"
             ) from None
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise InputError(f"{path} is not valid JSON ({error}); write the shard set again") from error
+        except Damaged as error:
+            raise Damaged(f"{error}; delete it and write the shard set again") from error
         if value.get("schema") != SCHEMA:
             raise InputError(
                 f"{path} has schema version {value.get('schema')!r}, this version of dist_vad reads {SCHEMA}; "
                 "write the shard set again with `dist-vad shards write`, or use the dist_vad that wrote it"
             )
-        value["videos"] = [
-            VideoInfo(**{**video, "events": [Event(**event) for event in video["events"]]}) for video in value["videos"]
-        ]
-        value["shards"] = [ShardInfo(**shard) for shard in value["shards"]]
-        return cls(**value)
+        try:
+            value["videos"] = [
+                VideoInfo(**{**video, "events": [Event(**event) for event in video["events"]]})
+                for video in value["videos"]
+            ]
+            value["shards"] = [ShardInfo(**shard) for shard in value["shards"]]
+            manifest = cls(**value)
+            manifest.check()
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            raise Damaged(
+                f"{path} is damaged, or of another version of dist_vad ({type(error).__name__}: {error}); delete it "
+                "and write the shard set again"
+            ) from error
+        return manifest
+
+    def check(self) -> None:
+        """Raise ValueError for what no producer writes: a name that leads out of the set, labels beyond a video."""
+        shape = (self.clip_length, self.size, self.stride, *(shard.samples for shard in self.shards))
+        _require(all(type(number) is int and number >= 1 for number in shape), "lengths and sizes of 1 or more")
+        _require(self.kind in KINDS and self.split in SPLITS, f"kind is {self.kind!r}, split is {self.split!r}")
+        names = [video.name for video in self.videos]
+        _require(len(set(names)) == len(names), "a video stands there twice")
+        for video in self.videos:
+            _require(_is_plain(video.name), f"a video is called {video.name!r}")
+            sizes = (video.frames, video.width, video.height)
+            _require(all(type(number) is int and number >= 1 for number in sizes), f"size of video {video.name}")
+            _require(0 < video.fps < math.inf, f"video {video.name} has {video.fps} frames a second")
+            for start, end in (span for spans in video.labels.values() for span in spans):
+                _require(0 <= start < end <= video.frames, f"labels {start} to {end} of video {video.name}")
+        for shard in self.shards:
+            _require(_is_plain(shard.name) and shard.video in names, f"shard {shard.name!r} of video {shard.video!r}")
+            for hexadecimal in (shard.sha256, shard.index_sha256):
+                _require(re.fullmatch("[0-9a-f]{64}", hexadecimal) is not None, f"digests of shard {shard.name}")
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a name is one part of a path, and nothing else."""
+    return bool(name) and not set(name) & set("/\\\0") and not name.startswith(".")
+
+
+def _require(condition: bool, found: str) -> None:
+    if not condition:
+        raise ValueError(found)
 
 
 def tar_name(shard: ShardInfo | str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import cv2
 import torch
 
-from dist_vad.base.errors import InputError
+from dist_vad.base.errors import InputError, Unavailable
 from dist_vad.data.buffers import SharedAddress, borrow_shared, open_shared
 from dist_vad.data.manifest import Manifest
 from dist_vad.data.shardset import Batch
@@ -110,9 +110,9 @@ class _Reader:
         if fault is not None:
             raise fault
 
-    def _killed(self) -> InputError:
+    def _killed(self) -> Unavailable:
         self.process.join(PATIENCE)
-        return InputError(
+        return Unavailable(
             f"a process that reads batches was killed (exit status {self.process.exitcode}); mostly memory is short: "
             "lower train.processes or train.prefetch, or read in threads with train.processes 0"
         )
@@ -140,7 +140,7 @@ def _fault(request: Request, read: Read, specs: dict[str, BufferSpec]) -> Except
             for kind, address in by_kind.items():
                 read(kind, step, rank, Batch.within(torch.from_numpy(open_shared(address)), *specs[kind]))
     except Exception as error:
-        if not isinstance(error, InputError):
+        if not isinstance(error, InputError | Unavailable):
             error.add_note(traceback.format_exc())
         return error
     return None

@@ -13,6 +13,7 @@ from deflate import crc32
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import bytes_sha256
+from dist_vad.base.log import log
 from dist_vad.data.buffers import borrow
 from dist_vad.data.cache import ShardCache
 from dist_vad.data.codec import decode_all, npy_content, npy_values
@@ -80,6 +81,10 @@ def _sizes(samples: int, like: Manifest) -> list[int]:
     return [8 * samples, 8 * samples, 4 * samples * like.scene_size, samples * math.prod(like.clip_shape)]
 
 
+class DamagedSample(InputError):
+    """The bytes of a sample are not those that were written."""
+
+
 class ShardSet:
     """An open shard set. Samples are numbered through its shards in manifest order.
 
@@ -122,11 +127,31 @@ class ShardSet:
         where bytes are missing or wrong.
         """
         batch = Batch.empty(len(ids), self.manifest) if into is None else into
+        batch.positions[:] = np.arange(len(ids)) if positions is None else positions
+        try:
+            self._decode(ids, batch)
+        except DamagedSample as damage:
+            if self._cache is None:
+                raise
+            log.warning("warning: %s; its copy in the cache is fetched anew", damage)
+            self._fetch_anew(ids)
+            self._decode(ids, batch)
+        return batch
+
+    def _decode(self, ids: np.ndarray, batch: Batch) -> None:
+        """Read samples into a batch."""
         rows, tars = self._find(ids)
         batch.labels.numpy()[:] = rows["label"]
-        batch.positions[:] = np.arange(len(ids)) if positions is None else positions
         decode_all(self._strips(ids, rows, tars, batch.scenes.numpy()), batch.clips.numpy(), self.manifest.codec)
-        return batch
+
+    def _fetch_anew(self, ids: np.ndarray) -> None:
+        """Remove those shards of some samples from the cache that are not what was fetched: a disk has damaged them."""
+        assert self._cache is not None
+        for number in np.unique(np.searchsorted(self.starts, ids, side="right") - 1).tolist():
+            shard = self.manifest.shards[number]
+            if bytes_sha256(self._open(number)[1]) != shard.sha256:
+                self._cache.discard(shard)
+        self._open.cache_clear()
 
     def _find(self, ids: np.ndarray) -> tuple[np.ndarray, list[memoryview]]:
         """The row of each sample in the index of its shard, INDEX_DTYPE [len(ids)], and the tar that holds it."""
@@ -152,7 +177,7 @@ class ShardSet:
         for sample, tar, start, scene_start, end, scene_end, image_sum, scene_sum in zip(ids, tars, *columns):
             image, scene = tar[start:end], tar[scene_start:scene_end]
             if crc32(image) != image_sum or crc32(scene) != scene_sum:
-                raise InputError(self._damaged(int(sample)))
+                raise DamagedSample(self._damaged(int(sample)))
             if length:
                 out[offset : offset + length] = npy_content(scene)
                 offset += length

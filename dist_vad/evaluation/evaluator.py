@@ -11,6 +11,7 @@ import numpy as np
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
+from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
 from dist_vad.curriculum.heads import UNTRAINED, Asked, alone, asked
 from dist_vad.curriculum.state import State, Tensors, tensors_digest
@@ -20,7 +21,7 @@ from dist_vad.data.shardset import ShardSet
 from dist_vad.data.store import open_store
 from dist_vad.evaluation.clip_scores import with_clips
 from dist_vad.evaluation.frame_scores import FrameScores, read_frame_scores
-from dist_vad.evaluation.score_files import BOX, ScoreFiles
+from dist_vad.evaluation.score_files import BOX, NotWhole, ScoreFiles
 from dist_vad.scoring.baselines import baseline_scores
 from dist_vad.scoring.calibration import SCORING_VERSION, Calibration, calibrate, calibrated_name, calibrated_scorer
 from dist_vad.scoring.geometry import Geometry, features_of
@@ -87,6 +88,10 @@ class Evaluation:
         self.clips = ShardSets(*(open_set(settings, store) for store in kinds)) if cut else None
         """Whole frames of the same videos, where `data.clip_stride` had them cut."""
         self.store = open_store(settings.evaluate.parts or Path(settings.run) / "scores")
+        self._makers: dict[str, Callable[[int], dict[str, np.ndarray]]] = {}
+        """Where the score files of a model lie -> what scores a shard by its number."""
+        self._remade: set[tuple[str, int]] = set()
+        """(where, number of the shard) of score files that did not read, and were made anew."""
 
     def score(self, state: State) -> list[ScoredModel]:
         """Score the test set by every state of the lineage, by the untrained network, and by the baselines.
@@ -122,7 +127,22 @@ class Evaluation:
 
     def _frame_scores(self, model: ScoredModel, sets: ShardSets) -> FrameScores:
         without_objects = {score: model.scores_without_objects[score] for score in model.scores}
-        return read_frame_scores(self._files(model), sets.test.manifest, without_objects)
+        files = self._files(model)
+        while True:
+            try:
+                return read_frame_scores(files, sets.test.manifest, without_objects)
+            except NotWhole as damage:
+                self._make_anew(model, damage, sets.test)
+
+    def _make_anew(self, model: ScoredModel, damage: NotWhole, test: ShardSet) -> None:
+        """Replace a score file that does not read; raises what was wrong with it where it has been made anew before."""
+        files, number = self._files(model), test.manifest.shards.index(damage.shard)
+        make = self._makers.get(files.store.where())
+        if make is None or (files.store.where(), number) in self._remade:
+            raise damage
+        self._remade.add((files.store.where(), number))
+        log.warning("warning: %s; it is made anew", damage)
+        files.write(damage.shard, test.index(number), make(number))
 
     def objects(self, model: ScoredModel, ids: list[int]) -> list[dict[str, Any]]:
         """All that the score files say of some samples of the test set."""
@@ -243,6 +263,7 @@ class Evaluation:
         """
         test = test or self.sets.test
         shards, files = test.manifest.shards, self._files(model)
+        self._makers[files.store.where()] = make
         missing = [files.missing(shards) if self.accelerator.is_main_process else []]
         broadcast_object_list(missing)
         mine = missing[0][self.accelerator.process_index :: self.accelerator.num_processes]

@@ -22,6 +22,7 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_bytes
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
+from dist_vad.base.sealed import read_sealed
 from dist_vad.curriculum.state import State
 from dist_vad.data.shard_sets import open_set, shard_store
 from dist_vad.data.shardset import ShardSet
@@ -32,6 +33,7 @@ from dist_vad.scoring.tail_calibration import TailCalibration
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.model import ModelSettings
 from dist_vad.settings.parsing import settings_of
+from dist_vad.settings.provenance import RUN_KEYS
 from dist_vad.settings.run import Settings, TaskSettings
 from dist_vad.settings.score import ScoreSettings
 from dist_vad.tasks import HeadOutput
@@ -131,7 +133,7 @@ def run_settings(state: State) -> Settings:
             f"the machine that trained the state, where the run's folder and its shards are, then copy the state's "
             f"folder with the {CALIBRATION} in it"
         )
-    return settings_of(Settings, json.loads(path.read_text())["settings"], path)
+    return settings_of(Settings, read_sealed(path, RUN_KEYS)["settings"], path)
 
 
 def _make(state: State, path: Path, device: torch.device) -> None:

@@ -1,10 +1,11 @@
 """Progress records: one for each video that is done, until the set's manifest is written; restarts go on from them."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
-from dist_vad.base.files import json_bytes
+from dist_vad.base.errors import Damaged
+from dist_vad.base.log import log
+from dist_vad.base.sealed import sealed, unsealed
 from dist_vad.data.manifest import index_name, tar_name
 from dist_vad.producer.plan import Plan
 from dist_vad.video.source import Video
@@ -22,7 +23,7 @@ def record_name(video: Video) -> str:
 
 def write_record(plan: Plan, video: Video, facts: dict[str, Any]) -> None:
     """Write the progress record of a video: done, once its shards are whole, or failed."""
-    plan.store.put(record_name(video), json_bytes({"fingerprint": plan.video_fingerprint(video), **facts}))
+    plan.store.put(record_name(video), sealed({"fingerprint": plan.video_fingerprint(video), **facts}))
 
 
 def read_record(plan: Plan, video: Video, size: Callable[[str], int | None] | None = None) -> dict[str, Any] | None:
@@ -35,8 +36,11 @@ def read_record(plan: Plan, video: Video, size: Callable[[str], int | None] | No
     if size(record_name(video)) is None:
         return None
     try:
-        record = json.loads(plan.store.read(record_name(video)))
+        record = unsealed(plan.store.read(record_name(video)), plan.store.where(record_name(video)))
     except FileNotFoundError:  # another rank has just written the manifest
+        return None
+    except Damaged as error:
+        log.warning("warning: %s; video %s is cut anew", error, video.name)
         return None
     if record["fingerprint"] != plan.video_fingerprint(video):
         return None

@@ -16,6 +16,8 @@ import torch
 
 from dist_vad.settings.run import Settings
 
+RUN_KEYS = ("command", "started", "commit", "settings", "versions", "python", "machine", "hardware", "ranks")
+"""Keys of what `provenance` gives."""
 VERSIONS = ("dist-vad", "torch", "accelerate", "deepspeed", "webdataset", "numpy")
 
 

@@ -3,7 +3,6 @@
 STORE/step-NNNNNNNN/ holds `tensors.safetensors` and, written last, `checkpoint.json`: a checkpoint with it is whole.
 """
 
-import json
 import re
 from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,13 +12,17 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
-from dist_vad.base.files import bytes_sha256, json_bytes
+from dist_vad.base.errors import Damaged
+from dist_vad.base.files import bytes_sha256
 from dist_vad.base.log import log
+from dist_vad.base.sealed import sealed, unsealed
 from dist_vad.curriculum.state import Tensors
 from dist_vad.data.store import Store
 
 TENSORS = "tensors.safetensors"
 CHECKPOINT = "checkpoint.json"
+OLD_FACTS = ("step", "stage", "steps", "skipped", "losses", "validated", "samples_per_second", "time", "best", "sha256")
+"""Keys of checkpoints that were written before their facts had a digest."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Checkpoints:
         content = save(flat)
         facts = {"step": checkpoint.step, **checkpoint.facts, "sha256": bytes_sha256(content)}
         self.store.put(f"{name}/{TENSORS}", content)
-        self.store.put(f"{name}/{CHECKPOINT}", json_bytes(facts))
+        self.store.put(f"{name}/{CHECKPOINT}", sealed(facts))
         oldest = self._steps()[-self.keep :][0]
         for file in _markers_first(self.store.sizes()):
             step = _step_of(file)
@@ -101,12 +104,12 @@ class Checkpoints:
     def _read(self, step: int) -> Checkpoint | None:
         name = f"step-{step:08d}"
         try:
-            facts = json.loads(self.store.read(f"{name}/{CHECKPOINT}"))
+            facts = read_facts(self.store, step)
             content = self.store.read(f"{name}/{TENSORS}")
             if bytes_sha256(content) != facts.pop("sha256"):
                 raise ValueError(f"{TENSORS} does not have the sha256 that {CHECKPOINT} names")
             flat = load(content)
-        except (FileNotFoundError, ValueError, KeyError, SafetensorError) as error:
+        except (FileNotFoundError, ValueError, KeyError, SafetensorError) as error:  # Damaged is a ValueError
             log.warning("warning: checkpoint %s is damaged (%s); taking an older one", self.store.where(name), error)
             return None
         groups: dict[str, Tensors] = {}
@@ -114,6 +117,16 @@ class Checkpoints:
             group, _, rest = key.partition(":")
             groups.setdefault(group, {})[rest] = tensor
         return Checkpoint(facts.pop("step"), groups, facts)
+
+
+def read_facts(store: Store, step: int) -> dict[str, Any]:
+    """What a checkpoint says of itself. Raises FileNotFoundError where there is none, Damaged where it does not
+    read."""
+    name = f"step-{step:08d}/{CHECKPOINT}"
+    facts = unsealed(store.read(name), store.where(name), OLD_FACTS)
+    if facts.get("step") != step:
+        raise Damaged(f"{store.where(name)} is damaged: it says step {facts.get('step')!r}, its folder {step}")
+    return facts
 
 
 def _copied(checkpoint: Checkpoint) -> Checkpoint:

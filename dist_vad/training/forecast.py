@@ -1,12 +1,12 @@
 """What a run is going to do, before it does it: stages, what is there of each, and how long the rest will take."""
 
-import json
 from pathlib import Path
 
 from dist_vad.base.progress import duration
+from dist_vad.base.sealed import read_or, read_sealed
 from dist_vad.curriculum.recipes import Stage, finished_state
 from dist_vad.settings.run import Settings
-from dist_vad.training.checkpoint import CHECKPOINT
+from dist_vad.training.checkpoint import CHECKPOINT, OLD_FACTS
 
 
 def plan_lines(settings: Settings, stages: list[Stage]) -> list[str]:
@@ -39,7 +39,7 @@ def measured_rates(settings: Settings, stages: list[Stage]) -> dict[frozenset[st
     """Tasks -> samples per second at which stages of these tasks were trained in this run's folder."""
     rates = {}
     for stage in stages:
-        facts = [json.loads(path.read_text()) for path in _markers(settings, stage)]
+        facts = [read_or(path, {}, lambda path: read_sealed(path, OLD_FACTS)) for path in _markers(settings, stage)]
         state = finished_state(settings, stage)
         for measured in [*facts, *([state.metrics] if state else [])]:
             if measured.get("samples_per_second"):

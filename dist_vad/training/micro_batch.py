@@ -1,6 +1,5 @@
 """How many samples one rank passes through the network at once. It changes speed and memory, not what is learned."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +8,8 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, reduce
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.files import write_json
 from dist_vad.base.log import log
+from dist_vad.base.sealed import read_or, write_sealed
 from dist_vad.curriculum.recipes import Stage
 from dist_vad.data.loader import Loader, Source
 from dist_vad.settings.train import TrainSettings
@@ -69,7 +68,7 @@ def choose(
     if settings.micro_batch != "auto" or accelerator.device.type != "cuda":
         return planned(settings, stage.settings.global_batch, world)
     path = run / MICRO_BATCH
-    known = broadcast_object_list([json.loads(path.read_text()) if path.is_file() else {}])[0] or {}
+    known = broadcast_object_list([read_or(path, {})])[0] or {}
     sizes = candidates(sources, world)
     if stage.folder_name in known:
         # With fewer ranks than before, or with more: the largest that divides the new share.
@@ -83,7 +82,7 @@ def choose(
 
     size = largest(sizes, fits)
     if accelerator.is_main_process:
-        write_json(path, {**known, stage.folder_name: size})
+        write_sealed(path, {**known, stage.folder_name: size})
         log.info("  micro-batch of %s: %s samples, the largest of %s that fits", stage.name, size, sizes)
     return size
 

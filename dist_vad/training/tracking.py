@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 import torch
 from accelerate import Accelerator
 
-from dist_vad.base.files import write_json
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
+from dist_vad.base.sealed import write_sealed
 
 PROGRESS = "progress.json"
 """In a run's folder: where training stands, for whoever waits for it."""
@@ -143,4 +143,4 @@ class Tracking:
             "seconds_left": round(left / self.samples_per_second, 1),
             "time": time.time(),
         }
-        write_json(self.run / PROGRESS, progress)
+        write_sealed(self.run / PROGRESS, progress)

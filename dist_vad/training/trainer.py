@@ -11,7 +11,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
 from dist_vad.base.errors import InputError, Preempted
-from dist_vad.base.files import write_json
+from dist_vad.base.sealed import write_sealed
 from dist_vad.curriculum.recipes import Stage
 from dist_vad.curriculum.state import State, Tensors, save_state
 from dist_vad.data.loader import Loader
@@ -255,7 +255,7 @@ class Training:
         self.checkpoints.wait()
         if self.accelerator.is_main_process:
             marker = {"stage": self.stage.name, "state": outcome, "time": time.time()}
-            write_json(Path(self.settings.run) / PREEMPTION, marker)
+            write_sealed(Path(self.settings.run) / PREEMPTION, marker)
         self.accelerator.wait_for_everyone()
         raise Preempted(f"stage {self.stage.name} is {outcome}")
 

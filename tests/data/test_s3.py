@@ -13,7 +13,7 @@ from launching import HELPERS, called
 from miniature import QUIET, contents, settings_of
 from seaweed import free_ports
 
-from dist_vad.base.errors import InputError
+from dist_vad.base.errors import UNAVAILABLE, InputError, Unavailable
 from dist_vad.cli import verify, write
 from dist_vad.data.manifest import Manifest
 from dist_vad.data.store import open_store, s3
@@ -132,7 +132,7 @@ def test_a_server_that_stays_away_ends_the_producer_and_the_next_start_goes_on(
         impatient.setattr(s3, "WORK", s3.PROBE)
         impatient.setattr(s3, "PATIENCE", 0)
         after_samples(impatient, 15, server.kill)
-        with pytest.raises(InputError, match=rf"{url}/cube-\w+/\S+ at {server.url} failed: Could not connect"):
+        with pytest.raises(Unavailable, match=rf"{url}/cube-\w+/\S+ at {server.url} failed: Could not connect"):
             write_shards(small_dataset, url, QUIET)
     server.start()
     before = server.times(prefix)
@@ -167,10 +167,12 @@ def test_what_cannot_work_ends_with_one_message_in_seconds(monkeypatch, capfd, s
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
     arguments = ["--dataset", "folder", "--root", str(small_dataset.root), "--virtual", "none", "--out", out]
     status, error, seconds = run_write(monkeypatch, capfd, *arguments)
-    assert status == 2 and seconds < 15
+    # Without an answer nobody can tell a wrong address from a server that is down.
+    ended = UNAVAILABLE if "Could not connect" in named else 2
+    assert status == ended and seconds < 15
     assert error.startswith("error: ") and error.count("\n") == 1 and re.search(named, error), error
     status, _, error = called(verify.main, monkeypatch, capfd, out)
-    assert status == 2 and re.search(named, error), error
+    assert status == ended and re.search(named, error), error
 
 
 # -- single objects
@@ -202,11 +204,11 @@ def test_what_never_arrives_whole_is_no_success(proxy, monkeypatch, url):
     store = open_store(url)
     store.put("there", b"x" * 1000)
     proxy.inject(lambda method, path, number: {"PUT": "lose", "GET": "cut body"}.get(method))
-    with pytest.raises(InputError, match=rf"reading {url}/there at {proxy.url} failed: .*500"):
+    with pytest.raises(Unavailable, match=rf"reading {url}/there at {proxy.url} failed: .*500"):
         store.read("there")
-    with pytest.raises(InputError, match=rf"writing {url}/new at {proxy.url} failed: nothing there after 3 bytes"):
+    with pytest.raises(Unavailable, match=rf"writing {url}/new at {proxy.url} failed: nothing there after 3 bytes"):
         store.put("new", b"abc")
-    with pytest.raises(InputError, match=rf"writing {url}/there at {proxy.url} failed: 1000 bytes there after 3 "):
+    with pytest.raises(Unavailable, match=rf"writing {url}/there at {proxy.url} failed: 1000 bytes there after 3 "):
         store.put("there", b"abc")
-    with pytest.raises(InputError, match=rf"writing {url}/there at {proxy.url} failed: ETag .* there, expected"):
+    with pytest.raises(Unavailable, match=rf"writing {url}/there at {proxy.url} failed: .* bytes .*attempts"):
         store.put("there", b"y" * 1000)

@@ -68,7 +68,7 @@ def test_what_goes_wrong_in_writing_is_raised_at_the_next_save(tmp_path):
     (tmp_path / "stage").write_text("a file where a folder should be")
     checkpoints = Checkpoints(LocalStore(tmp_path / "stage"), keep=1)
     checkpoints.save(at(1))
-    with pytest.raises(OSError):
+    with pytest.raises(InputError):
         checkpoints.save(at(2))
 
 

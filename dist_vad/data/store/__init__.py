@@ -1,7 +1,9 @@
 """Where files lie that others read too: a folder of this machine, or a prefix of an S3 bucket."""
 
+import re
 from pathlib import Path
 
+from dist_vad.base.errors import InputError
 from dist_vad.data.store.base import Store
 from dist_vad.data.store.local import LocalStore
 from dist_vad.data.store.scratch import scratch_folder
@@ -12,12 +14,18 @@ __all__ = ["LocalStore", "Store", "open_store", "scratch_folder"]
 def open_store(place: "Store | Path | str") -> Store:
     """The store at a path or at `s3://bucket/prefix`; a store is given back as it is.
 
-    Raises InputError where a bucket does not answer, is not there, or refuses the credentials.
+    Raises InputError where a bucket is not there or refuses the credentials, and for an address of another kind;
+    Unavailable where no server answers.
     """
     if isinstance(place, Store):
         return place
+    scheme = re.match(r"([A-Za-z][\w+.-]*)://?", str(place)) if isinstance(place, str) else None
+    if scheme and not str(place).startswith("s3://"):
+        raise InputError(f"{place!r} begins like an address; allowed: a folder of this machine, or s3://BUCKET/PREFIX")
     if not str(place).startswith("s3://"):
-        return LocalStore(Path(place))
+        if not str(place):
+            raise InputError("the name of a folder is empty; allowed: a folder of this machine, or s3://BUCKET/PREFIX")
+        return LocalStore(Path(place).expanduser())
     from dist_vad.data.store.s3 import open_bucket
 
     return open_bucket(str(place))

@@ -1,5 +1,7 @@
 """What is asked of a place for files.
 
+What the user can mend is an InputError, what may be well at the next start is Unavailable.
+
 Names are relative to the store, with `/` between their parts. What is put appears whole or not at all.
 """
 

@@ -8,7 +8,6 @@ import contextlib
 import hashlib
 import io
 import random
-import re
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,16 +19,18 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError, NoCredentialsError
 
-from dist_vad.base.errors import InputError
+from dist_vad.base.errors import InputError, Unavailable
 from dist_vad.data.store.base import Store
 from dist_vad.data.store.scratch import scratch_folder
 
 S3 = "s3://"
 T = TypeVar("T")
 
-PROBE = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3})
+# boto3's own checksums, in trailers, are refused by many servers that are not AWS; what has arrived we check ourselves.
+PLAIN = {"request_checksum_calculation": "when_required", "response_checksum_validation": "when_required"}
+PROBE = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 3}, **PLAIN)
 """For the first request: whoever mistyped an address should not wait long to hear of it."""
-WORK = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 10})
+WORK = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "total_max_attempts": 10}, **PLAIN)
 """For all others."""
 PATIENCE = 60.0
 """Seconds that we wait, beyond boto3's own attempts, for a server that does not answer: it may be restarting."""
@@ -48,7 +49,8 @@ class _NotWhole(Exception):
 
 
 def open_bucket(url: str) -> "S3Store":
-    """The store at `s3://bucket/prefix`. Raises InputError, within seconds, where it cannot be used."""
+    """The store at `s3://bucket/prefix`. Raises, within seconds, InputError where it is not there or refuses the
+    credentials, Unavailable where no server answers."""
     bucket, _, prefix = url.removeprefix(S3).partition("/")
     if not bucket:
         raise InputError(f"{url} names no bucket; expected {S3}BUCKET/PREFIX")
@@ -59,7 +61,8 @@ def open_bucket(url: str) -> "S3Store":
         raise InputError(f"no S3 client for {url}: {error}; look at AWS_ENDPOINT_URL, AWS_PROFILE, ~/.aws") from error
     store = S3Store(bucket, prefix.strip("/"), client)
     with store.explained("opening"):
-        probe.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        # With the slash: a key may be allowed to list `prefix/*` and nothing else.
+        probe.list_objects_v2(Bucket=bucket, Prefix=f"{store.prefix}/" if store.prefix else "", MaxKeys=1)
     return store
 
 
@@ -111,17 +114,19 @@ class S3Store(Store):
 
     @contextlib.contextmanager
     def explained(self, doing: str, name: str = "") -> Iterator[None]:
-        """Turn what boto3 raises within the block into an InputError: object, server, cause and what to do."""
+        """Turn what boto3 raises within the block into an InputError, or Unavailable where the same may succeed later:
+        object, server, cause and what to do."""
         try:
             yield
         except (BotoCoreError, Boto3Error, ClientError, _NotWhole) as error:
             cause = f"{_code(error)}: {error}" if isinstance(error, ClientError) else f"{error}"
             at = self.client.meta.endpoint_url
-            raise InputError(f"{doing} {self.where(name)} at {at} failed: {cause}; {_advice(error)}") from error
+            kind = InputError if _is_given(error) else Unavailable
+            raise kind(f"{doing} {self.where(name)} at {at} failed: {cause}; {_advice(error)}") from error
 
     @contextlib.contextmanager
     def _reading(self, name: str) -> Iterator[None]:
-        """As `explained`, for reading an object: FileNotFoundError where it is not there, else InputError."""
+        """As `explained`, for reading an object; FileNotFoundError where it is not there."""
         with self.explained("reading", name):
             try:
                 yield
@@ -163,7 +168,15 @@ class S3Store(Store):
         except ClientError as error:
             if _code(error) in ("404", "NoSuchKey", "NotFound"):
                 return None
+            # Whoever may not list the whole bucket hears 403 of what is not there.
+            if _code(error) in ("403", "AccessDenied") and not self._is_listed(name):
+                return None
             raise
+
+    def _is_listed(self, name: str) -> bool:
+        key = self._address(name)["Key"]
+        listed = self.client.list_objects_v2(Bucket=self.bucket, Prefix=key, MaxKeys=1).get("Contents", ())
+        return any(entry["Key"] == key for entry in listed)
 
     def _send(self, name: str, opened: Callable[[], BinaryIO]) -> None:
         """Upload what `opened` gives, and look whether just that is there now."""
@@ -177,11 +190,23 @@ class S3Store(Store):
             if head is None or head["ContentLength"] != size:
                 arrived = "nothing" if head is None else f"{head['ContentLength']} bytes"
                 raise _NotWhole(f"{arrived} there after {size} bytes were sent ({TRIES} attempts)")
-            if _has_md5(head) and head["ETag"].strip('"') != etag:
-                raise _NotWhole(f"ETag {head['ETag']} there, expected {etag} ({TRIES} attempts)")
+            # An ETag is the MD5 that AWS would give, or whatever a server likes: then what is there is read back.
+            if head.get("ETag", "").strip('"') != etag and not self._same(name, opened):
+                raise _NotWhole(f"other bytes there than were sent ({TRIES} attempts)")
 
         with self.explained("writing", name):
             _repeated(once)
+
+    def _same(self, name: str, opened: Callable[[], BinaryIO]) -> bool:
+        """Whether an object has the sha256 of what `opened` gives, read piece by piece."""
+        there = hashlib.sha256()
+        try:
+            for chunk in self.client.get_object(**self._address(name))["Body"].iter_chunks(2**20):
+                there.update(chunk)
+        except BotoCoreError as error:
+            raise _NotWhole(f"{error}, while it was read back ({TRIES} attempts)") from error
+        with opened() as file:
+            return hashlib.file_digest(file, "sha256").digest() == there.digest()  # pyright: ignore[reportArgumentType]
 
 
 def _repeated(action: Callable[[], T]) -> T:
@@ -214,14 +239,27 @@ def _size_and_etag(file: BinaryIO) -> tuple[int, str]:
     return size, f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(digests)}"
 
 
-def _has_md5(head: dict[str, Any]) -> bool:
-    """Whether an object's ETag is an MD5: not so where the server encrypts with a key of the user's."""
-    encrypted = head.get("ServerSideEncryption", "AES256") != "AES256" or "SSECustomerAlgorithm" in head
-    return not encrypted and re.fullmatch(r'"?[0-9a-f]{32}(-\d+)?"?', head.get("ETag", "")) is not None
-
-
 def _code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", "unknown"))
+
+
+def _is_given(error: Exception) -> bool:
+    """Whether an error of boto3's comes from what the user gave: then it is the same at every start."""
+    if isinstance(error, ClientError):
+        return error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) < 500 and not _is_busy(error)
+    return isinstance(error, BotoCoreError) and not isinstance(error, ConnectionError | HTTPClientError)
+
+
+def _is_busy(error: ClientError) -> bool:
+    """Whether a server asks for patience under a status that is otherwise the client's fault."""
+    return _code(error) in (
+        "SlowDown",
+        "RequestTimeout",
+        "Throttling",
+        "TooManyRequests",
+        "429",
+        "RequestTimeTooSkewed",
+    )
 
 
 def _advice(error: Exception) -> str:

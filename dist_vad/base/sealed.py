@@ -1,0 +1,68 @@
+"""Small files of facts that tell when they are damaged.
+
+Nothing that a run goes on with is believed because it reads: one flipped bit of a JSON file is mostly still JSON. So
+such files hold, beside their facts, the digest of these. Whoever reads them gets the facts as they were written, or
+Damaged, which names the file.
+"""
+
+import json
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import Any, TypeVar
+
+from dist_vad.base.errors import Damaged
+from dist_vad.base.files import digest, json_bytes, write_bytes
+from dist_vad.base.log import log
+
+SEAL = "facts_sha256"
+"""Key of the digest over all other keys."""
+T = TypeVar("T")
+
+
+def sealed(facts: dict[str, Any]) -> bytes:
+    """Facts as readable JSON, with the digest over them."""
+    return json_bytes({**facts, SEAL: digest(json.loads(json.dumps(facts)))})
+
+
+def write_sealed(path: Path, facts: dict[str, Any]) -> None:
+    """Write a file of facts, atomically."""
+    write_bytes(path, sealed(facts))
+
+
+def unsealed(content: bytes, where: object, old: Collection[str] | None = None) -> dict[str, Any]:
+    """The facts of a file. Raises Damaged, naming `where` it lies, for any other than were written.
+
+    Args:
+        old: the keys that a file may have which was written before there were digests; None = no such file is taken.
+    """
+    try:
+        facts = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(f"{where} is damaged: it is no JSON ({error})") from error
+    if not isinstance(facts, dict):
+        raise Damaged(f"{where} is damaged: it holds {type(facts).__name__}, expected keys and values")
+    seal = facts.pop(SEAL, None)
+    if seal is None:
+        unknown = sorted(facts.keys() - set(old or ()))
+        if old is None or unknown:
+            key = f", and it has the unknown key {unknown[0]!r}" if unknown else ""
+            raise Damaged(f"{where} is damaged: the digest of its facts is missing{key}")
+    elif seal != digest(facts):
+        raise Damaged(f"{where} is damaged: its facts do not have the digest that it names")
+    return facts
+
+
+def read_sealed(path: Path, old: Collection[str] | None = None) -> dict[str, Any]:
+    """The facts of a file on this machine, as `unsealed`. Raises FileNotFoundError where there is none."""
+    return unsealed(path.read_bytes(), path, old)
+
+
+def read_or(path: Path, instead: T, read: Callable[[Path], T] = read_sealed) -> T:
+    """The facts of a file that can be done without: `instead` where it is missing, or damaged, which is warned of."""
+    try:
+        return read(path)
+    except FileNotFoundError:
+        return instead
+    except Damaged as error:
+        log.warning("warning: %s; it is made anew", error)
+        return instead

@@ -1,0 +1,229 @@
+"""A bit flips in a file, or the file is cut: it is told, or made anew. Never are other values taken for those written."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.sealed import read_or, read_sealed, write_sealed
+from dist_vad.curriculum.state import MODEL, STATE, read_state, save_state
+from dist_vad.data.cache import ShardCache
+from dist_vad.data.manifest import INDEX_DTYPE, MANIFEST, Manifest, ShardInfo, index_path, tar_path
+from dist_vad.data.shardset import ShardSet
+from dist_vad.data.store import LocalStore, Store, open_store
+from dist_vad.evaluation.score_files import ScoreFiles, score_file_name
+from dist_vad.producer.plan import make_plans
+from dist_vad.producer.progress_records import read_record, record_name, write_record
+from dist_vad.training.checkpoint import CHECKPOINT, TENSORS, Checkpoint, Checkpoints
+
+FLIPS, CUTS = 60, 8
+"""Of each kind of file."""
+REFUSED, REBUILT, SAME = "refused", "rebuilt", "same"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file that is read: how it comes about, and how it is read."""
+
+    path: Path
+    read: Callable[[], Any]
+    """What a reader makes of it, to compare."""
+    instead: Any = None
+    """What a reader gives where the file does not read and can be done without."""
+
+
+class Elsewhere(LocalStore):
+    """A folder that stands for a bucket: shards are read through the cache."""
+
+
+def samples(shards: ShardSet) -> tuple[bytes, ...]:
+    batch = shards.read(np.arange(len(shards)))
+    return batch.clips.numpy().tobytes(), batch.scenes.numpy().tobytes(), batch.labels.numpy().tobytes()
+
+
+def shard_set(sets: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(sets / "cube-train", folder / "cube-train"))
+
+
+def manifest_file(sets, dataset, folder):
+    copy = shard_set(sets, folder)
+    return Kind(copy / MANIFEST, lambda: Manifest.load(copy))
+
+
+def index_file(sets, dataset, folder):
+    copy = shard_set(sets, folder)
+    return Kind(index_path(copy, Manifest.load(copy).shards[0]), lambda: samples(ShardSet(copy)))
+
+
+def tar_file(sets, dataset, folder):
+    copy = shard_set(sets, folder)
+    return Kind(tar_path(copy, Manifest.load(copy).shards[0]), lambda: samples(ShardSet(copy)))
+
+
+def cached_tar(sets, dataset, folder):
+    """A copy in the cache of a shard that is well in its bucket."""
+    cache = ShardCache(folder / "cache", 10**9)
+    remote: Store = Elsewhere(sets / "cube-train")
+    shards = ShardSet(remote, cache)
+    shards._cache = cache
+    shard = shards.manifest.shards[0]
+    path = cache.path(remote, shard)
+
+    def read() -> tuple[bytes, ...]:
+        shards._open.cache_clear()
+        return samples(shards)
+
+    return Kind(path, read)
+
+
+def progress_record(sets, dataset, folder):
+    plan = make_plans(dataset, folder / "out")[0]
+    video = plan.videos[0]
+    write_record(plan, video, {"video": {"name": video.name, "frames": 14, "fps": 25.0}, "shards": []})
+    return Kind(folder / "out" / plan.name / record_name(video), lambda: read_record(plan, video))
+
+
+def a_state(folder: Path) -> Path:
+    facts = {"key": "k", "stage": "perception", "lineage": ["a"], "tasks": ["prediction"]}
+    tensors = {"w": torch.linspace(0, 1, 40).reshape(5, 8), "b": torch.arange(3)}
+    metrics = {"train": {"prediction": 0.25}, "val": {}}
+    return save_state(folder / "state", tensors, **facts, recipe={"seed": 0}, metrics=metrics).folder
+
+
+def read_a_state(folder: Path) -> Any:
+    state = read_state(folder)
+    return state, {name: tensor.tolist() for name, tensor in state.load().items()}
+
+
+def state_file(sets, dataset, folder):
+    state = a_state(folder)
+    return Kind(state / STATE, lambda: read_a_state(state))
+
+
+def weights_file(sets, dataset, folder):
+    state = a_state(folder)
+    return Kind(state / MODEL, lambda: read_a_state(state))
+
+
+def checkpoint(folder: Path, name: str) -> Kind:
+    """The newer one of two checkpoints: where it does not read, the older one is taken."""
+    checkpoints = Checkpoints(open_store(folder / "stage"), keep=2)
+    for step in (10, 20):
+        facts = {"skipped": 1, "losses": {"prediction": 0.5}, "best": 0.25}
+        checkpoints.save(Checkpoint(step, {"weights": {"w": torch.full((4, 3), float(step))}}, facts))
+    checkpoints.wait()
+
+    def read() -> Any:
+        found = checkpoints.latest()
+        assert found is not None
+        return found.step, found.facts, [t.tolist() for t in found.groups["weights"].values()]
+
+    older = (10, {"skipped": 1, "losses": {"prediction": 0.5}, "best": 0.25}, [torch.full((4, 3), 10.0).tolist()])
+    return Kind(folder / "stage/step-00000020" / name, read, older)
+
+
+def checkpoint_file(sets, dataset, folder):
+    return checkpoint(folder, CHECKPOINT)
+
+
+def checkpoint_tensors(sets, dataset, folder):
+    return checkpoint(folder, TENSORS)
+
+
+def score_file(sets, dataset, folder):
+    shard = ShardInfo(name="v-0000", video="v", samples=9, bytes=1, sha256="ab" * 32, index_sha256="cd" * 32)
+    files = ScoreFiles(open_store(folder), "inference", ["key"])
+    index = np.zeros(9, INDEX_DTYPE)
+    index["frame"], index["box"] = np.arange(9), np.linspace(0, 30, 36).reshape(9, 4)
+    files.write(shard, index, {"fused": np.linspace(0.1, 4, 9)})
+    columns = ["frame", "object", "x1", "y1", "x2", "y2", "fused"]
+    path = next(folder.rglob(score_file_name(shard)))
+    return Kind(path, lambda: next(files.read([shard], columns)).to_pydict())
+
+
+def record(folder: Path, name: str, facts: dict) -> Kind:
+    path = folder / name
+    write_sealed(path, facts)
+    return Kind(path, lambda: read_or(path, {}), {})
+
+
+def data_json(sets, dataset, folder):
+    return record(folder, "data.json", {"shards/cube-train": "0123456789abcdef"})
+
+
+def micro_batch_json(sets, dataset, folder):
+    return record(folder, "micro_batch.json", {"perception-0123456789ab": 16})
+
+
+def measured_json(sets, dataset, folder):
+    return record(folder, "measured.json", {"rows": [{"scorer": "fused", "micro_auc": 0.9125, "note": ""}]})
+
+
+def run_json(sets, dataset, folder):
+    path = folder / "run.json"
+    write_sealed(path, {"command": "dist-vad train", "settings": {"seed": 3, "train": {"checkpoints": None}}})
+    return Kind(path, lambda: read_sealed(path, ("command", "settings")))
+
+
+def progress_json(sets, dataset, folder):
+    path = folder / "progress.json"
+    write_sealed(path, {"stage": "perception", "step": 10, "loss": {"prediction": 0.5}, "seconds_left": 3.0})
+    return Kind(path, lambda: read_sealed(path))
+
+
+KINDS = [
+    manifest_file, index_file, tar_file, cached_tar, progress_record, state_file, weights_file, checkpoint_file,
+    checkpoint_tensors, score_file, data_json, micro_batch_json, measured_json, run_json, progress_json,
+]  # fmt: skip
+
+
+def damages(content: bytes, seed: int) -> list[bytes]:
+    draw = np.random.default_rng(seed)
+    damaged = []
+    for bit in draw.choice(8 * len(content), min(FLIPS, 8 * len(content)), replace=False).tolist():
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        damaged.append(bytes(changed))
+    return damaged + [content[:length] for length in draw.integers(0, len(content), CUTS).tolist()]
+
+
+@pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
+def test_a_file_that_is_not_as_it_was_written_is_refused_by_name_or_made_anew(
+    make, tiny_sets, tiny_dataset, tmp_path, record_property
+):
+    kind = make(tiny_sets, tiny_dataset, tmp_path)
+    content, expected = kind.path.read_bytes(), kind.read()
+    outcomes: Counter[str] = Counter()
+    for damaged in damages(content, seed=len(content)):
+        kind.path.write_bytes(damaged)
+        try:
+            found = kind.read()
+        except InputError as error:
+            assert kind.path.name in str(error) or kind.path.parent.name in str(error), error
+            outcomes[REFUSED] += 1
+        else:
+            # What does not matter, such as a blank between two values, may differ.
+            assert found in (expected, kind.instead), f"other values than were written: {found}"
+            remade = found != expected or kind.path.read_bytes() == content
+            outcomes[REBUILT if remade else SAME] += 1
+        if not kind.path.exists() or kind.path.read_bytes() == damaged:
+            kind.path.write_bytes(content)
+    record_property("damages", dict(outcomes))
+    print(f"{make.__name__}: {sum(outcomes.values())} tried, {dict(outcomes)}")
+    # The tar and the score file hold bytes that nobody reads: owners, padding, statistics.
+    assert outcomes[SAME] <= (FLIPS // 2 if make in (tar_file, cached_tar, score_file) else 5)
+
+
+def test_a_key_that_was_never_written_is_refused(tmp_path):
+    path = tmp_path / "state.json"
+    path.write_text(json.dumps({"step": 1, "facts_sha25v": "0" * 64}))
+    with pytest.raises(InputError, match="unknown key 'facts_sha25v'"):
+        read_sealed(path, ("step",))
