@@ -1,12 +1,11 @@
 """What `train.precision: auto` stands for: chosen once for a run, and kept with it."""
 
-import json
 from pathlib import Path
 
 import torch
 
-from dist_vad.base.files import write_json
 from dist_vad.base.machine import has_amx
+from dist_vad.base.sealed import read_sealed, write_sealed
 from dist_vad.settings.run import Settings
 
 PRECISION = "precision.json"
@@ -19,7 +18,7 @@ def chosen_precision(settings: Settings) -> str:
     if settings.train.precision != "auto":
         return settings.train.precision
     path = Path(settings.run) / PRECISION
-    return json.loads(path.read_text())["precision"] if path.is_file() else fast_precision()
+    return read_sealed(path)["precision"] if path.is_file() else fast_precision()
 
 
 def keep_precision(settings: Settings) -> str:
@@ -27,7 +26,7 @@ def keep_precision(settings: Settings) -> str:
     before any other asks."""
     chosen = chosen_precision(settings)
     if settings.train.precision == "auto":
-        write_json(Path(settings.run) / PRECISION, {"precision": chosen})
+        write_sealed(Path(settings.run) / PRECISION, {"precision": chosen})
     return chosen
 
 

@@ -167,8 +167,8 @@ class Manifest:
             manifest.check()
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise Damaged(
-                f"{path} is damaged, or of another version of dist_vad ({type(error).__name__}: {error}); delete it "
-                "and write the shard set again"
+                f"{path} has keys missing or unknown, or values that no producer writes ({type(error).__name__}: "
+                f"{error}); delete it and write the shard set again"
             ) from error
         return manifest
 
@@ -187,7 +187,8 @@ class Manifest:
             for start, end in (span for spans in video.labels.values() for span in spans):
                 _require(0 <= start < end <= video.frames, f"labels {start} to {end} of video {video.name}")
         for shard in self.shards:
-            _require(_is_plain(shard.name) and shard.video in names, f"shard {shard.name!r} of video {shard.video!r}")
+            _require(_is_plain(shard.name), f"a shard is called {shard.name!r}")
+            _require(shard.video in names, f"shard {shard.name} is of video {shard.video!r}, which is not listed")
             for hexadecimal in (shard.sha256, shard.index_sha256):
                 _require(re.fullmatch("[0-9a-f]{64}", hexadecimal) is not None, f"digests of shard {shard.name}")
 

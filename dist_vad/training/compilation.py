@@ -1,6 +1,5 @@
 """Whether a stage's network is compiled by torch.compile, and how."""
 
-import json
 import os
 import shutil
 import time
@@ -13,9 +12,9 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.files import write_json
 from dist_vad.base.log import log
 from dist_vad.base.machine import usable_cores
+from dist_vad.base.sealed import read_or, write_sealed
 from dist_vad.curriculum.recipes import Stage
 from dist_vad.settings.train import TrainSettings
 from dist_vad.training.accelerators import zero_stage
@@ -46,11 +45,11 @@ def compiles(
         path = run / COMPILED
         chosen = None
         if accelerator.is_main_process:
-            known = json.loads(path.read_text()) if path.is_file() else {}
+            known = read_or(path, {})
             chosen = known.get(stage.folder_name)
             if chosen is None:
                 chosen = _pays(stage, accelerator, seconds_per_step)
-                write_json(path, {**known, stage.folder_name: chosen})
+                write_sealed(path, {**known, stage.folder_name: chosen})
         return bool(broadcast_object_list([chosen])[0])
     if settings.compile:
         if zero_stage() == 3:

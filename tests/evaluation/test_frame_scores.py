@@ -1,5 +1,6 @@
 """Score files of objects, and frame scores from them: every object once, or an error that says which file."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from dist_vad.base.labels import Event
 from dist_vad.data.manifest import INDEX_DTYPE, Manifest, ShardInfo, VideoInfo
 from dist_vad.data.store import open_store
 from dist_vad.evaluation.frame_scores import read_frame_scores
-from dist_vad.evaluation.score_files import ScoreFiles, score_file_name
+from dist_vad.evaluation.score_files import DIGESTS, ScoreFiles, column_digest, score_file_name
 from dist_vad.metrics import RegionScores, annotated_regions, frame_scores
 
 FRAMES, MARGIN = 20, 2
@@ -103,8 +104,11 @@ def whole(tmp_path) -> tuple[Manifest, ScoreFiles]:
 
 
 def rewrite(files: ScoreFiles, shard: ShardInfo, change) -> None:
+    """Change a file, and sign it again, as a fault of the program itself would."""
     path = Path(files.store.where(score_file_name(shard)))
-    pq.write_table(change(pq.read_table(path)), path)
+    table = change(pq.read_table(path))
+    digests = {name: column_digest(shard, name, table[name].to_numpy()) for name in table.column_names}
+    pq.write_table(table.replace_schema_metadata({DIGESTS: json.dumps(digests).encode()}), path)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""A bit flips in a file, or the file is cut: it is told, or made anew. Never are other values taken for those written."""
+"""A bit flips in a file, or it is cut: it is refused by name or made anew. Other values are never taken."""
 
 import json
 import shutil

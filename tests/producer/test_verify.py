@@ -13,6 +13,7 @@ import pytest
 from launching import called
 
 from dist_vad.base.files import bytes_sha256
+from dist_vad.base.sealed import SEAL, write_sealed
 from dist_vad.cli import verify
 from dist_vad.data.manifest import Manifest, index_path, tar_path
 
@@ -40,8 +41,9 @@ def _first(folder: Path) -> tuple[Path, Path]:
 def _change_manifest(folder: Path, change: Callable[[dict], object]) -> None:
     path = folder / "manifest.json"
     values = json.loads(path.read_text())
+    del values[SEAL]
     change(values)
-    path.write_text(json.dumps(values))
+    write_sealed(path, values)
 
 
 def _sign(folder: Path) -> None:
