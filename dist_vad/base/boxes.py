@@ -20,6 +20,13 @@ def overlaps(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.divide(common, union, out=np.zeros(union.shape, np.result_type(union, np.float32)), where=union > 0)
 
 
+def covered(boxes: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Share of each box's area that lies in each of the others: float64 [N, M] from [N, 4] and [M, 4]."""
+    low = np.maximum(boxes[:, None, :2], others[None, :, :2])
+    common = np.maximum(np.minimum(boxes[:, None, 2:], others[None, :, 2:]) - low, 0).prod(axis=-1)
+    return common / np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-9)[:, None]
+
+
 def matches(boxes: np.ndarray, others: np.ndarray) -> dict[int, int]:
     """Box -> its match among the others [m, 4]: the pairs whose overlaps add up to the most, each LEAST_OVERLAP or
     more."""

@@ -144,6 +144,11 @@ class Evaluation:
         log.warning("warning: %s; it is made anew", damage)
         files.write(damage.shard, test.index(number), make(number))
 
+    def object_scores(self, model: ScoredModel, score: str) -> Iterator[np.ndarray]:
+        """One of a model's scores for the objects of each shard of the test set, in order: float64 [samples] each."""
+        for table in self._files(model).read(self.sets.test.manifest.shards, [score]):
+            yield table[score].to_numpy()
+
     def objects(self, model: ScoredModel, ids: list[int]) -> list[dict[str, Any]]:
         """All that the score files say of some samples of the test set."""
         test = self.sets.test
