@@ -44,7 +44,7 @@ def main() -> None:
         print(outline(record), flush=True)
     if options.dry_run:
         return
-    accelerator = open_run(table.base, record.needs)
+    accelerator = open_run(table.base, record.needs, {key.removeprefix("base.") for key in options.asked})
     record = open_record(tree)  # the shards are there now
     job = Job(table, record, accelerator, lambda: provenance(table.base))
     job.run(chosen)

@@ -20,7 +20,7 @@ COMMAND = Command(
 
 @entry_point
 def main() -> None:
-    settings, _ = parse(COMMAND)
+    settings, options = parse(COMMAND)
     from dist_vad.cli.session import open_run
     from dist_vad.curriculum.heads import asked
     from dist_vad.curriculum.recipes import training_needs
@@ -31,7 +31,7 @@ def main() -> None:
 
     started = time.monotonic()
     log.info("\n[1/4] shards: cut object cubes and virtual clips from video into %s", settings.shards)
-    accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])
+    accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()], options.asked)
     log.info("\n[2/4] training: %s, states under %s/states", " > ".join(stages_of(settings)), settings.run)
     state = train_curriculum(settings, accelerator)
     log.info("\n[3/4] evaluation: every object of the test video scored after every phase")

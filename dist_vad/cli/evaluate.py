@@ -25,7 +25,7 @@ def main() -> None:
     from dist_vad.evaluation.run import evaluate_state, evaluation_needs
     from dist_vad.training.refit import fit_heads
 
-    accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()])
+    accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()], options.asked)
     state = read_state(Path(options.state)) if options.state else last_state(settings)
     fit_heads(settings, asked(settings, state), accelerator)
     report = evaluate_state(settings, state, accelerator)

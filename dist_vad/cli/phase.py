@@ -24,7 +24,7 @@ def main() -> None:
     names = stages_of(settings)
     if options.phase is not None and options.phase not in names:
         raise InputError(f"--phase is {options.phase!r}; allowed: {', '.join(names)}")
-    accelerator = open_run(settings, training_needs(settings))
+    accelerator = open_run(settings, training_needs(settings), options.asked)
     parent = state = None
     for stage in plan(settings):
         state = finished_state(settings, stage)

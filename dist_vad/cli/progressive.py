@@ -12,12 +12,12 @@ COMMAND = Command(Settings, "Train the whole curriculum, stage after stage.", DE
 
 @entry_point
 def main() -> None:
-    settings, _ = parse(COMMAND)
+    settings, options = parse(COMMAND)
     from dist_vad.cli.session import open_run
     from dist_vad.curriculum.recipes import training_needs
     from dist_vad.training.progressive import train_curriculum
 
-    accelerator = open_run(settings, training_needs(settings))
+    accelerator = open_run(settings, training_needs(settings), options.asked)
     state = train_curriculum(settings, accelerator)
     accelerator.print(f"state: {state.folder}")
     accelerator.end_training()

@@ -1,5 +1,6 @@
 """What every entry point does first: check the settings, make missing shards, note down how the run was started."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from accelerate import Accelerator
@@ -12,27 +13,33 @@ from dist_vad.curriculum.recipes import check_tasks
 from dist_vad.curriculum.stages import remarks, stages_of
 from dist_vad.data.manifest import MANIFEST, Manifest
 from dist_vad.data.store import open_store
+from dist_vad.producer.agreement import check_agreement
 from dist_vad.producer.job import write_shards
 from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
 from dist_vad.training.accelerators import make_accelerator
+from dist_vad.training.plan_check import check_launch, check_plan
 
 DATA = "data.json"
 """In a run's folder: the digests of the shard sets that it read first."""
 
 
-def open_run(settings: Settings, needs: list[str]) -> Accelerator:
+def open_run(settings: Settings, needs: list[str], asked: Collection[str] = ()) -> Accelerator:
     """Check the settings, write the shard sets among `needs` that are missing, write `run.json`.
 
     Args:
         needs: shard sets such as `cube-train` that the caller is going to read.
+        asked: names of the settings that the user gave: shard sets that are there must be as these say.
     """
+    check_launch()
     check_tasks(settings)
     run = Path(settings.run)
     accelerator = make_accelerator(settings.train, run)
+    check_plan(settings, accelerator.num_processes)
     if accelerator.is_main_process:
         for remark in remarks(stages_of(settings)):
             log.info("remark: %s", remark)
+        check_agreement(settings.data, settings.shards, needs, asked)
         _make_missing_shards(settings, needs)
         _check_unchanged(settings, needs)
         write_sealed(run / "run.json", {**provenance(settings), "precision": keep_precision(settings)})

@@ -32,7 +32,7 @@ def main() -> None:
     from dist_vad.scoring.geometry import Geometry
     from dist_vad.training.refit import fit_heads
 
-    accelerator = open_run(settings, training_needs(settings))
+    accelerator = open_run(settings, training_needs(settings), options.asked)
     state = read_state(Path(options.state)) if options.state else last_state(settings)
     fit_heads(settings, asked(settings, state), accelerator)
     if accelerator.is_main_process:

@@ -22,7 +22,7 @@ def stages_of(settings: Settings) -> dict[str, StageSettings]:
             name: dataclasses.replace(stage, tasks=_known(stage.tasks, f"curriculum.{name}.tasks"))
             for name, stage in settings.curriculum.items()
         }
-    changes = {stage_name(_known(dict.fromkeys(key.split("+"), 1.0), "stages")): key for key in settings.stages}
+    changes = {_name_of(key): key for key in settings.stages}
     stages: dict[str, StageSettings] = {}
     for named in split_line(settings.curriculum):
         tasks = _known(named, "curriculum")
@@ -31,6 +31,9 @@ def stages_of(settings: Settings) -> dict[str, StageSettings]:
         stage = _changed(StageSettings(tasks=tasks, **dataclasses.asdict(settings.stage)), own, name)
         before = sum(other.tasks.keys() == tasks.keys() for other in stages.values())
         stages[name + before * "_again"] = stage
+    absent = [key for name, key in changes.items() if name not in stages]
+    if absent:
+        raise InputError(f"stages names {absent[0]!r}, a stage that is not there; allowed: {', '.join(stages)}")
     return stages
 
 
@@ -60,6 +63,11 @@ def stage_name(tasks: dict[str, float]) -> str:
     return next(iter(tasks)) if len(tasks) == 1 else "+".join(short(task) for task in tasks)
 
 
+def _name_of(key: str) -> str:
+    """The name of a stage as `stages` names it: by its tasks, in full or in short."""
+    return stage_name(_known(dict.fromkeys((task.strip() for task in key.split("+")), 1.0), "stages"))
+
+
 def _known(named: dict[str, float], key: str) -> dict[str, float]:
     """Tasks, named in full or in short, in the order of TASKS. Raises InputError for an unknown one."""
     aliases = {short(name): name for name in TASKS}
@@ -67,6 +75,9 @@ def _known(named: dict[str, float], key: str) -> dict[str, float]:
     if unknown:
         allowed = ", ".join(name if name == alias else f"{name} ({alias})" for alias, name in aliases.items())
         raise InputError(f"{key} names {unknown[0]!r}; allowed: {allowed}")
+    twice = [name for name in named if name in aliases and name not in TASKS and aliases[name] in named]
+    if twice:
+        raise InputError(f"{key} names {twice[0]!r} and {aliases[twice[0]]!r}, one task; allowed: each once in a stage")
     full = {aliases.get(name, name): weight for name, weight in named.items()}
     return {task: full[task] for task in TASKS if task in full}
 

@@ -50,6 +50,8 @@ class LearningSettings:
         refuse_unless(0 <= self.backbone_rate <= 1, "backbone_rate", self.backbone_rate, "0 to 1")
         for key in ("weight_decay", "warmup", "clip_norm", "validate_every"):
             refuse_unless(getattr(self, key) >= 0, key, getattr(self, key), "0 or more")
+        allowed = f"at most as many as steps ({self.steps}): the rate would never reach learning_rate"
+        refuse_unless(self.warmup <= self.steps, "warmup", self.warmup, allowed)
         refuse_unless(self.retain_weight > 0, "retain_weight", self.retain_weight, "above 0")
         refuse_unless(0 <= self.ema < 1, "ema", self.ema, "0 to less than 1")
         measured = self.keep == "last" or self.validate_every > 0

@@ -31,6 +31,7 @@ class PlazaSettings:
         for key in ("train_videos", "test_videos", "virtual_videos"):
             refuse_unless(getattr(self, key) >= 2, f"data.plaza.{key}", getattr(self, key), "2 or more")
         refuse_unless(self.frames >= 60, "data.plaza.frames", self.frames, "60 or more")
+        refuse_unless(self.seed >= 0, "data.plaza.seed", self.seed, "0 or more")
 
 
 @dataclass(kw_only=True)

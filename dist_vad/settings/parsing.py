@@ -8,15 +8,19 @@ the same. `--help` shows what is used most, `--help-all` every setting. Nothing 
 
 import dataclasses
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
 
-from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_parsing_settings
+import yaml
+from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_loader, set_parsing_settings
 
 from dist_vad.base import log, plugins
 from dist_vad.base.errors import InputError
+from dist_vad.settings.checks import check_values, place
 from dist_vad.settings.configs import CONFIGS, DEFAULT_CONFIG, found_config
 from dist_vad.settings.help import short_help, whole_help
+from dist_vad.settings.refusals import load_unique, nulls, refusal
 
 NAMED = {"dataset": plugins.DATASETS, "detector.name": plugins.DETECTORS, "curriculum": plugins.TASKS}
 """Settings whose values are names that other packages may add to; `--help` lists them."""
@@ -58,6 +62,7 @@ class Command:
     def parser(self) -> ArgumentParser:
         """The parser of its command line, without help: that is printed by `parse`."""
         set_parsing_settings(docstring_parse_attribute_docstrings=True)
+        set_loader("yaml", load_unique, (yaml.YAMLError,))
         parser = ArgumentParser(description=self.description, add_help=False, exit_on_error=False)
         parser.add_argument("--config", action="config", help="YAML file with settings; options after it override it")
         parser.add_class_arguments(self.settings, sub_configs=True)
@@ -93,18 +98,40 @@ def parse(command: Command) -> tuple[Any, Namespace]:
         arguments = ["--config", str(command.default_config), *command.preset, *arguments]
     try:
         given = parser.parse_args(arguments)
-    except (ArgumentError, ValueError, TypeError) as error:
-        text = " ".join(str(error).split())
-        raise InputError(f"{text[:600]}; --help shows what is allowed") from error
+    except (ArgumentError, ValueError, TypeError, OSError, yaml.YAMLError) as error:
+        raise InputError(refusal(parser, error, arguments)) from error
     _spread_stage(given, arguments)
     log.set_up(given.quiet)
+    if empty := nulls(parser, given, command.settings):
+        raise InputError(f"{empty[0]} is null; allowed: {empty[1]}, or leave it out")
     try:
         values = parser.instantiate(given)
         names = [field.name for field in dataclasses.fields(command.settings)]
         chosen = command.settings(**{name: values[name] for name in names})
+        check_values(chosen)
+        options = {option.name: _checked(option.name, values[option.name]) for option in command.options}
     except ValueError as error:
         raise InputError(f"{error}") from error
-    return chosen, Namespace(**{option.name: values[option.name] for option in command.options})
+    return chosen, Namespace(**options, asked=_asked(parser, arguments, command))
+
+
+def _checked(name: str, value: Any) -> Any:
+    """An option's value, with the home folder written out."""
+    if isinstance(value, list):
+        return [_checked(name, held) for held in value]
+    return place(f"--{name}", name, value) if isinstance(value, str) else value
+
+
+def _asked(parser: ArgumentParser, arguments: list[str], command: Command) -> frozenset[str]:
+    """The names of the settings that the user gave, on the command line or in a file of their own."""
+    if command.default_config and arguments[:2] == ["--config", str(command.default_config)]:
+        arguments = arguments[2:]
+    names = {argument[2:].split("=")[0] for argument in arguments if argument.startswith("--")}
+    files = [value for name, value in pairwise(arguments) if name == "--config"]
+    files += [argument.partition("=")[2] for argument in arguments if argument.startswith("--config=")]
+    for file in files:
+        names |= set(vars(parser.parse_args(["--config", file], defaults=False).as_flat()))
+    return frozenset(names)
 
 
 def settings_of(kind: type[T], values: dict[str, Any], where: object) -> T:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dist_vad.base.errors import refuse_unless
+from dist_vad.base.names import FILE_NAME, is_file_name
 from dist_vad.settings.cache import CacheSettings
-from dist_vad.settings.curriculum import LearningSettings, StageSettings
+from dist_vad.settings.curriculum import AS_STAGE_SAYS, LearningSettings, StageSettings
 from dist_vad.settings.curriculum_line import split_line
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.evaluate import EvaluateSettings
@@ -63,11 +64,18 @@ class Settings:
     """From object scores to the table."""
 
     def __post_init__(self) -> None:
+        refuse_unless(0 <= self.seed < 2**63, "seed", self.seed, "0 to 2**63 - 1")
         refuse_unless(len(self.curriculum) > 0, "curriculum", self.curriculum, "at least one stage")
         stages: dict[str, LearningSettings] = {"stage": self.stage}
         if isinstance(self.curriculum, dict):
             instead = f"none, where stages are named: give --curriculum.{next(iter(self.curriculum))}.KEY instead"
             refuse_unless(not self.stages, "stages", self.stages, instead)
+            for name in self.curriculum:
+                refuse_unless(is_file_name(name), f"curriculum.{name}", name, FILE_NAME)
+            first, stage = next(iter(self.curriculum.items()))
+            alone = stage.retain not in (AS_STAGE_SAYS, "none", self.stage.retain)
+            allowed = "none in the first stage, before which nothing was learned"
+            refuse_unless(not alone, f"curriculum.{first}.retain", stage.retain, allowed)
             self.curriculum = {name: self._completed(name, stage) for name, stage in self.curriculum.items()}
             stages = {f"curriculum.{name}": stage for name, stage in self.curriculum.items()}
         else:
@@ -75,6 +83,9 @@ class Settings:
         for name, stage in stages.items():
             key, batch, streams = f"{name}.global_batch", stage.global_batch, self.stream.streams
             refuse_unless(batch % streams == 0, key, batch, f"a multiple of stream.streams ({streams})")
+        planned, streams = self.train.ranks, self.stream.streams
+        allowed = f"0, or a number of ranks that divides stream.streams ({streams})"
+        refuse_unless(planned == 0 or streams % planned == 0, "train.ranks", planned, allowed)
         for root, share in self.mix.items():
             refuse_unless(share >= 1, f"mix.{root}", share, "1 or more samples of each global batch")
 

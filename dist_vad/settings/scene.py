@@ -34,13 +34,16 @@ class SceneSettings:
 
     def __post_init__(self) -> None:
         refuse_unless(self.scene_grid >= 1, "data.scene_grid", self.scene_grid, "1 or more")
+        refuse_unless(self.scene_classes >= 2, "data.scene_classes", self.scene_classes, "2 or more")
+        known = all(0 <= number < self.scene_classes for number in self.scene_foreground or [])
+        allowed = f"numbers of 0 to {self.scene_classes - 1} (scene_classes - 1)"
+        refuse_unless(known, "data.scene_foreground", self.scene_foreground, allowed)
         if self.scene != "deeplabv3plus":
             return
         refuse_unless(
             self.scene_weights is not None, "data.scene_weights", None, "a path when scene is `deeplabv3plus`"
         )
         refuse_unless(bool(self.scene_encoder), "data.scene_encoder", self.scene_encoder, "a name, such as resnet50")
-        refuse_unless(self.scene_classes >= 2, "data.scene_classes", self.scene_classes, "2 or more")
         given, classes = self.scene_foreground, self.scene_classes
         refuse_unless(
             given is not None or classes == CITYSCAPES,
@@ -48,8 +51,6 @@ class SceneSettings:
             given,
             f"a list of class numbers: the default is right for {CITYSCAPES} classes, and scene_classes is {classes}",
         )
-        known = all(0 <= number < classes for number in given or [])
-        refuse_unless(known, "data.scene_foreground", given, f"numbers of 0 to {classes - 1} (scene_classes - 1)")
         # The shares of a single class are 1 everywhere: no scene would differ from another.
         left = len(self.scene_kept)
         refuse_unless(

@@ -10,7 +10,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
-from dist_vad.base.errors import InputError, Preempted
+from dist_vad.base.errors import Preempted
 from dist_vad.base.sealed import write_sealed
 from dist_vad.curriculum.recipes import Stage
 from dist_vad.curriculum.state import State, Tensors, save_state
@@ -111,11 +111,6 @@ class Training:
         self.preparer = BatchPreparer(settings, stage, module, torch.device("cpu"))
         flops = self._probe(module, Loader(sources, rank, world, 0, 1, 1))
         self.validation = Validation(settings, stage, module, accelerator, self.step_sums)
-        if stage.settings.keep == "best" and not self.validation.names:
-            raise InputError(
-                f"curriculum.{stage.name}.keep is `best`, but none of its tasks can be measured on held-out normal "
-                "video, which has cubes only; allowed: last"
-            )
         self.preparer.device = accelerator.device
         micro_batch = choose(train, run, stage, sources, module, self.preparer, accelerator)
         pin = accelerator.device.type == "cuda"

@@ -43,7 +43,7 @@ def run_write(monkeypatch, capfd, *arguments: str) -> tuple[int, str]:
     [
         (["--nonsense", "3"], ["nonsense"]),
         (["--detector.nonsense", "3"], ["nonsense"]),
-        (["--cube_size", "big"], ["cube_size", "big", "int"]),
+        (["--cube_size", "big"], ["cube_size", "big", "whole number"]),
         (["--codec", "gif"], ["codec", "gif", "jpeg"]),
         (["--cube_size", "17"], ["cube_size", "17", "multiple of 8"]),
         (["--clip_length", "8"], ["clip_length", "8", "odd"]),
@@ -145,5 +145,5 @@ def test_a_split_without_a_sample_is_refused_with_what_to_look_at(dataset, tmp_p
 
 def test_a_single_training_video_is_too_few_to_hold_one_out(tmp_path):
     given = make_folder(tmp_path / "data", train=1)
-    with pytest.raises(InputError, match="training split has 1 videos; 2 or more"):
+    with pytest.raises(InputError, match="training split has 1 video of 24 frames; 2 videos"):
         write_shards(given, tmp_path / "out", QUIET)
