@@ -15,7 +15,9 @@ WORDS_BY_NAME = {f"<class '{kind.__name__}'>": word for kind, word in WORDS.item
     "<class 'list'>": "a list, such as [A, B]",
     "<class 'dict'>": "names with values, such as {A: B}",
 }
-UNKNOWN = re.compile(r"[Uu]nrecognized arguments?: (\S+)|[Kk]ey '([^']+)' is not expected|accept option '([^']+)'")
+UNKNOWN = re.compile(
+    r"[Uu]nrecognized arguments?: (\S+)|[Kk]ey '([^']+)' is not expected|(?:accept option|Option) '([^']+)'"
+)
 EXPECTED = re.compile(r"Expected an? (?:typing\.)?(Literal\[[^\]]*\]|<class '\w+'>)")
 
 

@@ -1,6 +1,5 @@
 """Bad input ends in one message that says what was found, what was expected and what to do; and nothing is lost."""
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from launching import run, succeed
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.sealed import read_sealed, write_sealed
 from dist_vad.cli import phase
 from dist_vad.curriculum.recipes import plan
 from dist_vad.curriculum.state import MODEL, read_state, save_state
@@ -55,7 +55,7 @@ def test_a_flipped_byte_names_shard_and_sample(shards):
 
 def test_a_manifest_of_another_schema_names_both_versions(shards):
     path = shards / "manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "schema": 99}))
+    write_sealed(path, {**read_sealed(path), "schema": 99})
     with pytest.raises(InputError, match="schema version 99, this version of dist_vad reads 1"):
         ShardSet(shards)
 
