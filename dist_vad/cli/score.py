@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dist_vad.base.errors import InputError, entry_point
+from dist_vad.base.log import log
 from dist_vad.settings.parsing import Command, Option, parse
 from dist_vad.settings.video import VideoSettings
 
@@ -40,29 +41,62 @@ def main() -> None:
     from dist_vad.inference.detector import Detector
     from dist_vad.inference.scoring import event_threshold, score_offline, score_online
     from dist_vad.inference.video_scorer import VideoScorer, file_name
+    from dist_vad.video.files import VideoError, remarks_of
     from dist_vad.video.live import is_stream
 
     names = [file_name(place) for place in options.videos]
     if len(set(names)) < len(names):
         raise InputError(f"videos of one name would overwrite each other's files: {', '.join(names)}; score them apart")
+    outputs = {name: output_files(Path(settings.out), name, settings) for name in names}
+    check_outputs([path for paths in outputs.values() for path in paths], options.videos, Path(options.state))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     online = settings.online or any(map(is_stream, options.videos))
     state = read_state(Path(options.state))
     detector = Detector.load(state, device, settings.batch if online else None)
     scorer = VideoScorer(detector, settings)
     threshold = event_threshold(detector, settings, online)
+    failed: dict[str, str] = {}
     for place, name in zip(options.videos, names):
-        frames = scorer.open(place)
-        stem = Path(settings.out) / name
-        score, mp4 = score_online if online else score_offline, stem.with_name(f"{name}.mp4")
-        video = score(scorer, place, frames, threshold, mp4)
+        mp4, table, events_file = outputs[name]
+        try:
+            frames = scorer.open(place)
+            for remark in remarks_of(frames):
+                log.warning("remark: %s: %s", place, remark)
+            video = (score_online if online else score_offline)(scorer, place, frames, threshold, mp4)
+        except VideoError as error:  # the others are scored all the same
+            log.warning("failed: %s: %s", place, error)
+            failed[place] = str(error)
+            continue
         events = video.events(settings.events.join)
-        video.write_table(stem.with_name(f"{name}.{settings.table}"), events)
-        video.write_events(stem.with_name(f"{name}.events.json"), events)
-        report(video, stem)
+        video.write_table(table, events)
+        video.write_events(events_file, events)
+        report(video, [path for path in outputs[name] if path.exists()])
+    if failed:
+        listed = "; ".join(f"{place}: {reason}" for place, reason in failed.items())
+        raise InputError(f"{len(failed)} of {len(names)} videos could not be scored: {listed}")
 
 
-def report(video: "VideoResult", stem: Path) -> None:
+def output_files(out: Path, name: str, settings: VideoSettings) -> list[Path]:
+    """What is written of a video: the mp4, the table of frame scores, the events."""
+    return [out / f"{name}.mp4", out / f"{name}.{settings.table}", out / f"{name}.events.json"]
+
+
+def check_outputs(outputs: list[Path], videos: list[str], state: Path) -> None:
+    """Refuse to write over a video that is read, or among its pictures. Raises InputError."""
+    inputs = {Path(video).resolve(): video for video in videos if Path(video).exists()}
+    for path in outputs:
+        hit = inputs.get(path.resolve()) or inputs.get(path.resolve().parent)
+        if hit:
+            raise InputError(
+                f"--out {path.parent} would put {path.name} over, or among, the frames of {hit}; give another folder"
+            )
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, where a file is to be written; give another --out")
+    if outputs and outputs[0].resolve().is_relative_to(state.resolve()):
+        raise InputError(f"--out {outputs[0].parent} lies in the state that scores; give another folder")
+
+
+def report(video: "VideoResult", written: list[Path]) -> None:
     """Say what was found, and where it lies."""
     if video.facts["note"]:
         print(f"note: {video.facts['note']}")
@@ -78,4 +112,4 @@ def report(video: "VideoResult", stem: Path) -> None:
             f"({latency['look_ahead_ms']} ms) later; {latency['frames_per_second']} frames/s; "
             f"{latency['left_out']} frames left unscored, {latency['lost']} lost"
         )
-    print(f"written: {', '.join(str(path) for path in sorted(stem.parent.glob(stem.name + '.*')))}")
+    print(f"written: {', '.join(map(str, sorted(written)))}")

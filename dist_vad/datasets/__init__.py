@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from dist_vad.base import plugins
 from dist_vad.base.errors import InputError
+from dist_vad.base.names import storage_key
 from dist_vad.datasets.base import Adapter, Published
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.source import Video
@@ -16,7 +17,23 @@ def adapter(name: str) -> Adapter:
 
 def open_dataset(settings: DataSettings) -> list[Video]:
     """The training and test videos of a data set. Raises InputError where it is not as expected."""
-    return adapter(settings.dataset).videos(settings)
+    return stored(adapter(settings.dataset).videos(settings))
+
+
+def stored(videos: list[Video]) -> list[Video]:
+    """Videos under names that are fit for tars, keys and paths. Raises InputError where two would bear the same."""
+    named: dict[str, Video] = {}
+    for video in videos:
+        key = storage_key(video.name)
+        if key in named:
+            raise InputError(
+                f"videos {named[key].name!r} and {video.name!r} have one name; rename or remove one of them"
+            )
+        named[key] = video
+    return [
+        video if key == video.name else replace(video, name=key, source_name=video.source_name or video.name)
+        for key, video in named.items()
+    ]
 
 
 def published(settings: DataSettings, videos: list[Video]) -> Published:
@@ -32,4 +49,4 @@ def open_virtual(settings: DataSettings) -> list[Video]:
     read = adapter(settings.virtual).virtual
     if read is None:
         raise InputError(f"data.virtual is {settings.virtual!r}, a data set without virtual video; plaza has some")
-    return read(settings if settings.virtual == "plaza" else replace(settings, root=settings.virtual_root))
+    return stored(read(settings if settings.virtual == "plaza" else replace(settings, root=settings.virtual_root)))

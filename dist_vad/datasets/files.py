@@ -6,6 +6,7 @@ from pathlib import Path
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest
 from dist_vad.base.log import log
+from dist_vad.base.names import composed
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.files import VIDEO_EXTENSIONS, is_junk, natural_key, picture_files
 
@@ -13,7 +14,10 @@ from dist_vad.video.files import VIDEO_EXTENSIONS, is_junk, natural_key, picture
 def file_identity(path: Path, labels: object) -> str:
     """Changes with the names and sizes of a video's files, or with its labels; not with where they lie."""
     files = picture_files(path) if path.is_dir() else [path]
-    return digest([[(file.name, file.stat().st_size) for file in files], labels])
+    try:
+        return digest([[(composed(file.name), file.stat().st_size) for file in files], labels])
+    except FileNotFoundError as error:
+        raise InputError(f"{error.filename} is a link to nothing; remove it, or bring back what it names") from error
 
 
 def inclusive(first: int, last: int, base: int) -> list[int]:

@@ -1,9 +1,12 @@
 """`folder`: anyone's videos: `root/train` and `root/test`, each with video files or folders of pictures."""
 
+import codecs
 import json
 from pathlib import Path
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.log import log
+from dist_vad.base.names import composed
 from dist_vad.datasets.base import Adapter
 from dist_vad.datasets.files import file_identity, inclusive
 from dist_vad.settings.data import DataSettings
@@ -31,9 +34,18 @@ def folder(settings: DataSettings) -> list[Video]:
 
 
 def _entries(root: Path) -> list[Path]:
-    entries = [p for p in root.iterdir() if not is_junk(p) and (p.is_dir() or p.suffix.lower() in VIDEO_EXTENSIONS)]
+    there = [path for path in root.iterdir() if not is_junk(path)]
+    dangling = next((path for path in there if path.is_symlink() and not path.exists()), None)
+    if dangling:
+        raise InputError(f"{dangling} is a link to nothing; remove it, or bring back what it names")
+    entries = [path for path in there if path.is_dir() or path.suffix.lower() in VIDEO_EXTENSIONS]
     if not entries and picture_files(root):
         raise InputError(f"{root} holds pictures, but no folders of them; one folder for each video: {LAYOUT}")
+    if left := sorted({path.name for path in there} - {path.name for path in entries}):
+        log.warning(
+            "remark: %s holds %s files that are not read, such as %s; read are %s, and folders of pictures",
+            root, len(left), left[0], " ".join(VIDEO_EXTENSIONS),
+        )  # fmt: skip
     keys = [_key(path) for path in entries]
     twice = next((path.name for path, key in zip(entries, keys) if keys.count(key) > 1), None)
     if twice:
@@ -64,8 +76,8 @@ def _read_labels(path: str | None) -> dict[str, list[list[int]]] | None:
     if path is None:
         return None
     try:
-        listed = json.loads(Path(path).read_text())
-        return {name: [inclusive(int(a), int(b), base=0) for a, b in intervals] for name, intervals in listed.items()}
+        listed = json.loads(decoded(Path(path).read_bytes()))
+        return {_labelled(name): [_interval(span) for span in spans] for name, spans in listed.items()}
     except FileNotFoundError as error:
         raise InputError(f"no labels file at {path}; check data.labels") from error
     except (ValueError, TypeError, AttributeError) as error:
@@ -73,6 +85,27 @@ def _read_labels(path: str | None) -> dict[str, list[list[int]]] | None:
             f'labels file {path} does not read ({error}); expected JSON such as {{"video": [[first, last], ...]}}, '
             "frames counted from 0, both inclusive"
         ) from error
+
+
+def decoded(content: bytes) -> str:
+    """A text file's content, whatever a Windows editor has made of its encoding: UTF-8, or UTF-16 with its mark."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8-sig")
+
+
+def _labelled(name: str) -> str:
+    """The video that a label is of: with or without the ending of its file."""
+    stem = Path(name).stem if Path(name).suffix.lower() in VIDEO_EXTENSIONS else name
+    return composed(stem)
+
+
+def _interval(span: object) -> list[int]:
+    """An interval [first, last] of frames, as a half-open one. Raises ValueError for anything else."""
+    if not isinstance(span, list) or len(span) != 2:
+        raise ValueError(f"found {span!r} where an interval [first, last] is expected, as in [[3, 12]]")
+    if not all(type(frame) is int for frame in span):
+        raise ValueError(f"found {span}, expected whole numbers of frames: multiply seconds by the frames a second")
+    return inclusive(*span, base=0)
 
 
 def _check_names(path: Path, labels: dict[str, list[list[int]]], videos: list[str]) -> None:

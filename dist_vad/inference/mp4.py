@@ -4,15 +4,19 @@ OpenCV's own wheels write H.264 only where the system has an encoder, and MPEG-4
 play. So frames go to the ffmpeg that imageio-ffmpeg brings (or the one that IMAGEIO_FFMPEG_EXE names).
 """
 
+import os
+import subprocess
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 import numpy as np
-from imageio_ffmpeg import write_frames
+from imageio_ffmpeg import get_ffmpeg_exe
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.files import bytes_sha256
 
 
 class FrameWriter(Protocol):
@@ -29,25 +33,44 @@ def mp4_writer(path: Path, width: int, height: int, fps: float) -> Iterator[Fram
 
     Raises InputError where there is no ffmpeg, or where it fails.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.stem}.partial.mp4")
-    options = ["-preset", "veryfast", "-crf", "24", "-movflags", "+faststart"]
+    # The process id keeps two commands apart that write into one folder.
+    partial = path.with_name(f".{bytes_sha256(os.fsencode(path.name))[:16]}.{os.getpid()}.partial.mp4")
     try:
-        writer = write_frames(
-            str(partial),
-            (width, height),
-            fps=fps,  # pyright: ignore[reportArgumentType]
-            codec="libx264",
-            quality=None,  # pyright: ignore[reportArgumentType]
-            macro_block_size=2,
-            output_params=options,
-            ffmpeg_log_level="error",
-        )
-        writer.send(None)
-        yield lambda frame: writer.send(np.ascontiguousarray(frame))
-        writer.close()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile() as said:
+            yield from _coded(partial, (width, height), fps, said)
+        if not partial.is_file() or not partial.stat().st_size:
+            raise RuntimeError("it wrote nothing")
         partial.replace(path)
     except (OSError, RuntimeError) as error:
         raise InputError(f"{path} cannot be written by ffmpeg: {error}; --mp4 false goes without it") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink()
+
+
+def _coded(path: Path, size: tuple[int, int], fps: float, said: IO[bytes]) -> Iterator[FrameWriter]:
+    """Yield a function that hands frames to ffmpeg. Raises RuntimeError, with what it said, where it fails."""
+    raw = ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{size[0]}x{size[1]}", "-r", f"{fps:.2f}", "-i", "-", "-an"]
+    coded = [*("-vcodec", "libx264", "-pix_fmt", "yuv420p"), *("-preset", "veryfast", "-crf", "24")]
+    command = [get_ffmpeg_exe(), "-y", "-v", "error", *raw, *coded, "-movflags", "+faststart", str(path)]
+    ffmpeg = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=said, stderr=said)
+    pipe = ffmpeg.stdin
+    assert pipe is not None
+
+    def write(frame: np.ndarray) -> None:
+        pipe.write(np.ascontiguousarray(frame).data)
+
+    try:
+        yield write
+        pipe.close()
+    except BrokenPipeError:
+        pass  # ffmpeg has ended; what it said tells why
+    except BaseException:
+        ffmpeg.kill()
+        raise
+    finally:
+        status = ffmpeg.wait()
+    if status:
+        said.seek(0)
+        raise RuntimeError(f"it ended with {status}: {said.read().decode(errors='replace').strip()[-300:]}")

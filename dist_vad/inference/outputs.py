@@ -53,8 +53,15 @@ class VideoResult:
     """Frame scores, float64 [T]; nan where a frame has none: online, before the first scored one."""
     smoothed: np.ndarray
     threshold: Threshold
-    facts: dict[str, Any]
+    times: np.ndarray | None = None
+    """When each frame is shown, seconds: float64 [T]; None = at even distances."""
+    facts: dict[str, Any] = field(default_factory=dict)
     """What else `events.json` says: state, scene, smoothing, latency."""
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """When each frame is shown, from the first: float64 [T]."""
+        return np.arange(len(self.raw)) / self.fps if self.times is None else self.times
 
     def events(self, join: float) -> list[FoundEvent]:
         """Its events; stretches less than `join` seconds apart are one."""
@@ -75,7 +82,7 @@ class VideoResult:
         table = pa.table(
             {
                 "frame": frames,
-                "seconds": frames / self.fps,
+                "seconds": self.seconds,
                 **{
                     name: pa.array(values, mask=np.isnan(values))
                     for name, values in (("score", self.raw), ("smoothed", self.smoothed), ("rarity", self.calibrated))
@@ -92,14 +99,15 @@ class VideoResult:
     def write_events(self, path: Path, events: list[FoundEvent]) -> None:
         """Events with their boxes as JSON. Frames count from 0, `end` is the last frame of the event; boxes are those
         of objects whose own score reaches the threshold."""
+        seconds = self.seconds
         listed = [
             {
                 "start": event.start,
                 "end": event.end - 1,
                 "peak": event.peak,
-                "start_seconds": round(event.start / self.fps, 3),
-                "end_seconds": round((event.end - 1) / self.fps, 3),
-                "peak_seconds": round(event.peak / self.fps, 3),
+                "start_seconds": round(float(seconds[event.start]), 3),
+                "end_seconds": round(float(seconds[event.end - 1]), 3),
+                "peak_seconds": round(float(seconds[event.peak]), 3),
                 "score": event.score,
                 "rarity": event.calibrated,
                 "boxes": self._boxes(event),

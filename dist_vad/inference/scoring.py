@@ -40,7 +40,8 @@ def score_offline(
     assert not isinstance(frames, LiveFrames), "a stream is scored online"
     objects, raw, scene = scorer.offline(place, frames)
     smoothed = metrics.smooth(raw, smoothing(False))
-    video = VideoResult(place, frames.fps, objects, raw, smoothed, threshold, facts(scorer, threshold, scene, False))
+    told = facts(scorer, threshold, scene, False)
+    video = VideoResult(place, frames.fps, objects, raw, smoothed, threshold, getattr(frames, "times", None), told)
     if scorer.settings.mp4:
         overlay = Overlay(frames.width, frames.height, frames.fps, threshold.value)
         drawn = Drawing(overlay, objects, threshold, scorer.stride)
@@ -91,7 +92,8 @@ def score_online(
         "lost": frames.lost if isinstance(frames, LiveFrames) else 0,
     }
     told = {**facts(scorer, threshold, scores.scene, True), "latency": latency}
-    return VideoResult(place, frames.fps, scores.objects, np.array(raw), np.array(smooth), threshold, told)
+    times = None if is_stream else getattr(frames, "times", None)
+    return VideoResult(place, frames.fps, scores.objects, np.array(raw), np.array(smooth), threshold, times, told)
 
 
 class Drawing:

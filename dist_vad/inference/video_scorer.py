@@ -12,6 +12,7 @@ import numpy as np
 
 from dist_vad import metrics
 from dist_vad.base.errors import InputError
+from dist_vad.base.names import file_stem
 from dist_vad.base.progress import progress_bar
 from dist_vad.inference.detector import Detector
 from dist_vad.inference.online import CausalMedian, Latency
@@ -145,7 +146,7 @@ class VideoScorer:
             split="test",
             scene="",
             identity="",
-            open=lambda: open_frames(source),
+            open=lambda: open_frames(source, self.settings.fps),
             source_name=place if is_stream(place) else video_name(source),
         )
         return make_detector(self.data, video, background, frames)
@@ -255,4 +256,4 @@ def file_name(place: str) -> str:
     """A name for files, from a path, a camera's number or a URL."""
     if is_stream(place):
         return "camera_" + place if place.isdigit() else "".join(c if c.isalnum() else "_" for c in place)
-    return video_name(Path(place).resolve())
+    return file_stem(video_name(Path(place).resolve()))

@@ -9,7 +9,7 @@ from dist_vad.datasets import open_dataset, published
 from dist_vad.datasets.base import Published
 from dist_vad.producer.ranks import rough_length
 from dist_vad.settings.data import DataSettings
-from dist_vad.video.files import VideoError
+from dist_vad.video.files import VideoError, remarks_of
 from dist_vad.video.source import Video
 
 SHOWN = 20
@@ -26,8 +26,8 @@ class Look:
     trouble: str = ""
 
 
-def look_at(video: Video, decode: bool) -> Look:
-    """Open a video and read its first frame, or all of them, and compare its length with its labels."""
+def look_at(video: Video, decode: bool, clip_length: int = 0) -> Look:
+    """Open a video and read its first frame, or all of them, and compare its length with its labels and with a cube."""
     try:
         frames = video.open()
         if decode:
@@ -38,7 +38,12 @@ def look_at(video: Video, decode: bool) -> Look:
     except VideoError as error:
         return Look(video, 0, str(error))
     misfit = video.misfit(length)
-    return Look(video, length, f"video {video.name}: {length} frames, but {misfit}" if misfit else "")
+    troubles = [f"{length} frames, but {misfit}"] if misfit else []
+    troubles += remarks_of(frames)
+    if 0 < length < clip_length:
+        troubles.append(f"{length} frames, fewer than the {clip_length} of a cube: it gives no sample")
+    name = video.source_name or video.name
+    return Look(video, length, "\nwrong: ".join(f"video {name}: {trouble}" for trouble in troubles))
 
 
 def rows(looks: list[Look], expected: Published) -> Iterator[tuple[str, int, int | None]]:
@@ -59,7 +64,10 @@ def rows(looks: list[Look], expected: Published) -> Iterator[tuple[str, int, int
 def check(settings: DataSettings, decode: bool) -> bool:
     """Print the table and every trouble; returns whether all is as published."""
     videos = open_dataset(settings)
-    looks = [look_at(video, decode) for video in progress_bar(videos, desc="look", unit=" videos", leave=False)]
+    looks = [
+        look_at(video, decode, settings.clip_length)
+        for video in progress_bar(videos, desc="look", unit=" videos", leave=False)
+    ]
     expected = published(settings, videos)
     print(f"{'':36} {'found':>9} {'published':>10}")
     same = True
@@ -69,6 +77,8 @@ def check(settings: DataSettings, decode: bool) -> bool:
         note = "  differs" if differs else ""
         print(f"{name:36} {count:9,} {'' if known is None else f'{known:,}':>10}{note}".rstrip())
     troubles = [look.trouble for look in looks if look.trouble]
+    if not any(look.video.split == "train" and look.frames for look in looks):
+        troubles.insert(0, "there is no training video that can be read")
     for line in troubles[:SHOWN]:
         print(f"wrong: {line}")
     if len(troubles) > SHOWN:

@@ -17,6 +17,7 @@ from dist_vad.settings.data import DataSettings
 from dist_vad.video.background import median_background
 from dist_vad.video.cubes import cut_clips, cut_cubes
 from dist_vad.video.detectors import check_detector, make_detector
+from dist_vad.video.files import remarks_of
 from dist_vad.video.progress_frames import ProgressFrames
 from dist_vad.video.scene_feature import check_scene, scene_feature
 from dist_vad.video.source import Frames, Video
@@ -63,7 +64,14 @@ def open_video(plan: Plan, video: Video, length: int | None = None) -> OpenedVid
     """
     frames = video.open()
     done = length is not None
+    for remark in [] if done else remarks_of(frames):
+        log.warning("remark: video %r: %s", video.source_name or video.name, remark)
     length = length if done else len(frames)
+    if length < plan.settings.clip_length and not done:
+        log.warning(
+            "remark: video %r has %s frames, fewer than the %s of a cube: it gives no sample",
+            video.source_name or video.name, length, plan.settings.clip_length,
+        )  # fmt: skip
     if plan.kind == "cube":
         check_detector(plan.settings, video, length)
         check_scene(plan.settings)

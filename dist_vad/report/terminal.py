@@ -44,7 +44,9 @@ def format_table(rows: Sequence[Row]) -> str:
             if chosen:
                 lines += [rule, group + (f", ground truth {truth}" if truth else "")]
                 lines += [_line(row, columns, texts, best) for row in chosen]
-    notes = ["* best of its column under the same smoothing and ground truth"] if best else ["no labels, no metrics"]
+    labelled = any(row.ground_truth for row in rows)
+    nothing = "all labels are of one class: no metrics" if labelled else "no labels, no metrics"
+    notes = ["* best of its column under the same smoothing and ground truth"] if best else [nothing]
     notes += [f"{left_out} more kinds of event do not fit here; the report shows them"] if left_out else []
     return "\n".join(line[:WIDTH].rstrip() for line in [*lines, rule, *notes])
 

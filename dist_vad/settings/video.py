@@ -37,8 +37,9 @@ class VideoSettings:
     """Which score counts: fused, or a task that the state was trained on, such as prediction."""
     stride: int | None = None
     """Objects are cut from every n-th frame, and scores held in between; not given = the state's data.test_stride."""
-    fps: float = 25.0
-    """Frames a second of folders of pictures, which do not say it themselves."""
+    fps: float | None = None
+    """Frames a second; not given = as a video file says, whose frames are shown when it says, and 25 for folders of
+    pictures, which do not say it themselves."""
     scene: str | None = None
     """Which training scene the video shows; not given = the one whose scene feature is nearest."""
     detector: dict[str, Any] = field(default_factory=dict)
@@ -56,7 +57,7 @@ class VideoSettings:
 
     def __post_init__(self) -> None:
         refuse_unless(self.stride is None or self.stride >= 1, "stride", self.stride, "1 or more")
-        refuse_unless(self.fps > 0, "fps", self.fps, "more than 0 frames a second")
+        refuse_unless(self.fps is None or self.fps > 0, "fps", self.fps, "more than 0 frames a second")
         refuse_unless(self.warmup > 0, "warmup", self.warmup, "more than 0 seconds")
         refuse_unless(self.batch >= 1, "batch", self.batch, "1 or more")
         refuse_unless(self.max_lag > 0, "max_lag", self.max_lag, "more than 0 seconds")

@@ -4,6 +4,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -15,8 +16,8 @@ MOST_WAITING = 4.0
 
 
 def is_stream(place: str) -> bool:
-    """Whether a place is a camera (a device number) or a stream (a URL), and no file."""
-    return place.isdigit() or "://" in place
+    """Whether a place is a camera (a device number) or a stream (a URL), and no file or folder that is there."""
+    return "://" in place or (place.isascii() and place.isdigit() and not Path(place).exists())
 
 
 class LiveFrames:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.names import composed
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.detectors.base import Boxes, sorted_boxes
 from dist_vad.video.detectors.files import boxes_file
@@ -49,12 +50,12 @@ class BoxesDetector:
 def _read(path: Path, changed: int) -> dict:
     """The content of a file last changed at that time; the last one is kept: it is asked for once for every video."""
     try:
-        content = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
         raise InputError(f"boxes file {path} is not valid JSON: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"boxes file {path} holds a {type(content).__name__}, expected {{video: [boxes per frame]}}")
-    return content
+    return {composed(name): rows for name, rows in content.items()}
 
 
 def make(settings: DataSettings, video: Video, frames: int) -> BoxesDetector:

@@ -1,0 +1,101 @@
+"""What is written never takes the place of what is read, and is under its name only once it is whole."""
+
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dist_vad.base.errors import InputError
+from dist_vad.cli.score import check_outputs, output_files
+from dist_vad.curriculum.state import save_state
+from dist_vad.inference.mp4 import mp4_writer
+from dist_vad.inference.video_scorer import file_name
+from dist_vad.settings.video import VideoSettings
+from dist_vad.video.files import FileFrames
+
+OVERWRITING = {
+    "into its own folder": (["clip.mp4"], ".", "clip.mp4 over, or among, the frames of clip.mp4"),
+    "by another way": (["clip.mp4"], "sub/..", "over, or among, the frames of clip.mp4"),
+    "by a link": (["link.mp4"], ".", "over, or among"),
+    "the other of two": (["there/b.mp4", "clip.mp4"], ".", "frames of clip.mp4"),
+    "over a table that is scored": (["clip.csv.mp4"], ".", "frames of clip.csv.mp4"),
+    "among the pictures": (["pictures"], "pictures", "among, the frames of pictures"),
+    "a folder in its place": (["walk.avi"], "taken", "is a folder, where a file is to be written"),
+    "into the state": (["clip.mp4"], "state", "lies in the state that scores"),
+    "into a folder of the state": (["clip.mp4"], "state/deep", "lies in the state that scores"),
+    "elsewhere": (["clip.mp4"], "scored", None),
+    "a stream": (["rtsp://host/clip.mp4"], ".", None),
+    "another ending": (["walk.avi"], ".", None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", OVERWRITING)
+def test_scores_are_not_written_over_or_among_what_is_read(case, monkeypatch, tmp_path):
+    videos, out, message = OVERWRITING[case]
+    monkeypatch.chdir(tmp_path)
+    for name in ("clip.mp4", "clip.csv.mp4", "walk.avi"):
+        (tmp_path / name).write_bytes(b"mine")
+    for name in ("there", "pictures", "sub", "state", "taken/walk.mp4"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "link.mp4").symlink_to("clip.mp4")
+    outputs = [
+        path for video in videos for path in output_files(Path(out), file_name(video), VideoSettings(table="csv"))
+    ]
+    if message is None:
+        check_outputs(outputs, videos, Path("state"))
+    else:
+        with pytest.raises(InputError, match=message):
+            check_outputs(outputs, videos, Path("state"))
+
+
+def test_an_mp4_is_whole_and_plays(tmp_path):
+    with mp4_writer(tmp_path / "clip.mp4", 64, 48, 10) as write:
+        for number in range(12):
+            write(np.full((48, 64, 3), 20 * number, np.uint8))
+    assert len(FileFrames(tmp_path / "clip.mp4")) == 12 and [p.name for p in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+FAILING = {
+    "it ends with an error": "cat >/dev/null; echo no space left >&2; exit 1",
+    "it ends early": "exit 3",
+    "it is killed": "kill -9 $$",
+    "it writes nothing": "cat >/dev/null; exit 0",
+}
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_an_ffmpeg_that_fails_leaves_what_was_there(case, monkeypatch, tmp_path):
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\n{FAILING[case]}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    (tmp_path / "clip.mp4").write_bytes(b"before")
+    with (
+        pytest.raises(InputError, match=r"clip\.mp4 cannot be written by ffmpeg: it .*--mp4 false"),
+        mp4_writer(tmp_path / "clip.mp4", 64, 48, 10) as write,
+    ):
+        for _ in range(200):
+            write(np.zeros((48, 64, 3), np.uint8))
+    assert (tmp_path / "clip.mp4").read_bytes() == b"before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "ffmpeg"]
+
+
+def test_what_goes_wrong_while_frames_are_drawn_leaves_nothing_behind(tmp_path):
+    with pytest.raises(KeyError), mp4_writer(tmp_path / "clip.mp4", 64, 48, 10) as write:
+        write(np.zeros((48, 64, 3), np.uint8))
+        raise KeyError("fault")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
+def test_files_have_the_modes_of_the_umask(mask, tmp_path):
+    before = os.umask(mask)
+    try:
+        facts = {"key": "k", "stage": "s", "lineage": [], "tasks": [], "recipe": {}, "metrics": {}}
+        state = save_state(tmp_path / "state", {"w": torch.zeros(3)}, **facts)
+    finally:
+        os.umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in state.folder.iterdir()} == {0o666 & ~mask}

@@ -1,0 +1,249 @@
+"""Damaged, cut and odd videos: what can be read is read, what is odd is said, nothing is shortened without a word."""
+
+import logging
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from launching import called
+from miniature import QUIET, frame, settings_of, write_pictures, write_video
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.log import log
+from dist_vad.cli import check
+from dist_vad.datasets import open_dataset
+from dist_vad.producer.job import write_shards
+from dist_vad.video import files
+from dist_vad.video.files import FileFrames, PictureFrames, VideoError, open_frames, remarks_of
+from dist_vad.video.live import is_stream
+
+
+class Capture:
+    """Stands for OpenCV's: frames that decode (their numbers) or do not (None), what it states, when each is shown."""
+
+    def __init__(self, frames: list[int | None], stated: int, fps: float = 25.0, times: list[float] | None = None):
+        self.frames, self.at = frames, -1
+        self.facts = {
+            cv2.CAP_PROP_FRAME_COUNT: stated,
+            cv2.CAP_PROP_FPS: fps,
+            cv2.CAP_PROP_FRAME_WIDTH: 96,
+            cv2.CAP_PROP_FRAME_HEIGHT: 72,
+        }
+        self.times = times
+
+    def isOpened(self) -> bool:
+        return True
+
+    def get(self, key: int) -> float:
+        if key == cv2.CAP_PROP_POS_MSEC:
+            number = self.frames[self.at] or 0
+            return 1000 * (self.times[number] if self.times else number / self.facts[cv2.CAP_PROP_FPS])
+        return self.facts[key]
+
+    def grab(self) -> bool:
+        self.at += 1
+        return self.at < len(self.frames) and self.frames[self.at] is not None
+
+    def read(self):
+        done = self.grab()
+        return done, cv2.cvtColor(frame(self.frames[self.at] or 0), cv2.COLOR_RGB2BGR) if done else None
+
+    def release(self) -> None:
+        pass
+
+
+def opened(monkeypatch, frames: list[int | None], stated: int, fps: float = 25.0, times=None, given=None) -> FileFrames:
+    monkeypatch.setattr(files, "_open", lambda path: Capture(frames, stated, fps, times))
+    return FileFrames(Path("clip.mp4"), given)
+
+
+def numbers(frames: FileFrames) -> list[int]:
+    """Which frames came."""
+    made = {frame(number).tobytes(): number for number in range(80)}
+    return [made[picture.tobytes()] for picture in frames]
+
+
+WHOLE = list(range(20))
+DAMAGED = {
+    "whole": (WHOLE, 20, WHOLE, []),
+    "one in the middle": ([*range(8), None, *range(9, 20)], 20, [*range(8), 7, *range(9, 20)], ["1 of its 20 frames"]),
+    "several in a row": ([*range(5), None, None, None, *range(8, 20)], 20, [*range(5), 4, 4, 4, *range(8, 20)], ["3 of its 20"]),
+    "two places": ([0, 1, None, 3, 4, None, *range(6, 20)], 20, [0, 1, 1, 3, 4, 4, *range(6, 20)], ["2 of its 20"]),
+    "the first": ([None, *range(1, 20)], 20, [1, *range(1, 20)], ["1 of its 20 frames do not decode, the first is frame 0"]),
+    "cut": ([*range(12), None], 20, list(range(12)), ["12 of the 20 frames that it states are there"]),
+    "cut and damaged": ([0, 1, None, *range(3, 12)], 20, [0, 1, 1, *range(3, 12)], ["1 of its 12", "12 of the 20"]),
+    "more than it states": (WHOLE, 15, WHOLE, []),
+    "one fewer than it states": (WHOLE, 21, WHOLE, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", DAMAGED)
+def test_frames_after_a_bad_one_are_read_and_keep_their_numbers(case, monkeypatch):
+    given, stated, expected, remarks = DAMAGED[case]
+    frames = opened(monkeypatch, given, stated)
+    assert len(frames) == len(expected) and numbers(frames) == expected
+    assert len(frames.remarks) == len(remarks)
+    assert all(part in line for part, line in zip(remarks, frames.remarks))
+
+
+@pytest.mark.parametrize("given", [[None] * 9, [0, *[None] * 12, 13], []])
+def test_a_video_of_which_most_is_lost_is_refused(given, monkeypatch):
+    with pytest.raises(VideoError, match=r"clip\.mp4 does not decode"):
+        len(opened(monkeypatch, given, 20))
+
+
+PRESENTED = [0.0, 0.03, 0.06, 0.09, 1.5, 1.53, 4.0]
+TIMES = {
+    "as the file says": ({"fps": 5.0, "times": PRESENTED}, PRESENTED),
+    "as is asked": ({"fps": 5.0, "times": PRESENTED, "given": 10.0}, [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+    "even ones stay as they are": ({"fps": 10.0, "times": [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]}, [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+    "none are told": ({"fps": 10.0, "times": [0.0] * 7}, [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+    "they jump back": ({"fps": 10.0, "times": [0, 0.1, 9.0, 0.3, 0.4, 0.5, 0.6]}, [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+    "no camera is so quick": ({"fps": 596.0, "times": [0.0] * 7}, [number / 25 for number in range(7)]),
+    "it says 90000": ({"fps": 90000.0}, [number / 25 for number in range(7)]),
+    "no camera is so quick, and the user knows": ({"fps": 596.0, "given": 10.0}, [0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TIMES)
+def test_frames_are_shown_when_the_file_says_or_as_is_asked(case, monkeypatch):
+    facts, expected = TIMES[case]
+    frames = opened(monkeypatch, list(range(7)), 7, **facts)
+    np.testing.assert_allclose(frames.times, expected, atol=1e-9)
+    told = any("frames a second, which no camera has" in line for line in frames.remarks)
+    assert told == (facts["fps"] > 480 and "given" not in facts)
+
+
+PICTURES = {
+    "16 bits with few levels": (lambda f: cv2.imwrite(f"{f}/001.png", np.linspace(7000, 8000, 96 * 72).reshape(72, 96).astype(np.uint16)), "levels of uint16"),
+    "16 bits of the whole range": (lambda f: cv2.imwrite(f"{f}/001.png", np.linspace(0, 65535, 96 * 72).reshape(72, 96).astype(np.uint16)), None),
+    "16-bit TIFF": (lambda f: cv2.imwrite(f"{f}/001.tif", np.linspace(100, 900, 96 * 72).reshape(72, 96).astype(np.uint16)), "levels of uint16"),
+    "a dark 8-bit picture": (lambda f: cv2.imwrite(f"{f}/001.png", np.zeros((72, 96), np.uint8)), None),
+    "a dark 16-bit picture": (lambda f: cv2.imwrite(f"{f}/001.png", np.zeros((72, 96), np.uint16)), None),
+    "several pages": (lambda f: cv2.imwritemulti(f"{f}/001.tif", [np.zeros((72, 96), np.uint8)] * 3), "holds 3 pages"),
+    "an empty file": (lambda f: (f / "001.png").write_bytes(b""), "does not decode"),
+    "text": (lambda f: (f / "001.jpg").write_text("no picture"), "does not decode"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", PICTURES)
+def test_pictures_that_would_show_next_to_nothing_are_refused(case, tmp_path):
+    write, message = PICTURES[case]
+    write(tmp_path)
+    if message is None:
+        assert len([*PictureFrames(tmp_path)]) == 1
+    else:
+        with pytest.raises(VideoError, match=message):
+            PictureFrames(tmp_path)
+
+
+NUMBERS = {
+    "without a gap": ([0, 1, 2, 3, 4], 0),
+    "from another number": ([17, 18, 19], 0),
+    "every fifth": ([0, 5, 10, 15], 0),
+    "one missing": ([0, 1, 2, 4, 5, 6], 1),
+    "a stretch missing": ([0, 1, 2, 90, 91, 92, 93], 1),
+    "two gaps": ([1, 2, 4, 5, 6, 7, 9, 10], 2),
+    "one picture": ([3], 0),
+}
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_gaps_in_the_numbers_of_pictures_are_said(case, tmp_path):
+    given, gaps = NUMBERS[case]
+    for number in given:
+        cv2.imwrite(f"{tmp_path}/{number:03d}.png", frame(number))
+    frames = PictureFrames(tmp_path)
+    assert len(frames) == len(given)
+    assert [f"have {gaps} gaps" in line for line in frames.remarks] == [True] * bool(gaps)
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".flv", ".wmv", ".3gp", ".mts", ".avi", ".MP4"])
+def test_every_usual_kind_of_file_is_taken(suffix, tmp_path):
+    write_video(tmp_path / "train/a.avi", 12)
+    (tmp_path / "train/a.avi").rename(tmp_path / f"train/a{suffix}")
+    (video,) = open_dataset(settings_of(tmp_path))
+    assert len(video.open()) == 12
+
+
+@pytest.fixture
+def said(monkeypatch) -> list[str]:
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    monkeypatch.setattr(log, "handlers", [handler])
+    log.setLevel(logging.INFO)
+    return lines
+
+
+def test_files_of_unknown_kinds_are_said(tmp_path, said):
+    write_video(tmp_path / "train/a.avi", 12)
+    (tmp_path / "train/b.h266").write_bytes(b"x")
+    (tmp_path / "train/@eaDir").mkdir()
+    (tmp_path / "train/__MACOSX").mkdir()
+    assert len(open_dataset(settings_of(tmp_path))) == 1
+    assert len(said) == 1 and "holds 1 files that are not read, such as b.h266" in said[0]
+
+
+def test_a_clip_shorter_than_a_cube_is_said(tmp_path, said):
+    for number in range(2):
+        write_pictures(tmp_path / f"data/train/a_{number}", 24, tint=number)
+    for name, count in (("b_1", 24), ("b_2", 6)):
+        write_pictures(tmp_path / f"data/test/{name}", count)
+    write_shards(settings_of(tmp_path / "data"), tmp_path / "out", QUIET)
+    assert any("video 'b_2' has 6 frames, fewer than the 9 of a cube" in line for line in said)
+
+
+CHECKS = {
+    "a gap": (lambda root: (root / "train/a_0/005.png").unlink(), "wrong: video a_0: the numbers of its pictures have 1 gaps"),
+    "a short clip": (lambda root: write_pictures(root / "train/short", 4), "wrong: video short: 4 frames, fewer than the 9"),
+    "no training video": (lambda root: [(root / f"train/a_{n}").rename(root / f"gone{n}") for n in (0, 1)], "wrong: there is no training video"),
+    "a file that is no video": (lambda root: (root / "train/x.mp4").write_bytes(b"x" * 99), "wrong: video .*x.mp4 does not open"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CHECKS)
+def test_the_check_of_a_data_set_names_what_is_odd_and_ends_with_status_2(case, monkeypatch, capfd, tmp_path):
+    change, expected = CHECKS[case]
+    for number in range(2):
+        write_pictures(tmp_path / f"train/a_{number}", 14, tint=number)
+    change(tmp_path)
+    status, out, error = called(check.main, monkeypatch, capfd, "--dataset", "folder", "--root", str(tmp_path))
+    assert status == 2 and re.search(expected, out + error), out + error
+
+
+LINKS = {
+    "a link to nothing": (lambda root: (root / "train/x.mp4").symlink_to("/no/such"), "x.mp4 is a link to nothing"),
+    "a link to a folder of pictures": (lambda root: (root / "train/x").symlink_to(root / "train/a_0"), None),
+    "a picture that is a link to nothing": (lambda root: (root / "train/a_0/999.png").symlink_to("/no/such"), "is a link to nothing"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LINKS)
+def test_links_are_followed_or_named(case, tmp_path):
+    change, message = LINKS[case]
+    write_pictures(tmp_path / "train/a_0", 12)
+    change(tmp_path)
+    if message is None:
+        assert len(open_dataset(settings_of(tmp_path))) == 2
+    else:
+        with pytest.raises(InputError, match=message):
+            open_dataset(settings_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("place", "stream"),
+    [("0", True), ("7", True), ("01", False), ("rtsp://host/a", True), ("a.mp4", False), ("٣", False)],
+)
+def test_a_folder_that_is_called_by_a_number_is_no_camera(place, stream, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "01").mkdir()
+    assert is_stream(place) == stream
+
+
+def test_pictures_are_taken_25_times_a_second_unless_said(tmp_path):
+    write_pictures(tmp_path / "a", 3)
+    assert (open_frames(tmp_path / "a").fps, open_frames(tmp_path / "a", 10).fps) == (25, 10)
+    assert remarks_of(open_frames(tmp_path / "a")) == []
