@@ -15,6 +15,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from dist_vad.base.redact import redacted
+
 UNAVAILABLE = 69
 """Exit status of a run that lacked something outside of it (EX_UNAVAILABLE of sysexits.h)."""
 PREEMPTED = 75
@@ -87,6 +89,7 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 stream.reconfigure(errors="backslashreplace")  # pyright: ignore[reportAttributeAccessIssue]
+        _more_descriptors()
         try:
             main()
             sys.stdout.flush()
@@ -110,8 +113,17 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
     return run
 
 
+def _more_descriptors() -> None:
+    """Let the process open as many files as it may: shells often allow 1024 where the system allows many more."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, allowed))
+
+
 def _end(status: int, message: str) -> None:
     with contextlib.suppress(OSError):  # the disk on which stdout lies may be the one that is full
         sys.stdout.flush()
-    print(message, file=sys.stderr, flush=True)
+    print(redacted(message), file=sys.stderr, flush=True)
     sys.exit(status)

@@ -81,6 +81,19 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every file below a folder, those of linked folders too; a link that leads back to a folder above it is not
+    followed."""
+    seen: set[str] = set()
+    for here, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(here)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        yield from (Path(here) / name for name in files)
+
+
 def is_alive(process: int) -> bool:
     """Whether there is a process of this number on this machine."""
     try:

@@ -14,6 +14,8 @@ import sys
 
 from tqdm import tqdm
 
+from dist_vad.base.redact import redacted
+
 log = logging.getLogger("dist_vad")
 """The logger of the whole package. Without `set_up`, as in a program of one's own, it does what that program says."""
 
@@ -25,7 +27,7 @@ class BesideBars(logging.Handler):
     """Writes lines to stderr, above any progress bar that is being drawn there."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        tqdm.write(self.format(record), file=sys.stderr)
+        tqdm.write(redacted(self.format(record)), file=sys.stderr)
         sys.stderr.flush()
 
 

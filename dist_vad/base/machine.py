@@ -24,6 +24,15 @@ def has_amx(cpuinfo: Path = CPUINFO) -> bool:
     return {"amx_tile", "amx_bf16"} <= set(flags)
 
 
+def usable_memory(cgroups: Path = CGROUPS, own: Path = OWN) -> int:
+    """Bytes of memory that this process may use: those of the machine, and no more than its control groups allow."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for folder, version in _groups("memory", cgroups, own):
+        text = "".join(_lines(folder / ("memory.max" if version == 2 else "memory.limit_in_bytes")))
+        limits += [int(text)] if text.isdigit() else []
+    return min(limits)
+
+
 def cpu_quota(cgroups: Path = CGROUPS, own: Path = OWN) -> float | None:
     """Cores' worth of time that the control groups of this process allow, the least of them; None without a limit.
 
@@ -31,19 +40,25 @@ def cpu_quota(cgroups: Path = CGROUPS, own: Path = OWN) -> float | None:
         cgroups: where the control groups are mounted, version 2, or 1 with a folder for each controller.
         own: the file that says in which groups this process is: `NUMBER:CONTROLLERS:/PATH` lines.
     """
-    limits = []
+    read = {1: _limit_of_version_1, 2: _limit_of_version_2}
+    limits = [read[version](group) for group, version in _groups("cpu", cgroups, own)]
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _groups(controller: str, cgroups: Path, own: Path) -> list[tuple[Path, int]]:
+    """The control groups of this process that have a controller, each with the version of their kind."""
+    found = []
     for line in _lines(own):
         _, controllers, path = line.split(":", 2)
-        if controllers == "":  # version 2
-            folder, limit = cgroups, _limit_of_version_2
-        elif "cpu" in controllers.split(","):
-            folder, limit = cgroups / "cpu", _limit_of_version_1
+        if controllers == "":
+            folder, version = cgroups, 2
+        elif controller in controllers.split(","):
+            folder, version = cgroups / controller, 1
         else:
             continue
         # In a container the path is often that of the host, and the mount begins at the container's own group.
-        groups = [folder, *(folder / part for part in _with_parents(path))]
-        limits += [found for group in groups if (found := limit(group)) is not None]
-    return min(limits, default=None)
+        found += [(group, version) for group in [folder, *(folder / part for part in _with_parents(path))]]
+    return found
 
 
 def _limit_of_version_2(group: Path) -> float | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from dist_vad.base.errors import InputError, entry_point
 from dist_vad.base.log import log
+from dist_vad.base.redact import redacted
 from dist_vad.settings.parsing import Command, Option, parse
 from dist_vad.settings.video import VideoSettings
 
@@ -102,7 +103,7 @@ def report(video: "VideoResult", written: list[Path]) -> None:
         print(f"note: {video.facts['note']}")
     normal = video.facts["level"]["held_out_normal"]
     print(
-        f"{video.place}: {len(video.raw)} frames, {len(video.events(1.0))} events; the same threshold gives "
+        f"{redacted(video.place)}: {len(video.raw)} frames, {len(video.events(1.0))} events; the same threshold gives "
         f"{normal['events']} events in {normal['seconds']} s of held-out normal video"
     )
     if latency := video.facts.get("latency"):

@@ -19,6 +19,7 @@ from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
 from dist_vad.training.accelerators import make_accelerator
 from dist_vad.training.plan_check import check_launch, check_plan
+from dist_vad.training.trainer import PREEMPTION
 
 DATA = "data.json"
 """In a run's folder: the digests of the shard sets that it read first."""
@@ -42,6 +43,7 @@ def open_run(settings: Settings, needs: list[str], asked: Collection[str] = ()) 
         check_agreement(settings.data, settings.shards, needs, asked)
         _make_missing_shards(settings, needs)
         _check_unchanged(settings, needs)
+        (run / PREEMPTION).unlink(missing_ok=True)  # the run goes on, or was at its end
         write_sealed(run / "run.json", {**provenance(settings), "precision": keep_precision(settings)})
     accelerator.wait_for_everyone()
     accelerator.init_trackers("dist_vad")

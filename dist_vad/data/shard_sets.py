@@ -1,7 +1,5 @@
 """Where the shard sets of a run lie, and how they are opened."""
 
-from pathlib import Path
-
 from dist_vad.data.cache import ShardCache
 from dist_vad.data.shardset import ShardSet
 from dist_vad.data.store import LocalStore, Store, open_store
@@ -15,5 +13,6 @@ def shard_store(root: Store | str, kind: str, split: str) -> Store:
 
 def open_set(settings: Settings, store: Store) -> ShardSet:
     """A shard set, read through the local cache where it lies in a bucket."""
-    folder = Path(settings.cache.folder).expanduser()
-    return ShardSet(store, None if isinstance(store, LocalStore) else ShardCache(folder, settings.cache.limit))
+    if isinstance(store, LocalStore):
+        return ShardSet(store)
+    return ShardSet(store, ShardCache(settings.cache.place, settings.cache.limit))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.files import files_below
 from dist_vad.base.labels import Event
 from dist_vad.datasets.base import Adapter, Published
 from dist_vad.datasets.files import file_identity, inclusive, nearest, read_names, report_missing, root_of
@@ -49,7 +50,7 @@ def ucf_crime(settings: DataSettings) -> list[Video]:
     The folders that the lists name are not those that people have, so a video is found by its file name alone.
     """
     root = root_of(settings, "UCF-Crime")
-    paths = [p for p in root.rglob("*") if p.suffix.lower() in (*VIDEO_EXTENSIONS, ".txt")]
+    paths = [p for p in files_below(root) if p.suffix.lower() in (*VIDEO_EXTENSIONS, ".txt")]
     train_list, test_list = _list_file(paths, TRAIN_LIST, root), _list_file(paths, TEST_LIST, root)
     copies: dict[str, list[Path]] = {}
     for path in paths:

@@ -10,6 +10,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 
 from dist_vad.base.files import atomic_file, write_json
+from dist_vad.base.redact import redacted
 from dist_vad.inference.events import FoundEvent, Threshold, find_events
 
 
@@ -114,8 +115,8 @@ class VideoResult:
             }
             for event in events
         ]
-        facts = {"video": self.place, "frames": len(self.raw), "fps": self.fps, **self.facts, "events": listed}
-        write_json(path, facts)
+        head = {"video": redacted(self.place), "frames": len(self.raw), "fps": self.fps}
+        write_json(path, {**head, **self.facts, "events": listed})
 
     def _boxes(self, event: FoundEvent) -> list[dict[str, Any]]:
         rows = self.objects.between(event.start, event.end)

@@ -14,6 +14,7 @@ from dist_vad import metrics
 from dist_vad.base.errors import InputError
 from dist_vad.base.names import file_stem
 from dist_vad.base.progress import progress_bar
+from dist_vad.base.redact import redacted
 from dist_vad.inference.detector import Detector
 from dist_vad.inference.online import CausalMedian, Latency
 from dist_vad.inference.outputs import Objects
@@ -255,5 +256,6 @@ def _detector_settings(data: DataSettings, settings: VideoSettings) -> DetectorS
 def file_name(place: str) -> str:
     """A name for files, from a path, a camera's number or a URL."""
     if is_stream(place):
-        return "camera_" + place if place.isdigit() else "".join(c if c.isalnum() else "_" for c in place)
+        plain = "".join(c if c.isalnum() else "_" for c in redacted(place))
+        return "camera_" + place if place.isdigit() else file_stem(plain)
     return file_stem(video_name(Path(place).resolve()))

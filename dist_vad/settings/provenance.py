@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from dist_vad.base.machine import usable_cores, usable_memory
+from dist_vad.base.redact import all_redacted, redacted
 from dist_vad.settings.run import Settings
 
 RUN_KEYS = ("command", "started", "commit", "settings", "versions", "python", "machine", "hardware", "ranks")
@@ -24,10 +26,10 @@ VERSIONS = ("dist-vad", "torch", "accelerate", "deepspeed", "webdataset", "numpy
 def provenance(settings: Settings) -> dict[str, Any]:
     """How a run came about: command, settings, versions, commit, machine, time."""
     return {
-        "command": shlex.join(sys.argv),
+        "command": redacted(shlex.join(sys.argv)),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _commit(),
-        "settings": dataclasses.asdict(settings),
+        "settings": all_redacted(dataclasses.asdict(settings)),
         "versions": {name: version(name) for name in VERSIONS if find_spec(name.replace("-", "_"))},
         "python": platform.python_version(),
         "machine": _machine(),
@@ -63,7 +65,8 @@ def _hardware() -> dict[str, Any]:
         "host": platform.node(),
         "cpu": _cpu_name(),
         "cores": os.cpu_count(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "usable_cores": usable_cores(),
+        "memory_gb": round(usable_memory() / 1e9, 1),
         "gpus": [{"name": gpu.name, "memory_gb": round(gpu.total_memory / 1e9, 1)} for gpu in gpus],
         "cuda": torch.version.cuda if gpus else None,
     }

@@ -1,8 +1,12 @@
 """The devices of a launch: which ranks take part, and how they compute."""
 
+import contextlib
+import ctypes
 import os
+import shutil
+import signal
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,6 +19,10 @@ from dist_vad.base.log import log
 from dist_vad.base.machine import usable_cores
 from dist_vad.settings.train import TrainSettings
 
+PR_SET_PDEATHSIG = 1
+"""Of prctl(2)."""
+LEAST_SHARED = 2**28
+"""Bytes of shared memory below which NCCL would fail in a container: Docker gives 64 MB."""
 PATIENCE = timedelta(hours=2)
 """How long ranks wait for each other outside of training, say while the main process writes shards. Within training
 `dist_vad.training.heartbeat` is quicker, and names the rank."""
@@ -28,6 +36,8 @@ def make_accelerator(settings: TrainSettings, run: Path) -> Accelerator:
     on_gpu = torch.cuda.is_available()
     if on_gpu and not take_part(os.environ, torch.cuda.device_count()):
         sys.exit(0)
+    end_with_launcher(os.environ)
+    stay_inside(os.environ)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Nothing here reads memory before it is written; filling it first would take some percent of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False
@@ -66,6 +76,26 @@ def make_accelerator(settings: TrainSettings, run: Path) -> Accelerator:
 def allow_tf32(precision: str) -> None:
     """Let a GPU round the products of fp32 to TF32, unless the precision is plain fp32."""
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = precision != "no"
+
+
+def stay_inside(environment: MutableMapping[str, str]) -> None:
+    """Have the ranks of one machine listen to each other alone, and do without shared memory where a container has
+    next to none. What a user has set stays."""
+    world, here = environment.get("WORLD_SIZE", "1"), environment.get("LOCAL_WORLD_SIZE", "1")
+    if world == here != "1" and Path("/sys/class/net/lo").exists():
+        for backend in ("GLOO", "NCCL"):
+            environment.setdefault(f"{backend}_SOCKET_IFNAME", "lo")
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage("/dev/shm").total < LEAST_SHARED:
+            environment.setdefault("NCCL_SHM_DISABLE", "1")
+
+
+def end_with_launcher(environment: Mapping[str, str]) -> None:
+    """Have the system ask this rank to end, as Slurm would, when its launcher is killed: it then saves, and no orphan
+    keeps a GPU. Linux only."""
+    if "ACCELERATE_MIXED_PRECISION" in environment and sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def take_part(environment: MutableMapping[str, str], devices: int) -> bool:

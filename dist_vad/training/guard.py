@@ -6,9 +6,12 @@ from collections.abc import Callable
 import torch
 
 from dist_vad.base.errors import InputError
+from dist_vad.curriculum.state import Tensors
 
 SETTLING = 20
 """Steps over which the running mean of the loss settles before a spike can be told."""
+LARGEST_WEIGHT = 1e6
+"""No trained network has larger weights: what grows beyond has left all that it learned."""
 MEMORY = 0.98
 """Share of its old value that the running mean keeps at each step."""
 
@@ -25,6 +28,8 @@ class Guard:
 
     def __init__(self, stage: str, most: int, spike: float, skipped: int = 0) -> None:
         self.stage, self.most, self.spike, self.skipped = stage, most, spike, skipped
+        self.skipped_in_row = 0
+        """Steps that changed nothing, since the last that did."""
         self._mean, self._square, self._seen = 0.0, 0.0, 0
 
     def skip(self, step: int, keys: Callable[[], list[str]]) -> str:
@@ -33,6 +38,7 @@ class Guard:
         Raises InputError, after the most allowed, with the samples that `keys` names: on every rank at the same step.
         """
         self.skipped += 1
+        self.skipped_in_row += 1
         samples = keys()
         shown = ", ".join(samples[:8]) + (f" and {len(samples) - 8} more" if len(samples) > 8 else "")
         which = (
@@ -59,6 +65,22 @@ class Guard:
         self._square = kept * self._square + (1 - kept) * loss**2
         self._seen += 1
         return warning if is_spike else None
+
+
+def divergence(weights: Tensors, skipped_in_row: int) -> str:
+    """What tells that a stage has diverged at its end; empty where nothing does.
+
+    Args:
+        weights: what would be handed on.
+        skipped_in_row: steps that changed nothing since the last that did; one at the end can be a sample's fault.
+    """
+    for name, tensor in weights.items():
+        if not tensor.is_floating_point() or not tensor.numel():
+            continue
+        largest = float(tensor.detach().abs().max())
+        if not largest <= LARGEST_WEIGHT:  # nan too
+            return f"{name} has weights of {largest:.3g}"
+    return f"the last {skipped_in_row} steps had no finite loss" if skipped_in_row > 1 else ""
 
 
 def poisoned(total: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """The training of one stage: from a parent state to a state, on any number of ranks, exactly resumable."""
 
+import contextlib
 import math
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ import torch
 from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
-from dist_vad.base.errors import Preempted
+from dist_vad.base.errors import InputError, Preempted
 from dist_vad.base.sealed import write_sealed
 from dist_vad.curriculum.recipes import Stage
 from dist_vad.curriculum.state import State, Tensors, save_state
@@ -27,8 +28,9 @@ from dist_vad.training.checkpoint import Checkpoint, Checkpoints
 from dist_vad.training.compilation import compile_network, compiles, eager_seconds
 from dist_vad.training.ema import MovingAverage
 from dist_vad.training.engine import make_engine
-from dist_vad.training.guard import Guard, poisoned
+from dist_vad.training.guard import Guard, divergence, poisoned
 from dist_vad.training.heartbeat import Heartbeat
+from dist_vad.training.lock import stage_lock
 from dist_vad.training.micro_batch import choose
 from dist_vad.training.retention import RETAINED
 from dist_vad.training.signals import Signals
@@ -47,9 +49,12 @@ def train_stage(settings: Settings, stage: Stage, parent: State | None, accelera
     A restart of the same command goes on at the step of the last checkpoint. The global batches, draws and learning
     rates depend on the step alone, so the weights do not depend on where a run was interrupted.
 
-    Raises Preempted where SIGTERM or SIGUSR1 came to any rank: then all have saved the same step.
+    Raises Preempted where SIGTERM or SIGUSR1 came to any rank: then all have saved the same step; Unavailable where
+    another process trains the stage in the same folder; InputError where the stage has diverged.
     """
-    with Signals() as signals:
+    first = accelerator.is_main_process
+    held = stage_lock(Path(settings.run), stage.folder_name) if first else contextlib.nullcontext()
+    with Signals() as signals, held:
         training = Training(settings, stage, parent, accelerator)
         try:
             training.run(signals)
@@ -192,6 +197,7 @@ class Training:
             self.tracking.warn(self.guard.skip(step, lambda: self._names(step, odd)))
             self.tracking.step(None)
             return
+        self.guard.skipped_in_row = 0
         if self.average:
             self.average.update(self.engine.weights())
         spike = self.guard.spike_warning(sum(self.weights[name] * loss for name, loss in self.losses.items()))
@@ -257,6 +263,11 @@ class Training:
     def finish(self) -> State:
         """Write the state of the finished stage on the main process; every rank returns it."""
         weights = self.best[1] if self.best and self.stage.settings.keep == "best" else self._handed_on()
+        if diverged := divergence(weights, self.guard.skipped_in_row):
+            raise InputError(
+                f"stage {self.stage.name} has diverged: {diverged}; its weights are not handed on. Lower "
+                f"curriculum.{self.stage.name}.learning_rate, or raise its warmup; the states before it are kept"
+            )
         parent, tasks = self.parent, list(self.stage.settings.tasks)
         state = None
         if self.accelerator.is_main_process:

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from dist_vad.base.files import atomic_file, write_bytes
+from dist_vad.base.files import atomic_file, files_below, write_bytes
 from dist_vad.data.store.base import Store
 
 
@@ -33,7 +33,7 @@ class LocalStore(Store):
 
     def sizes(self) -> dict[str, int]:
         sizes = {}
-        for path in sorted(self.folder.rglob("*")):
+        for path in sorted(files_below(self.folder)):
             with contextlib.suppress(FileNotFoundError):  # another rank's temporary file, gone by now
                 if path.is_file():
                     sizes[path.relative_to(self.folder).as_posix()] = path.stat().st_size
