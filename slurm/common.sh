@@ -185,7 +185,7 @@ stop_without_progress() {
         echo "error: the last $PATIENCE starts found something down or full, see above; not requeued" >&2
         exit 69
     fi
-    if ((one < $2 - 1)); then return; fi
+    if ((one < $2 - 1)) || was_down "$1" "$(($2 - 2))"; then return; fi
     if [[ -f $earlier ]] && cmp -s "$earlier" "$before" && cmp -s "$before" "$now"; then
         {
             echo "error: the last two starts led nowhere; not requeued. Before and after them there was:"

@@ -23,11 +23,14 @@ def main() -> None:
     from dist_vad.curriculum.recipes import last_state, training_needs
     from dist_vad.curriculum.state import read_state
     from dist_vad.evaluation.run import evaluate_state, evaluation_needs
+    from dist_vad.training.heartbeat import Heartbeat
     from dist_vad.training.refit import fit_heads
 
     accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()], options.asked)
     state = read_state(Path(options.state)) if options.state else last_state(settings)
-    fit_heads(settings, asked(settings, state), accelerator)
-    report = evaluate_state(settings, state, accelerator)
+    rank, world = accelerator.process_index, accelerator.num_processes
+    with Heartbeat(rank, world, settings.train.timeout_seconds, in_steps=False):
+        fit_heads(settings, asked(settings, state), accelerator)
+        report = evaluate_state(settings, state, accelerator)
     accelerator.print(f"report: {report}")
     accelerator.end_training()

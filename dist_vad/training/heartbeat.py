@@ -42,10 +42,14 @@ class Heartbeat:
         rank, world: this rank and the number of ranks.
         timeout: seconds without progress; 0 = never.
         end: what ends this process, given an exit status; `os._exit`, since a collective cannot be interrupted.
+        in_steps: whether the work is a loop that tells where it is; without that, as in an evaluation, only processes
+            that are stopped or gone are noticed.
     """
 
-    def __init__(self, rank: int, world: int, timeout: float, end: Callable[[int], Any] = os._exit) -> None:
-        self.rank, self.world, self.timeout, self.end = rank, world, timeout, end
+    def __init__(
+        self, rank: int, world: int, timeout: float, end: Callable[[int], Any] = os._exit, in_steps: bool = True
+    ) -> None:
+        self.rank, self.world, self.timeout, self.end, self.in_steps = rank, world, timeout, end, in_steps
         self.interval = min(max(timeout / 10, 0.2), 10.0)
         self._count, self._place, self._moved = 0, "starting", time.monotonic()
         self._store: Any = None
@@ -89,7 +93,12 @@ class Heartbeat:
             for rank, beat in beats.items():
                 if rank not in seen or seen[rank][0].published != beat.published:
                     seen[rank] = (beat, now)
-            if now - self._moved > self.timeout:
+            if not self.in_steps:
+                gone = [rank for rank, (_, when) in seen.items() if now - when > self.timeout]
+                if gone:
+                    self._report({rank: beat for rank, (beat, _) in seen.items()}, gone)
+                    return
+            elif now - self._moved > self.timeout:
                 silent = [rank for rank, (_, when) in seen.items() if now - when > MISSED * self.interval]
                 if silent or self.world == 1 or now - self._moved > self.timeout + 2 * MISSED * self.interval:
                     self._report({rank: beat for rank, (beat, _) in seen.items()}, silent)

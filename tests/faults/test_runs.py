@@ -2,10 +2,8 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -256,5 +254,38 @@ def test_a_signal_at_the_very_end_leaves_no_mark_for_the_next_start(tiny_config,
     assert not (tmp_path / "run" / PREEMPTION).exists() and (tmp_path / "run/run.json").exists()
 
 
-def test_signals_are_what_they_were_after_a_lock():
-    assert signal.getsignal(signal.SIGTERM) is not None and time.monotonic() > 0
+RANK = """
+import os, signal, sys, time
+from datetime import timedelta
+import torch.distributed as dist
+from dist_vad.training.heartbeat import Heartbeat
+rank = int(sys.argv[1])
+dist.init_process_group("gloo", init_method="tcp://127.0.0.1:" + sys.argv[2], rank=rank, world_size=2, timeout=timedelta(seconds=60))
+with Heartbeat(rank, 2, timeout=1.0, in_steps=False):
+    dist.barrier()
+    print("both are there", flush=True)
+    if rank == 1:
+        os.kill(os.getpid(), signal.SIGSTOP)
+    time.sleep(30)
+"""
+
+
+def test_a_rank_that_is_stopped_while_others_score_is_named(tmp_path):
+    from seaweed import free_ports
+
+    from dist_vad.base.errors import STALLED
+
+    (port,) = free_ports(1)
+    ranks = [
+        subprocess.Popen(
+            [sys.executable, "-c", RANK, str(rank), str(port)], cwd=ROOT, stderr=subprocess.PIPE, text=True
+        )
+        for rank in (0, 1)
+    ]
+    try:
+        assert ranks[0].wait(timeout=120) == STALLED
+        assert ranks[0].stderr and "stopped or its machine gone: rank 1" in ranks[0].stderr.read()
+    finally:
+        for process in ranks:
+            process.kill()
+            process.wait()

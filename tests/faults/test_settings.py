@@ -21,6 +21,7 @@ from dist_vad.settings.ablation import AblationSettings, RowSettings
 from dist_vad.settings.checks import check_values
 from dist_vad.settings.curriculum import LearningSettings, StageSettings
 from dist_vad.settings.data import DataSettings
+from dist_vad.settings.judge import JudgeSettings
 from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, parse
 from dist_vad.settings.run import Settings
 from dist_vad.settings.video import VideoSettings
@@ -31,6 +32,8 @@ ANY_VALUE = {
     "VideoSettings.detector",  # the settings of a detector, which has checks of its own
     "Settings.mix", "Settings.stages", "Settings.curriculum", "AblationSettings.rows",  # see the tests of them
 }  # fmt: skip
+ANY_SIGN = {"JudgeSettings.threshold"}
+"""Scores of others may be negative, so may thresholds of theirs."""
 FREE_TEXT = {"AblationSettings.title", "AblationSettings.scorer"}
 """Of these nothing but text is asked; the scorer is looked up in the table."""
 
@@ -47,7 +50,7 @@ def leaves(kind: type, above: str = "") -> Iterator[tuple[str, type, str, Any]]:
 
 KEYS = {
     f"{kind.__name__}.{name}": (kind, name, hint)
-    for top in (Settings, VideoSettings, AblationSettings)
+    for top in (Settings, VideoSettings, AblationSettings, JudgeSettings)
     for _, kind, name, hint in leaves(top)
 }
 
@@ -88,6 +91,8 @@ def test_every_setting_refuses_what_none_of_its_type_allows(key):
     if key in FREE_TEXT:
         return
     for value in wrong_values(hint):
+        if key in ANY_SIGN and value == -1.0:
+            continue
         with pytest.raises(ValueError, match="allowed: ") as refused:
             make(kind, name, value)
         assert name in str(refused.value), refused.value

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from miniature import QUIET, SIDE, corner, frame, make_folder
 
+from dist_vad.base.log import set_up
 from dist_vad.data.manifest import Manifest, index_path, tar_path
 from dist_vad.producer.job import write_shards
 from dist_vad.settings.detector import DetectorSettings
@@ -129,6 +130,7 @@ def test_the_class_of_each_box_is_stored_with_its_sample(listed, tmp_path):
 
 def test_the_job_says_how_many_boxes_the_bound_left_out_of_which_video(listed, tmp_path, capfd):
     bounded = dataclasses.replace(listed, detector=dataclasses.replace(listed.detector, max_objects=2))
+    set_up()
     write_shards(bounded, tmp_path / "out", QUIET)
     said = capfd.readouterr()
     assert "'test_b_0': detector.max_objects 2 left out 16 boxes in 16 frames" in said.out + said.err
