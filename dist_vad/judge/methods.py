@@ -47,8 +47,12 @@ class Case:
     dataset: str
     videos: list[VideoInfo]
     methods: list[Method]
+    known: list[TruthVideo]
+    """The same videos as the ground truth knows them, with the regions of their events."""
     truths: list[str]
     """Names of the ground truths that label every video; one without a name for videos without labels."""
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Of the first file of one of our evaluations: its command, commit, state and digest."""
 
     def labels(self, truth: str) -> list[np.ndarray]:
         """The labels of all videos under a ground truth, uint8 [frames] each."""
@@ -86,7 +90,8 @@ def open_case(places: Sequence[str], settings: JudgeSettings) -> Case:
         raise InputError(
             f"--ground_truth is {settings.ground_truth!r}; {dataset} has {', '.join(sorted(shared)) or 'none'}"
         )
-    return Case(dataset, videos, [method for method, _ in aligned], sorted(shared) or [""])
+    first = next((file.provenance for file in own.values()), {})
+    return Case(dataset, videos, [method for method, _ in aligned], judged, sorted(shared) or [""], first)
 
 
 def _frame_file(path: Path) -> Path | None:

@@ -9,6 +9,8 @@ from dist_vad.settings.judge import JudgeSettings
 
 MOST = 8
 """Videos that a report lists."""
+LONGEST, USUAL = 64, (16, 8, 32, 64)
+"""Frames that a score may stand for, and those that snippets usually have."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,11 @@ def _advice(misfits: Sequence[Misfit], videos: int, settings: JudgeSettings) -> 
 
 
 def _ratio(known: Sequence[tuple[int, int]]) -> int:
-    """The whole number of frames that each score of all videos seems to stand for; 0 where there is none."""
-    if not known or any(scores == 0 for scores, _ in known):
-        return 0
-    total = sum(frames for _, frames in known) / sum(scores for scores, _ in known)
-    for ratio in {round(total), int(total)}:
-        if ratio > 1 and all(
-            abs(scores * ratio - frames) <= ratio * max(1, frames // 5000) for scores, frames in known
-        ):
-            return ratio
-    return 0
+    """The number of frames that each score of all videos may stand for, a usual one first; 0 where there is none."""
+    fitting = []
+    for ratio in range(2, LONGEST + 1):
+        whole = all(scores == max(1, frames // ratio) for scores, frames in known)
+        begun = all(scores == -(-frames // ratio) for scores, frames in known)
+        if known and (whole or begun):
+            fitting.append(ratio)
+    return next((ratio for ratio in (*USUAL, *fitting) if ratio in fitting), 0)

@@ -4,6 +4,7 @@ Nothing is unpickled: a file that can run code when it is opened is refused, wit
 """
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,8 @@ def read_scores(path: Path, column: str | None = None) -> ScoreSet:
 
 
 def _array(value: Any, where: str) -> np.ndarray:
-    """Numbers [n] of whatever a file holds; an axis of length 1 is no axis."""
-    array = np.asarray(value)
+    """Numbers [n] of whatever a file holds; an axis of length 1 is no axis, and JSON's null is no number."""
+    array = np.asarray([math.nan if one is None else one for one in value] if isinstance(value, list) else value)
     if array.dtype == object:
         raise InputError(
             f"{where} holds objects, which only a pickle can store; save it again as numbers: one array for each "
@@ -121,7 +122,7 @@ def _read_npz(path: Path, column: str | None) -> ScoreSet:
 
 
 def _read_json(path: Path, column: str | None) -> ScoreSet:
-    value = json.loads(path.read_text())
+    value = json.loads(path.read_text(), parse_constant=float)
     if isinstance(value, dict):
         return ScoreSet(path, named={name: OneVideo(_array(own, f"{path}: {name!r}")) for name, own in value.items()})
     if value and all(isinstance(own, list) for own in value):

@@ -7,6 +7,8 @@ frames. An alarm is right if it covers at least one frame of an event, else fals
     event recall     found events / events
     event precision  right alarms / alarms
     false alarms     false alarms an hour of normal video: of the normal frames alone, anomalous ones count for no time
+    normal share     normal frames under an alarm / normal frames: an alarm that never ends is right wherever there is
+                     an event, and only this share shows what it is worth
     delay            from an event's first frame to the first frame of it that an alarm covers; found events alone. An
                      alarm that stands when the event begins has delay 0
 """
@@ -35,6 +37,10 @@ class Alarms:
     right: int
     hours: float
     """Of normal video."""
+    normal: int
+    """Normal frames."""
+    normal_alarmed: int
+    """Those of them that an alarm covers."""
     delays: np.ndarray
     """Seconds, float64 [found], in the order of the events."""
 
@@ -52,6 +58,11 @@ class Alarms:
     def false_alarms_per_hour(self) -> float:
         """Of normal video; nan where there is none."""
         return (self.alarms - self.right) / self.hours if self.hours else math.nan
+
+    @property
+    def normal_share(self) -> float:
+        """Share of the normal frames that an alarm covers; nan without normal frames."""
+        return self.normal_alarmed / self.normal if self.normal else math.nan
 
     @property
     def mean_delay(self) -> float:
@@ -136,6 +147,8 @@ class _Track:
         self._event_fps = np.repeat(rates, [len(own) for own in events])
         self._ends = starts + lengths
         self._join = np.round(join * rates)
+        anomalous = [np.append(np.asarray(label) != 0, False) for label in labels]
+        self._anomalous = np.concatenate([[0], np.cumsum(np.concatenate([np.zeros(0, bool), *anomalous]))])
         normal = np.array([np.count_nonzero(np.asarray(label) == 0) for label in labels])
         self.hours = float(np.sum(normal / rates) / 3600) if len(labels) else 0.0
         self._normal = np.concatenate(
@@ -182,5 +195,7 @@ class _Track:
             len(runs),
             int(np.count_nonzero(right)),
             self.hours,
+            len(self._normal),
+            int((runs[:, 1] - runs[:, 0] - self._anomalous[runs[:, 1]] + self._anomalous[runs[:, 0]]).sum()),
             delays,
         )

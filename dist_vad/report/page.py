@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dist_vad.base.files import write_bytes
 from dist_vad.report import html
@@ -30,27 +31,34 @@ def render(report: Report) -> str:
     return html.fill(
         "report.html",
         scripts=[html.FOLDER / name for name in SCRIPTS],
-        title=report.title,
-        dataset=report.dataset,
-        labelled=report.labelled,
-        final=report.headline,
-        tiles=tiles(report.headline),
         rival=rival(report),
-        filters=filters(report),
-        truths=several_truths(report),
-        columns=columns(report),
-        bodies=bodies(report),
-        intervals=any(math.isfinite(row.micro_auc_interval[0]) for row in report.rows),
-        groups=[scene_table(report), class_table(report)],
-        grouped=any(row.scenes or row.classes for row in report.rows),
-        videos=_videos(report),
-        scores=sorted(score_ranges(report.videos), key=lambda name: name != report.headline.scorer),
-        kind_keys=_kind_keys(report),
         galleries=galleries(report.findings),
         misses=misses(report.misses),
-        provenance=report.provenance,
-        data=chart_data(report),
+        **shared_values(report),
     )
+
+
+def shared_values(report: Report) -> dict[str, Any]:
+    """What the sections on results, charts, groups and videos are filled in with, on this page or another."""
+    return {
+        "title": report.title,
+        "dataset": report.dataset,
+        "labelled": report.labelled,
+        "final": report.headline,
+        "tiles": tiles(report.headline),
+        "filters": filters(report),
+        "truths": several_truths(report),
+        "columns": columns(report),
+        "bodies": bodies(report),
+        "intervals": any(math.isfinite(row.micro_auc_interval[0]) for row in report.rows),
+        "groups": [scene_table(report), class_table(report)],
+        "grouped": any(row.scenes or row.classes for row in report.rows),
+        "videos": _videos(report),
+        "scores": sorted(score_ranges(report.videos), key=lambda name: name != report.headline.scorer),
+        "kind_keys": _kind_keys(report),
+        "provenance": report.provenance,
+        "data": chart_data(report),
+    }
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ COMMON = (
     "train.micro_batch", "train.tracker", "score.calibration", "evaluate.smoothing",
     "dataset", "root", "labels", "detector.name", "detector.boxes", "train_stride", "test_stride", "val_share",
     "out", "table", "base.run", "base.shards", "base.data.root", "base.seed", "scorer", "online", "scene", "fps", "mp4",
-    "events.false_alarms",
+    "events.false_alarms", "smoothing", "ground_truth", "higher", "repeat", "missing", "regions", "threshold",
+    "published", "record",
 )  # fmt: skip
 """What `--help` shows of the settings, where a command has them, in this order."""
 

@@ -52,7 +52,7 @@ class JudgeSettings:
     resamples: int = 1000
     """Bootstrap resamples of the videos for the intervals; 0 = no intervals."""
     record: str | None = None
-    """A file such as results/ucsd_ped2/mine.json in which the results are written down for others."""
+    """A folder such as docs/results in which the results are written down for others, as DATASET/METHOD.json."""
 
     def __post_init__(self) -> None:
         known = plugins.names(plugins.DATASETS)
@@ -60,7 +60,8 @@ class JudgeSettings:
             refuse_unless(self.dataset in known, "dataset", self.dataset, ", ".join(known))
         refuse_unless(self.repeat >= 1, "repeat", self.repeat, "1 or more")
         refuse_unless(self.fps is None or self.fps > 0, "fps", self.fps, "more than 0, or null")
-        refuse_unless(all(b > 0 for b in self.budgets), "budgets", self.budgets, "numbers of more than 0")
+        positive = bool(self.budgets) and all(budget > 0 for budget in self.budgets)
+        refuse_unless(positive, "budgets", self.budgets, "one or more numbers of more than 0")
         refuse_unless(self.join >= 0, "join", self.join, "0 or more")
         refuse_unless(
             self.published is None or 0 <= self.published <= 1, "published", self.published, "0 to 1, or null"

@@ -4,7 +4,6 @@ import dataclasses
 import os
 import platform
 import shlex
-import subprocess
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -14,6 +13,7 @@ from typing import Any
 
 import torch
 
+from dist_vad.base.commit import commit
 from dist_vad.base.machine import usable_cores, usable_memory
 from dist_vad.base.redact import all_redacted, redacted
 from dist_vad.settings.run import Settings
@@ -28,7 +28,7 @@ def provenance(settings: Settings) -> dict[str, Any]:
     return {
         "command": redacted(shlex.join(sys.argv)),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": _commit(),
+        "commit": commit(),
         "settings": all_redacted(dataclasses.asdict(settings)),
         "versions": {name: version(name) for name in VERSIONS if find_spec(name.replace("-", "_"))},
         "python": platform.python_version(),
@@ -36,20 +36,6 @@ def provenance(settings: Settings) -> dict[str, Any]:
         "hardware": _hardware(),
         "ranks": int(os.environ.get("WORLD_SIZE", "1")),
     }
-
-
-def _commit() -> str:
-    """The git commit of the code, with a + where the tree has changes; `unknown` outside a checkout of its own."""
-    root = Path(__file__).resolve().parents[2]
-    if not (root / ".git").exists():  # an installed package may lie within a repository of the user's
-        return "unknown"
-    ask = ["git", "-C", str(root)]
-    try:
-        commit = subprocess.run([*ask, "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True)
-        changes = subprocess.run([*ask, "status", "--porcelain"], capture_output=True, text=True, check=True)
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return commit.stdout.strip() + ("+" if changes.stdout.strip() else "")
 
 
 def _machine() -> str:
