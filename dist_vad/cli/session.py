@@ -18,7 +18,7 @@ from dist_vad.producer.job import write_shards
 from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
 from dist_vad.training.accelerators import make_accelerator
-from dist_vad.training.plan_check import check_launch, check_plan
+from dist_vad.training.admission.plan_check import check_launch, check_plan
 from dist_vad.training.trainer import PREEMPTION
 
 DATA = "data.json"

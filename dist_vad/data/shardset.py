@@ -149,7 +149,7 @@ class ShardSet:
         assert self._cache is not None
         for number in np.unique(np.searchsorted(self.starts, ids, side="right") - 1).tolist():
             shard = self.manifest.shards[number]
-            if bytes_sha256(self._open(number)[1]) != shard.sha256:
+            if bytes_sha256(bytes(self._open(number)[1])) != shard.sha256:
                 self._cache.discard(shard)
         self._open.cache_clear()
 

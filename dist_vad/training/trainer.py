@@ -23,6 +23,7 @@ from dist_vad.settings.run import Settings
 from dist_vad.tasks import make_tasks
 from dist_vad.tasks.network import build_network, load_weights
 from dist_vad.training.accelerators import allow_tf32
+from dist_vad.training.admission.lock import stage_lock
 from dist_vad.training.batches import BatchPreparer, open_sources, sample_keys
 from dist_vad.training.checkpoint import Checkpoint, Checkpoints
 from dist_vad.training.compilation import compile_network, compiles, eager_seconds
@@ -30,7 +31,6 @@ from dist_vad.training.ema import MovingAverage
 from dist_vad.training.engine import make_engine
 from dist_vad.training.guard import Guard, divergence, poisoned
 from dist_vad.training.heartbeat import Heartbeat
-from dist_vad.training.lock import stage_lock
 from dist_vad.training.micro_batch import choose
 from dist_vad.training.retention import RETAINED
 from dist_vad.training.signals import Signals

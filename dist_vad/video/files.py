@@ -197,7 +197,7 @@ class FileFrames:
         capture.release()
 
 
-def remarks_of(frames: Frames) -> list[str]:
+def remarks_of(frames: object) -> list[str]:
     """What is odd about a video, though it is read; some sources have nothing to say."""
     return list(getattr(frames, "remarks", ()))
 
@@ -253,7 +253,7 @@ def _check_depth(path: Path, content: bytes) -> None:
     if raw is None or raw.dtype == np.uint8:
         return
     levels = len(np.unique(raw))
-    left = len(np.unique(raw >> 8)) if raw.dtype == np.uint16 else 0
+    left = len(np.unique(np.asarray(raw, np.uint16) >> 8)) if raw.dtype == np.uint16 else 0
     if left < min(FEW_LEVELS, levels):
         raise VideoError(
             f"picture {path} has {levels} levels of {raw.dtype}, of which {left} are left in 8 bits; write the "

@@ -21,9 +21,9 @@ from dist_vad.settings.data import DataSettings
 from dist_vad.settings.run import Settings
 from dist_vad.settings.train import TrainSettings
 from dist_vad.training.accelerators import end_with_launcher, stay_inside
+from dist_vad.training.admission.lock import stage_lock
+from dist_vad.training.admission.plan_check import NOT_HONOURED, check_launch, check_plan
 from dist_vad.training.guard import divergence
-from dist_vad.training.lock import stage_lock
-from dist_vad.training.plan_check import NOT_HONOURED, check_launch, check_plan
 
 FINE = torch.linspace(-3, 3, 7)
 ENDS = {
@@ -59,7 +59,7 @@ def test_a_stage_is_trained_by_one_process_at_a_time(tmp_path):
 def test_a_lock_ends_with_a_killed_process(tmp_path):
     program = f"""
 from pathlib import Path
-from dist_vad.training.lock import stage_lock
+from dist_vad.training.admission.lock import stage_lock
 with stage_lock(Path({str(tmp_path)!r}), "perception-1"):
     print("held", flush=True)
     input()

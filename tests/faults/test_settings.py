@@ -18,7 +18,7 @@ from dist_vad.base.errors import InputError
 from dist_vad.cli import check, evaluate, progressive, score, write
 from dist_vad.curriculum.stages import stages_of
 from dist_vad.settings.ablation import AblationSettings, RowSettings
-from dist_vad.settings.checks import check_values
+from dist_vad.settings.command_line.checks import check_values
 from dist_vad.settings.curriculum import LearningSettings, StageSettings
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.judge import JudgeSettings
@@ -269,7 +269,7 @@ def test_a_command_ends_with_status_2_and_one_line_and_nothing_is_begun(case, mo
 
 def test_data_settings_name_every_place_that_they_read():
     """A new setting that names a place is to stand in `checks.FOLDERS`, so that `~` and addresses are looked at."""
-    from dist_vad.settings.checks import EITHER, FOLDERS, STORES
+    from dist_vad.settings.command_line.checks import EITHER, FOLDERS, STORES
 
     texts = {name for _, _, name, hint in leaves(Settings) if str in kinds_of(hint)}
     known = {"dataset", "virtual", "name", "scene_encoder", "curriculum", "clip_model"}

@@ -10,7 +10,7 @@ from launching import ROOT
 from dist_vad.base.errors import InputError
 from dist_vad.cli.main import COMMANDS
 from dist_vad.curriculum.stages import stages_of
-from dist_vad.settings.help import short_help, whole_help
+from dist_vad.settings.command_line.help import short_help, whole_help
 from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, Option, parse
 from dist_vad.settings.run import Settings
 

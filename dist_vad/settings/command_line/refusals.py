@@ -38,7 +38,7 @@ def refusal(parser: ArgumentParser, error: Exception, arguments: list[str]) -> s
     allowed = allowed_of(kinds[key]) if key in kinds else ""
     if not allowed:
         expected = EXPECTED.findall(text.rpartition("Parser key")[2])
-        allowed = " or ".join(dict.fromkeys(WORDS_BY_NAME.get(one, one) for one in expected if "NoneType" not in one))
+        allowed = " or ".join(dict.fromkeys(WORDS_BY_NAME.get(one) or one for one in expected if "NoneType" not in one))
     return f"{key} is {_value(text, key, arguments)}; allowed: {allowed or 'see --help-all'}"
 
 
