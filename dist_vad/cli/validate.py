@@ -26,21 +26,24 @@ def main() -> None:
     from dist_vad.curriculum.heads import asked
     from dist_vad.curriculum.recipes import last_state, training_needs
     from dist_vad.curriculum.state import read_state
-    from dist_vad.data.shard_sets import open_set, shard_store
-    from dist_vad.evaluation.evaluator import lineage
-    from dist_vad.scoring.calibration import calibrated_scorer
-    from dist_vad.scoring.geometry import Geometry
+    from dist_vad.evaluation.candidates import lineage
+    from dist_vad.scoring.kept import calibrations
+    from dist_vad.scoring.normal_video import NormalVideo
+    from dist_vad.scoring.scorer import Scorer
     from dist_vad.training.refit import fit_heads
 
     accelerator = open_run(settings, training_needs(settings), options.asked)
     state = read_state(Path(options.state)) if options.state else last_state(settings)
     fit_heads(settings, asked(settings, state), accelerator)
     if accelerator.is_main_process:
-        train, val = (open_set(settings, shard_store(settings.shards, "cube", split)) for split in ("train", "val"))
-        geometry = Geometry.of(train)
-        for name, tensors, tasks in lineage(settings, state):
-            device = accelerator.device
-            _, calibration = calibrated_scorer(settings, tensors, tasks, train, val, device, geometry)
+        normal, candidates = NormalVideo(settings), [*lineage(settings, state)]
+        size = normal.train.manifest.scene_size
+        scorers = [
+            Scorer.build(settings, own.tensors, own.tasks, scene_size=size, device=accelerator.device)
+            for own in candidates
+        ]
+        kept = calibrations(scorers, [own.calibration for own in candidates], normal)
+        for name, calibration in zip([own.name for own in candidates], [own.calibration for own in kept]):
             weights = ", ".join(f"{task} {weight:.2f}" for task, weight in calibration.weights.items())
             print(f"{name}: fused = {weights}; share of geometry in fused_geometry {calibration.geometry_share:.2f}")
             for score, kinds in calibration.synthetic_auc.items():

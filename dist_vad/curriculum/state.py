@@ -1,34 +1,21 @@
 """States on disk: what a finished stage hands to the next."""
 
 import dataclasses
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save, save_file
 
 from dist_vad.base.errors import Damaged, InputError
 from dist_vad.base.files import atomic_folder, write_bytes
 from dist_vad.base.sealed import read_sealed, write_sealed
-
-Tensors = dict[str, torch.Tensor]
+from dist_vad.base.tensors import Tensors, tensors_digest
 
 MODEL = "model.safetensors"
 STATE = "state.json"
-
-
-def tensors_digest(tensors: Tensors) -> str:
-    """The sha256 over names, types, shapes and bytes of weights: equal digests, bit-identical weights."""
-    whole = hashlib.sha256()
-    for name in sorted(tensors):
-        tensor = tensors[name].detach().cpu().contiguous()
-        whole.update(f"{name} {tensor.dtype} {list(tensor.shape)}\n".encode())
-        whole.update(tensor.reshape(-1).view(torch.uint8).numpy().data if tensor.numel() else b"")
-    return whole.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -1,30 +1,33 @@
 """From object scores to frame scores to metrics: every object once, the same result on any number of ranks."""
 
-import dataclasses
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from accelerate import Accelerator
-from accelerate.utils import broadcast_object_list
 
 from dist_vad.base.log import log
-from dist_vad.base.progress import progress_bar
-from dist_vad.curriculum.heads import UNTRAINED, Asked, alone, asked
-from dist_vad.curriculum.state import State, Tensors, tensors_digest
+from dist_vad.curriculum.heads import UNTRAINED, Asked, alone
+from dist_vad.curriculum.state import State
 from dist_vad.data.manifest import MANIFEST
 from dist_vad.data.shard_sets import open_set, shard_store
 from dist_vad.data.shardset import ShardSet
 from dist_vad.data.store import open_store
+from dist_vad.evaluation.candidates import Candidate, lineage
 from dist_vad.evaluation.clip_scores import with_clips
 from dist_vad.evaluation.frame_scores import FrameScores, read_frame_scores
 from dist_vad.evaluation.score_files import BOX, NotWhole, ScoreFiles
-from dist_vad.scoring.baselines import baseline_scores
-from dist_vad.scoring.calibration import SCORING_VERSION, Calibration, calibrate, calibrated_name, calibrated_scorer
-from dist_vad.scoring.geometry import Geometry, features_of
+from dist_vad.evaluation.scored_model import ScoredModel, Scoring
+from dist_vad.evaluation.scoring_pass import write_missing, write_shards_scores
+from dist_vad.scoring.baselines import MOTION, FrameDifference, baseline_scores
+from dist_vad.scoring.calibration import SCORING_VERSION
+from dist_vad.scoring.geometry import features_of
+from dist_vad.scoring.kept import KeptCalibration, calibrations
+from dist_vad.scoring.measuring import Outputs
+from dist_vad.scoring.normal_video import NormalVideo
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.settings.run import Settings
 
@@ -32,38 +35,11 @@ BASELINES = ("box_width", "box_area", "frame_difference", "geometry")
 
 
 @dataclass(frozen=True)
-class ScoredModel:
-    """Something that scores objects: a state, the untrained network, or the baselines."""
+class VideoSets:
+    """What an evaluation reads of one kind of sample."""
 
-    name: str
-    """Phase after which the state was made; `untrained`; `no learning`."""
-    scores: tuple[str, ...]
-    """Its scores, the one it is judged by last."""
-    key: list
-    """What decides the scores, beside the shard."""
-    scores_without_objects: dict[str, float]
-    """What a frame without objects gets, by score."""
-    weights: dict[str, float]
-    """Task -> its weight in `fused`."""
-    geometry_share: float = 0.0
-    """Share of `geometry` in `fused_geometry`."""
-    synthetic_auc: dict[str, dict[str, float]] = field(default_factory=dict)
-    """Score -> kind of synthetic anomaly -> frame-level AUC on held-out normal video."""
-    clips: "ScoredModel | None" = None
-    """The model as it scores whole frames, where there are clips."""
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns of its score files: its scores, and the calibrated ones of its tasks."""
-        return [*self.scores, *(calibrated_name(task) for task in self.weights)]
-
-
-@dataclass(frozen=True)
-class ShardSets:
-    """What an evaluation reads."""
-
-    train: ShardSet
-    val: ShardSet
+    normal: NormalVideo
+    """By which scores are calibrated; not opened where that was done before."""
     test: ShardSet
 
 
@@ -77,46 +53,70 @@ class Evaluation:
         evaluation.frame_scores(model).frames["fused"]  # video -> one score a frame
     """
 
-    def __init__(self, settings: Settings, accelerator: Accelerator) -> None:
+    def __init__(self, settings: Settings, accelerator: Accelerator, trained: Settings | None = None) -> None:
+        """`trained`: settings of the run that trained, where the test video is not that run's own."""
         self.settings, self.accelerator = settings, accelerator
-        root = open_store(settings.shards)
-        self.sets = ShardSets(
-            *(open_set(settings, shard_store(root, "cube", split)) for split in ("train", "val", "test"))
-        )
-        kinds = [shard_store(root, "clip", split) for split in ("train", "val", "test")]
-        cut = all(store.size(MANIFEST) is not None for store in kinds)
-        self.clips = ShardSets(*(open_set(settings, store) for store in kinds)) if cut else None
+        self.root, self.trained = open_store(settings.shards), trained or settings
+        self.sets = self._open("cube")
+        is_cut = shard_store(self.root, "clip", "test").size(MANIFEST) is not None
+        self.clips = self._open("clip") if is_cut else None
         """Whole frames of the same videos, where `data.clip_stride` had them cut."""
         self.store = open_store(settings.evaluate.parts or Path(settings.run) / "scores")
-        self._makers: dict[str, Callable[[int], dict[str, np.ndarray]]] = {}
-        """Where the score files of a model lie -> what scores a shard by its number."""
+        self._scorings: dict[str, Scoring] = {}
+        """Where the score files of a model lie -> the model at work."""
         self._remade: set[tuple[str, int]] = set()
         """(where, number of the shard) of score files that did not read, and were made anew."""
+
+    def _open(self, kind: str) -> VideoSets:
+        test = open_set(self.settings, shard_store(self.root, kind, "test"))
+        return VideoSets(NormalVideo(self.trained, kind), test)
 
     def score(self, state: State) -> list[ScoredModel]:
         """Score the test set by every state of the lineage, by the untrained network, and by the baselines.
 
         Shards are shared out over the ranks; a score file that is there is never made again.
         """
-        models = [self._score_baselines()]
-        for name, tensors, tasks in lineage(self.settings, state):
-            models.append(self._score_network(name, tensors, tasks))
-        self.accelerator.wait_for_everyone()
-        return models
+        return self._score([*lineage(self.trained, state)], baselines=True)
 
     def score_alone(self, state: State) -> ScoredModel:
         """Score the test set by one state, without its ancestors."""
-        weights = alone(self.settings, state).weights(self.settings)
-        return self._alone(self._score_network(state.stage, weights, state.tasks))
+        return self._score([Candidate.of(self.trained, alone(self.trained, state))])[0]
 
     def score_without_learning(self, tasks: list[str]) -> list[ScoredModel]:
         """Score the test set by the baselines, and by the untrained network with the heads of some tasks, fitted."""
-        tensors = Asked(UNTRAINED, None, tuple(tasks), ()).weights(self.settings)
-        return [self._score_baselines(), self._alone(self._score_network(UNTRAINED, tensors, tasks))]
+        untrained = Candidate.of(self.trained, Asked(UNTRAINED, None, tuple(tasks), ()))
+        return self._score([untrained], baselines=True)
 
-    def _alone(self, model: ScoredModel) -> ScoredModel:
+    def _score(self, candidates: Sequence[Candidate], *, baselines: bool = False) -> list[ScoredModel]:
+        """Score the test set by some networks, after the baselines if they are asked for."""
+        size = self.sets.test.manifest.scene_size
+        scorers = [
+            Scorer.build(self.settings, own.tensors, own.tasks, scene_size=size, device=self.accelerator.device)
+            for own in candidates
+        ]
+        kept = self._calibrations(scorers, [own.calibration for own in candidates], self.sets)
+        names = [own.name for own in candidates]
+        objects = [self._scoring(*each, self.sets) for each in zip(names, scorers, kept)]
+        if baselines:
+            objects.insert(0, self._baselines(kept[-1]))
+        self._write_missing(objects, self.sets.test)
+        models = [scoring.model for scoring in objects]
+        if self.clips:
+            paths = [own.calibration.with_name(f"clips-{own.calibration.name}") for own in candidates]
+            kept = self._calibrations(scorers, paths, self.clips)
+            frames = [self._scoring(*each, self.clips) for each in zip(names, scorers, kept)]
+            self._write_missing(frames, self.clips.test)
+            first = len(models) - len(frames)
+            models[first:] = [replace(model, clips=own.model) for model, own in zip(models[first:], frames)]
         self.accelerator.wait_for_everyone()  # each rank has made its files, of which any rank may read all
-        return model
+        return models
+
+    def _calibrations(self, scorers: list[Scorer], paths: list[Path], sets: VideoSets) -> list[KeptCalibration]:
+        """Each made by one rank, and read by the others."""
+        mine = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
+        calibrations(scorers[mine], paths[mine], sets.normal)
+        self.accelerator.wait_for_everyone()
+        return calibrations(scorers, paths, sets.normal)
 
     def frame_scores(self, model: ScoredModel) -> FrameScores:
         """Frame scores of a model, and what else its files tell. Raises InputError where a file is not whole."""
@@ -125,7 +125,7 @@ class Evaluation:
             return objects
         return with_clips(objects, self._frame_scores(model.clips, self.clips).frames)
 
-    def _frame_scores(self, model: ScoredModel, sets: ShardSets) -> FrameScores:
+    def _frame_scores(self, model: ScoredModel, sets: VideoSets) -> FrameScores:
         without_objects = {score: model.scores_without_objects[score] for score in model.scores}
         files = self._files(model)
         while True:
@@ -137,12 +137,12 @@ class Evaluation:
     def _make_anew(self, model: ScoredModel, damage: NotWhole, test: ShardSet) -> None:
         """Replace a score file that does not read; raises what was wrong with it where it has been made anew before."""
         files, number = self._files(model), test.manifest.shards.index(damage.shard)
-        make = self._makers.get(files.store.where())
-        if make is None or (files.store.where(), number) in self._remade:
+        scoring = self._scorings.get(files.store.where())
+        if scoring is None or (files.store.where(), number) in self._remade:
             raise damage
         self._remade.add((files.store.where(), number))
         log.warning("warning: %s; it is made anew", damage)
-        files.write(damage.shard, test.index(number), make(number))
+        write_shards_scores([scoring], [files], test, [number], self.settings.score.batch)
 
     def object_scores(self, model: ScoredModel, score: str) -> Iterator[np.ndarray]:
         """One of a model's scores for the objects of each shard of the test set, in order: float64 [samples] each."""
@@ -163,7 +163,9 @@ class Evaluation:
 
     def data(self) -> dict[str, dict[str, Any]]:
         """What identifies the data: fingerprint and digest of each shard set, and how much it holds."""
-        sets = {"train": self.sets.train, "val": self.sets.val, "test": self.sets.test}
+        sets = {"test": self.sets.test}
+        if self.sets.normal.is_there:
+            sets = {"train": self.sets.normal.train, "val": self.sets.normal.val, **sets}
         return {
             name: {
                 "data set": shards.manifest.dataset,
@@ -178,58 +180,48 @@ class Evaluation:
     def _files(self, model: ScoredModel) -> ScoreFiles:
         return ScoreFiles(self.store, model.name, model.key)
 
-    def _score_baselines(self) -> ScoredModel:
-        model = ScoredModel(
-            "no learning",
-            BASELINES,
-            [SCORING_VERSION, "baselines", *BASELINES, *self._normal],
-            dict.fromkeys(BASELINES, 0.0),
-            {},
+    def _write_missing(self, scorings: list[Scoring], test: ShardSet) -> None:
+        files = [self._files(scoring.model) for scoring in scorings]
+        self._scorings |= {own.store.where(): scoring for own, scoring in zip(files, scorings)}
+        write_missing(scorings, files, test, self.accelerator, self.settings.score.batch)
+
+    def _baselines(self, kept: KeptCalibration) -> Scoring:
+        """What learns nothing; geometry is that of any of the networks' calibrations."""
+        geometry = kept.calibration.geometry
+        assert geometry, "cubes have a geometry"
+
+        def scores(number: int, outputs: Outputs) -> dict[str, np.ndarray]:
+            scene, boxes = self._boxes(number)
+            index = self.sets.test.index(number)
+            return {**baseline_scores(index, outputs[MOTION]), "geometry": geometry.scores(boxes, scene)}
+
+        key = [SCORING_VERSION, "baselines", *BASELINES, *kept.basis["normal video"]]
+        return Scoring(
+            ScoredModel("no learning", BASELINES, key, dict.fromkeys(BASELINES, 0.0), {}), FrameDifference(), scores
         )
-        self._write_missing(model, self._score_without_learning)
-        return model
 
-    def _score_without_learning(self, number: int) -> dict[str, np.ndarray]:
-        scene, boxes = self._boxes(number)
-        return {**baseline_scores(self.sets.test, number), "geometry": self._geometry.scores(boxes, scene)}
-
-    def _score_network(self, name: str, tensors: Tensors, tasks: list[str]) -> ScoredModel:
-        train, val, device = self.sets.train, self.sets.val, self.accelerator.device
-        scorer, calibration = calibrated_scorer(self.settings, tensors, tasks, train, val, device, self._geometry)
-        without_objects = calibration.scores_without_objects
-        model = ScoredModel(
-            name,
-            (*tasks, "fused_geometry", "fused"),
-            [*self._scorer_key(scorer), *self._normal],
-            {**without_objects, "fused_geometry": (1 - calibration.geometry_share) * without_objects["fused"]},
-            calibration.weights,
-            calibration.geometry_share,
-            calibration.synthetic_auc,
-        )
-        self._write_missing(model, lambda number: self._score_shard(scorer, calibration, number))
-        return replace(model, clips=self._score_clips(name, scorer, self.clips)) if self.clips else model
-
-    def _score_shard(self, scorer: Scorer, calibration: Calibration, number: int) -> dict[str, np.ndarray]:
-        ids = np.arange(self.sets.test.starts[number], self.sets.test.starts[number + 1])
-        scene, boxes = self._boxes(number)
-        scores = calibration.scores(scorer.measure(self.sets.test, ids), scene, self.settings.score.neighbours)
+    def _scoring(self, name: str, scorer: Scorer, kept: KeptCalibration, sets: VideoSets) -> Scoring:
+        """A network and its heads as they score the samples of a test set."""
+        calibration, geometry = kept.calibration, kept.calibration.geometry
         share = calibration.geometry_share
-        geometry = self._geometry.calibration(self._geometry.scores(boxes, scene), scene)
-        return {**scores, "fused_geometry": (1 - share) * scores["fused"] + share * geometry}
+        without_objects = dict(calibration.scores_without_objects)
+        if geometry:
+            without_objects["fused_geometry"] = (1 - share) * without_objects["fused"]
 
-    def _scorer_key(self, scorer: Scorer) -> list:
-        """What decides the scores that a scorer gives, beside normal video."""
-        how = [dataclasses.asdict(self.settings.score), dataclasses.asdict(self.settings.task)]
-        return [SCORING_VERSION, tensors_digest(scorer.network.state_dict()), [*scorer.tasks], how]
+        def scores(number: int, outputs: Outputs) -> dict[str, np.ndarray]:
+            scene = str(sets.test.scenes(sets.test.starts[number : number + 1])[0])
+            scores = calibration.scores(outputs, scene, self.settings.score.neighbours)
+            if geometry:
+                _, boxes = self._boxes(number)
+                boxes_score = geometry.calibration(geometry.scores(boxes, scene), scene)
+                scores["fused_geometry"] = (1 - share) * scores["fused"] + share * boxes_score
+            return scores
 
-    @property
-    def _normal(self) -> list[str]:
-        """What all that is learned of normal video depends on, beside a network."""
-        return [self.sets.train.manifest.content_digest, self.sets.val.manifest.content_digest]
-
-    @cached_property
-    def _geometry(self) -> Geometry:
-        return Geometry.of(self.sets.train)
+        names = (*scorer.tasks, *(["fused_geometry"] if geometry else []), "fused")
+        model = ScoredModel(
+            name, names, [kept.basis], without_objects, calibration.weights, share, calibration.synthetic_auc
+        )
+        return Scoring(model, scorer, scores)
 
     @cached_property
     def _test_boxes(self) -> np.ndarray:
@@ -239,50 +231,3 @@ class Evaluation:
         """Scene of a shard of the test set, and the features of its boxes."""
         start, stop = self.sets.test.starts[number : number + 2]
         return str(self.sets.test.scenes(np.array([start]))[0]), self._test_boxes[start:stop]
-
-    def _score_clips(self, name: str, scorer: Scorer, sets: ShardSets) -> ScoredModel:
-        """Score whole frames as cubes are scored, among normal training clips."""
-        calibration = calibrate(scorer, sets.train, sets.val)
-        normal = [sets.train.manifest.content_digest, sets.val.manifest.content_digest]
-        key = [*self._scorer_key(scorer), *normal]
-        model = ScoredModel(
-            name, (*scorer.tasks, "fused"), key, calibration.scores_without_objects, calibration.weights
-        )
-
-        def score(number: int) -> dict[str, np.ndarray]:
-            ids = np.arange(sets.test.starts[number], sets.test.starts[number + 1])
-            scene = str(sets.test.scenes(ids[:1])[0])
-            return calibration.scores(scorer.measure(sets.test, ids), scene, self.settings.score.neighbours)
-
-        self._write_missing(model, score, sets.test)
-        return model
-
-    def _write_missing(
-        self, model: ScoredModel, make: Callable[[int], dict[str, np.ndarray]], test: ShardSet | None = None
-    ) -> None:
-        """Write this rank's share of the score files of a test set, that of the cubes unless another is given, that are
-        not there yet; `make` scores a shard by its number.
-
-        What is missing is shared out anew at every start, so a run that was killed is made up for by all ranks; the
-        first rank looks for all, since others would already see files that it has made meanwhile.
-        """
-        test = test or self.sets.test
-        shards, files = test.manifest.shards, self._files(model)
-        self._makers[files.store.where()] = make
-        missing = [files.missing(shards) if self.accelerator.is_main_process else []]
-        broadcast_object_list(missing)
-        mine = missing[0][self.accelerator.process_index :: self.accelerator.num_processes]
-        bar = progress_bar(
-            mine, desc=f"score {model.name}", unit=" shards", disable=not self.accelerator.is_main_process
-        )
-        for number in bar:
-            files.write(shards[number], test.index(number), make(number))
-
-
-def lineage(settings: Settings, state: State) -> Iterator[tuple[str, Tensors, list[str]]]:
-    """(name, weights, tasks whose heads are asked) of the untrained network, of every ancestor and of the state itself.
-
-    Heads that one has not trained are those that were fitted on its frozen backbone (`score.refit`).
-    """
-    for each in asked(settings, state):
-        yield each.name, each.weights(settings), [*each.tasks]

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dist_vad.evaluation.evaluator import Evaluation, ScoredModel
+from dist_vad.evaluation.evaluator import Evaluation
 from dist_vad.evaluation.frame_scores import FrameScores
+from dist_vad.evaluation.scored_model import ScoredModel
 from dist_vad.report import Finding, Miss, Stills, VideoCurve
 from dist_vad.report.images import still
 from dist_vad.report.spans import Span, spans

@@ -9,10 +9,12 @@ import numpy as np
 from dist_vad import metrics
 from dist_vad.base.files import write_json
 from dist_vad.base.jsonable import without_nan
+from dist_vad.curriculum.heads import UNTRAINED
 from dist_vad.data.manifest import Manifest, VideoInfo
-from dist_vad.evaluation.evaluator import UNTRAINED, Evaluation, ScoredModel
+from dist_vad.evaluation.evaluator import Evaluation
 from dist_vad.evaluation.frame_scores import FrameScores, video_regions
 from dist_vad.evaluation.highlights import FrameReader, highlights
+from dist_vad.evaluation.scored_model import ScoredModel
 from dist_vad.judge.frame_files import write_frame_scores
 from dist_vad.judge.rows import Labelled, labelled
 from dist_vad.report import LEARNED, NO_LEARNING, Report, Row, VideoCurve, format_table, write_report

@@ -1,46 +1,47 @@
 """A state with all that scoring any video needs, in one folder that can be copied to a machine without shards.
 
 Beside a state's `model.safetensors` and `state.json` lies `calibration.safetensors`: what is normal (the heads' outputs
-for normal cubes, the calibration of their tails, the weights of the heads), the frame scores of held-out normal video,
-the scene features of the training scenes, and the settings with which cubes were cut and scored. It is made once, from
-the run's shard sets.
+for normal cubes, the calibration of their tails, the weights of the heads; dist_vad/scoring/kept.py), and for a
+detector the frame scores of held-out normal video, the scene features of the training scenes, and the settings with
+which cubes were cut and scored. It is made once, from the run's shard sets.
 """
 
 import dataclasses
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from dist_vad import metrics
 from dist_vad.base.errors import InputError
-from dist_vad.base.files import write_bytes
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
 from dist_vad.base.sealed import read_sealed
 from dist_vad.curriculum.state import State
-from dist_vad.data.shard_sets import open_set, shard_store
 from dist_vad.data.shardset import ShardSet
-from dist_vad.data.store import open_store
-from dist_vad.scoring.calibration import SCORING_VERSION, Calibration, calibrated_scorer
+from dist_vad.scoring.calibration import Calibration
+from dist_vad.scoring.kept import (
+    CALIBRATION,
+    VERSION,
+    KeptCalibration,
+    UnfitError,
+    calibrations,
+    read,
+    write,
+)
+from dist_vad.scoring.measuring import measure_portions
+from dist_vad.scoring.normal_video import NormalVideo
 from dist_vad.scoring.scorer import Scorer
-from dist_vad.scoring.tail_calibration import TailCalibration
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.model import ModelSettings
 from dist_vad.settings.parsing import settings_of
 from dist_vad.settings.provenance import RUN_KEYS
 from dist_vad.settings.run import Settings, TaskSettings
 from dist_vad.settings.score import ScoreSettings
-from dist_vad.tasks import HeadOutput
 
-CALIBRATION = "calibration.safetensors"
 RUN = "run.json"
-DETECTOR_VERSION = 1
+DETECTOR_VERSION = 2
 NORMAL_CUBES = 20_000
 """Most held-out normal cubes that are scored to set the threshold of events; whole videos, evenly spaced."""
 
@@ -79,21 +80,17 @@ class Detector:
         Raises InputError where there is no calibration of these weights and it cannot be made.
         """
         path = state.folder / CALIBRATION
-        if not path.is_file():
-            _make(state, path, device)
-        arrays, facts = _read(path, state)
-        data, settings = settings_of(DataSettings, facts["data"], path), _scoring_settings(facts, path, batch)
+        try:
+            kept = _read(path, state)
+        except UnfitError as error:
+            kept = _make(state, path, device, f"{error}")
+        arrays, facts = kept.arrays, kept.facts
+        data, settings = settings_of(DataSettings, facts["data"], path), _scoring_settings(kept, path, batch)
         scorer = Scorer.build(settings, state.load(), state.tasks, scene_size=facts["scene_size"], device=device)
-        calibration = Calibration(
-            {task: HeadOutput(arrays[f"memory.{task}"], arrays["memory_scenes"]) for task in state.tasks},
-            {task: _tail_calibration(facts["rarities"][task]) for task in state.tasks},
-            facts["weights"],
-            facts["floors"],
-        )
         ends = np.cumsum(facts["normal_lengths"])[:-1]
-        normal = {name: np.split(arrays[f"normal.{name}"], ends) for name in facts["floors"]}
+        normal = {name: np.split(arrays[f"normal.{name}"], ends) for name in kept.calibration.scores_without_objects}
         scenes = dict(zip(facts["scene_names"], arrays["scenes"]))
-        return cls(state, scorer, calibration, data, scenes, normal, facts["normal_seconds"])
+        return cls(state, scorer, kept.calibration, data, scenes, normal, facts["normal_seconds"])
 
     def scores(self, clips: np.ndarray, feature: np.ndarray, scene: str) -> dict[str, np.ndarray]:
         """Scores of cubes of one video: float64 [N] by the names of Calibration.scores.
@@ -113,82 +110,68 @@ class Detector:
         return name, likeness[name]
 
 
-def _scoring_settings(facts: dict[str, Any], path: Path, batch: int | None) -> Settings:
+def _scoring_settings(kept: KeptCalibration, path: Path, batch: int | None) -> Settings:
     """Settings of which those count that decide scores, as they were at calibration, but for the batch."""
-    score = settings_of(ScoreSettings, facts["score"], path)
+    score = settings_of(ScoreSettings, kept.basis["score"], path)
     return Settings(
-        model=settings_of(ModelSettings, facts["model"], path),
-        task=settings_of(TaskSettings, facts["task"], path),
+        model=settings_of(ModelSettings, kept.facts["model"], path),
+        task=settings_of(TaskSettings, kept.basis["task"], path),
         score=dataclasses.replace(score, batch=batch or score.batch),
-        seed=facts["seed"],
+        seed=kept.facts["seed"],
     )
 
 
-def run_settings(state: State) -> Settings:
-    """The settings of the run that a state belongs to. Raises InputError where they are not at hand."""
+def run_settings(state: State, reason: str = "does not exist") -> Settings:
+    """The settings of the run that a state belongs to. Raises InputError where they are not at hand; `reason` says what
+    is wrong with the state's calibration."""
     path = state.folder.parent.parent / RUN
     if not path.is_file():
         raise InputError(
-            f"state {state.folder} has no {CALIBRATION}, and without {path} it cannot be made: score a video once on "
-            f"the machine that trained the state, where the run's folder and its shards are, then copy the state's "
+            f"{state.folder / CALIBRATION} {reason}, and without {path} it cannot be made: score a video once on the "
+            f"machine that trained the state, where the run's folder and its shards are, then copy the state's "
             f"folder with the {CALIBRATION} in it"
         )
     return settings_of(Settings, read_sealed(path, RUN_KEYS)["settings"], path)
 
 
-def _make(state: State, path: Path, device: torch.device) -> None:
-    """Calibrate a state by the run's shard sets, and write that down."""
-    settings = run_settings(state)
-    root = open_store(settings.shards)
-    train, val = (open_set(settings, shard_store(root, "cube", split)) for split in ("train", "val"))
-    manifest = train.manifest
+def _make(state: State, path: Path, device: torch.device, reason: str) -> KeptCalibration:
+    """Calibrate a state by the run's shard sets, score held-out normal video, and keep both."""
+    settings = run_settings(state, reason)
+    video = NormalVideo(settings)
+    manifest = video.train.manifest
     log.info("calibrating %s on normal video of %s, once", state.folder.name, settings.shards)
-    scorer, calibration = calibrated_scorer(settings, state.load(), state.tasks, train, val, device)
-    lengths, seconds, normal = _normal_scores(scorer, calibration, val)
-    names, scenes = _scene_features(train)
-    arrays = {
-        "memory_scenes": next(iter(calibration.normal.values())).scenes,
-        **{f"memory.{task}": outputs.values for task, outputs in calibration.normal.items()},
-        **{f"normal.{name}": values for name, values in normal.items()},
-        "scenes": scenes,
-    }
+    scorer = Scorer.build(settings, state.load(), state.tasks, scene_size=manifest.scene_size, device=device)
+    (kept,) = calibrations([scorer], [path], video)
+    lengths, seconds, normal = _normal_scores(scorer, kept.calibration, video.val)
+    names, scenes = _scene_features(video.train)
     facts = {
-        "version": [DETECTOR_VERSION, SCORING_VERSION],
+        "version": DETECTOR_VERSION,
         "weights_digest": state.digest,
         "data": manifest.settings,
         "model": dataclasses.asdict(settings.model),
-        "task": dataclasses.asdict(settings.task),
-        "score": dataclasses.asdict(settings.score),
         "scene_size": manifest.scene_size,
         "seed": settings.seed,
-        "shards": {"train": manifest.content_digest, "val": val.manifest.content_digest},
-        "rarities": {task: dataclasses.asdict(tail) for task, tail in calibration.tails.items()},
-        "weights": calibration.weights,
-        "floors": calibration.scores_without_objects,
         "normal_lengths": lengths,
         "normal_seconds": seconds,
         "scene_names": names,
     }
-    contiguous = {name: np.ascontiguousarray(values) for name, values in arrays.items()}
-    write_bytes(path, save(contiguous, {"facts": json.dumps(facts)}))
+    arrays = {"scenes": scenes, **{f"normal.{name}": values for name, values in normal.items()}}
+    whole = KeptCalibration(kept.calibration, kept.basis, arrays, facts)
+    write(path, whole)
+    return whole
 
 
-def _read(path: Path, state: State) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and facts of a calibration. Raises InputError where it is damaged, or of other weights or versions."""
-    again = "delete it and score again on the machine that has the run's shards, which makes it anew"
-    try:
-        with safe_open(path, "numpy") as file:
-            facts = json.loads(file.metadata()["facts"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} does not read: {error}; {again}") from error
-    if facts["version"] != [DETECTOR_VERSION, SCORING_VERSION]:
-        raise InputError(f"{path} was written by another version of dist_vad; {again}")
-    if facts["weights_digest"] != state.digest:
-        raise InputError(
-            f"{path} is of weights {facts['weights_digest'][:12]}, the state's are {state.digest[:12]}; {again}"
-        )
-    return arrays, facts
+def _read(path: Path, state: State) -> KeptCalibration:
+    """The calibration of a state with all that a detector needs. Raises UnfitError where it is not that."""
+    kept = read(path)
+    if kept.basis["version"] != VERSION or kept.facts.get("version", DETECTOR_VERSION) != DETECTOR_VERSION:
+        raise UnfitError("was written by another version of dist_vad")
+    if "weights_digest" not in kept.facts:
+        raise UnfitError("holds no scores of held-out normal video, by which the threshold of events is set")
+    if kept.facts["weights_digest"] != state.digest:
+        own = kept.facts["weights_digest"][:12]
+        raise UnfitError(f"is of weights {own}, the state's are {state.digest[:12]}")
+    return kept
 
 
 def _normal_scores(
@@ -198,21 +181,26 @@ def _normal_scores(
     manifest = val.manifest
     videos = manifest.videos[:: max(1, len(val) // NORMAL_CUBES)]
     frames: dict[str, list[np.ndarray]] = {name: [] for name in calibration.scores_without_objects}
-    for video in progress_bar(videos, desc="score held-out normal video", unit=" videos"):
-        shards = [number for number, shard in enumerate(manifest.shards) if shard.video == video.name]
-        scored: dict[str, list[np.ndarray]] = {name: [np.zeros(0)] for name in frames}
-        numbers = [np.zeros(0, np.int64)]
-        for number in shards:
-            ids = np.arange(val.starts[number], val.starts[number + 1])
-            scores = calibration.scores(scorer.measure(val, ids), video.scene, scorer.settings.neighbours)
-            numbers.append(val.index(number)["frame"].astype(np.int64))
-            for name, values in scored.items():
-                values.append(scores[name])
-        for name, values in scored.items():
-            frames[name].append(
+    by_video: dict[str, list[int]] = {video.name: [] for video in videos}
+    for number, shard in enumerate(manifest.shards):
+        by_video.get(shard.video, []).append(number)
+    wanted = [number for numbers in by_video.values() for number in numbers]
+    scores: dict[int, dict[str, np.ndarray]] = {}
+    scene = {video.name: video.scene for video in videos}
+    with progress_bar(total=len(wanted), desc="score held-out normal video", unit=" shards") as bar:
+        for portion in measure_portions([scorer], val, wanted, scorer.settings.batch):
+            for number, (outputs,) in portion:
+                own = scene[manifest.shards[number].video]
+                scores[number] = calibration.scores(outputs, own, scorer.settings.neighbours)
+            bar.update(len(portion))
+    for video in videos:
+        numbers = by_video[video.name]
+        at = np.concatenate([np.zeros(0, np.int64), *(val.index(number)["frame"] for number in numbers)])
+        for name, own in frames.items():
+            own.append(
                 metrics.frame_scores(
-                    np.concatenate(numbers),
-                    np.concatenate(values),
+                    at.astype(np.int64),
+                    np.concatenate([np.zeros(0), *(scores[number][name] for number in numbers)]),
                     length=video.frames,
                     stride=manifest.stride,
                     margin=manifest.clip_length // 2,
@@ -232,9 +220,3 @@ def _scene_features(train: ShardSet) -> tuple[list[str], np.ndarray]:
         features.setdefault(of_video[video], []).append(train.read(np.array([sample])).scenes[0].numpy())
     means = {name: np.mean(own, axis=0) for name, own in sorted(features.items())}
     return list(means), np.stack([mean / max(float(np.linalg.norm(mean)), 1e-12) for mean in means.values()])
-
-
-def _tail_calibration(facts: dict[str, Any]) -> TailCalibration:
-    """A TailCalibration from what JSON made of it."""
-    moments = {name: tuple(pair) for name, pair in facts["by_scene"].items()}
-    return TailCalibration(moments, tuple(facts["overall"]), tuple(facts["levels"]), facts["excess"])

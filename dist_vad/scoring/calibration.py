@@ -1,21 +1,21 @@
 """From cubes to object scores, by way of calibration on normal video."""
 
 import functools
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import torch
 
 from dist_vad.base.spacing import evenly_spaced
 from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.fusion import fusion_weights
 from dist_vad.scoring.geometry import Geometry, features_of
+from dist_vad.scoring.measuring import Change, Outputs, measure
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.synthetic_anomalies import SyntheticAnomaly, synthetic_anomalies
 from dist_vad.scoring.synthetic_auc import frame_auc, held_out
 from dist_vad.scoring.tail_calibration import TailCalibration
-from dist_vad.settings.run import Settings
 from dist_vad.tasks import TASKS, HeadOutput
 
 SCORING_VERSION = 4
@@ -52,6 +52,8 @@ class Calibration:
     synthetic_auc: dict[str, dict[str, float]] = field(default_factory=dict)
     """Score -> kind of synthetic anomaly -> frame-level AUC on held-out normal video
     (dist_vad/scoring/synthetic_auc.py): the figure to choose a model by, since it needs no test video."""
+    geometry: Geometry | None = None
+    """What boxes of normal training video are like; None where geometry has no share."""
 
     def scores(self, outputs: dict[str, HeadOutput], scene: str, neighbours: int) -> dict[str, np.ndarray]:
         """For cubes of one scene, float64 [B] each: the score by task, `rarity_TASK`, `fused` (their weighted sum)."""
@@ -84,49 +86,76 @@ def calibrated_name(task: str) -> str:
     return f"rarity_{task}"
 
 
-def calibrated_scorer(
-    settings: Settings,
-    tensors: dict[str, torch.Tensor],
-    tasks: list[str],
-    train: ShardSet,
-    val: ShardSet,
-    device: torch.device,
-    geometry: Geometry | None = None,
-) -> tuple[Scorer, Calibration]:
-    """The scorer of a state's weights, as of `Scorer.build`, and its calibration, as of `calibrate`."""
-    scorer = Scorer.build(settings, tensors, tasks, scene_size=train.manifest.scene_size, device=device)
-    return scorer, calibrate(scorer, train, val, geometry)
-
-
 def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet, geometry: Geometry | None = None) -> Calibration:
-    """Calibrate a scorer on normal training cubes, weigh its heads on held-out normal ones; the same for every rank.
+    """The calibration of one scorer, as of `calibrate_all`."""
+    return calibrate_all([scorer], train, val, geometry)[0]
 
-    All of them make the memory bank for scoring. To calibrate, each half of the videos is scored with a memory bank of
-    the other half, since a cube's own video would be its nearest neighbour.
+
+def calibrate_all(
+    scorers: Sequence[Scorer], train: ShardSet, val: ShardSet, geometry: Geometry | None = None
+) -> list[Calibration]:
+    """Calibrate scorers on normal training cubes, weigh their heads on held-out normal ones; each cube is read once.
+
+    All training cubes make the memory bank for scoring. To calibrate, each half of the videos is scored with a memory
+    bank of the other half, since a cube's own video would be its nearest neighbour.
 
     Args:
+        scorers: one or more, of the same settings.
         geometry: what boxes of normal training video are like; without it, geometry has no share.
     """
-    settings = scorer.settings
-    ids = evenly_spaced(len(train), settings.calibration)
-    normal, scenes, fold = scorer.measure(train, ids), train.scenes(ids), train.folds(ids)
-    inputs = {name: _cross_fusion_input(name, own, fold, settings.neighbours) for name, own in normal.items()}
-    tails = {name: TailCalibration.of(value, scenes) for name, value in inputs.items()}
-    features = _scene_features(next(iter(normal.values())).scenes, scenes)
+    settings = scorers[0].settings
+    ids, chosen = evenly_spaced(len(train), settings.calibration), held_out(val, SYNTHETIC_OBJECTS)
+    normal = [forms[""] for forms in measure(scorers, train, ids, settings.batch)]
+    normal_scenes, fold = train.scenes(ids), train.folds(ids)
+    features = _scene_features(next(iter(normal[0].values())).scenes, normal_scenes)
+    kinds = {NORMAL: None, **synthetic_anomalies(features)}
+    forms = measure(
+        scorers, val, chosen.ids, settings.batch, {name: _change(kind, features) for name, kind in kinds.items()}
+    )
+    boxes = _geometry_by_kind(geometry, kinds, val, chosen.ids) if geometry else {}
+    scenes = val.scenes(chosen.ids)
+    calibrations = [
+        _calibration(own, normal_scenes, fold, by_kind, scenes, boxes, chosen.frames, settings.neighbours)
+        for own, by_kind in zip(normal, forms)
+    ]
+    return [replace(calibration, geometry=geometry) for calibration in calibrations]
 
-    chosen = held_out(val, SYNTHETIC_OBJECTS)
-    by_kind = _scores_by_kind(scorer, Calibration(normal, tails, {}, {}), val, chosen.ids, features, geometry)
+
+def _calibration(
+    normal: Outputs,
+    normal_scenes: np.ndarray,
+    fold: np.ndarray,
+    held_out_by_kind: dict[str, Outputs],
+    scenes: np.ndarray,
+    boxes: dict[str, np.ndarray],
+    frames: np.ndarray,
+    neighbours: int,
+) -> Calibration:
+    """The calibration of one network.
+
+    Args:
+        normal: its outputs for training cubes.
+        normal_scenes, fold: names of their scenes, and the half of the videos to which they belong: [N] each.
+        held_out_by_kind: NORMAL and every kind of synthetic anomaly -> its outputs for held-out cubes.
+        scenes, frames: of those: names of their scenes, numbers of their frames: [n] each.
+        boxes: kind -> calibrated anomaly scores of their boxes [n]; empty where geometry has no share.
+    """
+    inputs = {name: _cross_fusion_input(name, own, fold, neighbours) for name, own in normal.items()}
+    tails = {name: TailCalibration.of(value, normal_scenes) for name, value in inputs.items()}
+    unweighted, by_kind = Calibration(normal, tails, {}, {}), {}
+    for kind, outputs in held_out_by_kind.items():
+        by_kind[kind] = unweighted.anomaly_scores(outputs, scenes, neighbours)
+        by_kind[kind] |= {"geometry": boxes[kind]} if boxes else {}
     weights, share = _weigh(by_kind, list(inputs)), 0.0
     for scores in by_kind.values():
         scores["fused"] = fuse(weights, scores)
-    if geometry:
+    if boxes:
         share = _weigh(by_kind, ["fused", "geometry"])["geometry"]
         for scores in by_kind.values():
             scores["fused_geometry"] = (1 - share) * scores["fused"] + share * scores["geometry"]
-    synthetic_auc = _aucs(by_kind, chosen.frames)
-    fused = fuse(weights, {name: tails[name].each(value, scenes) for name, value in inputs.items()})
+    fused = fuse(weights, {name: tails[name].each(value, normal_scenes) for name, value in inputs.items()})
     without_objects = {**_scores_without_objects(inputs), "fused": float(fused.min())}
-    return Calibration(normal, tails, weights, without_objects, share, synthetic_auc)
+    return Calibration(normal, tails, weights, without_objects, share, _aucs(by_kind, frames))
 
 
 def fuse(weights: dict[str, float], calibrated: dict[str, np.ndarray]) -> np.ndarray:
@@ -139,27 +168,18 @@ def _scene_features(features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
     return np.stack([features[scenes == name][0] for name in np.unique(scenes)])
 
 
-def _scores_by_kind(
-    scorer: Scorer,
-    calibration: Calibration,
-    val: ShardSet,
-    ids: np.ndarray,
-    features: np.ndarray,
-    geometry: Geometry | None,
-) -> dict[str, dict[str, np.ndarray]]:
-    """NORMAL and every kind of synthetic anomaly -> task, and `geometry` where there is one -> calibrated anomaly
-    scores [N] of held-out objects. `features`: f_scene of every scene."""
-    scenes, boxes = val.scenes(ids), features_of(val)[ids] if geometry else np.zeros((0, 5))
-    kinds: dict[str, SyntheticAnomaly | None] = {NORMAL: None, **synthetic_anomalies(features)}
-    by_kind = {}
-    for name, kind in kinds.items():
-        change = (lambda batch, kind=kind: kind.change(batch, features)) if kind else None
-        outputs = scorer.measure(val, ids, change)
-        scores = calibration.anomaly_scores(outputs, scenes, scorer.settings.neighbours)
-        if geometry:
-            scores["geometry"] = geometry.anomaly_scores(kind.boxes(boxes, ids) if kind else boxes, scenes)
-        by_kind[name] = scores
-    return by_kind
+def _change(kind: SyntheticAnomaly | None, features: np.ndarray) -> Change | None:
+    """What makes a kind of synthetic anomaly of a batch. `features`: f_scene of every scene."""
+    return None if kind is None else lambda batch: kind.change(batch, features)
+
+
+def _geometry_by_kind(
+    geometry: Geometry, kinds: dict[str, SyntheticAnomaly | None], val: ShardSet, ids: np.ndarray
+) -> dict[str, np.ndarray]:
+    """NORMAL and every kind of synthetic anomaly -> calibrated anomaly scores of the boxes of held-out objects [N]."""
+    scenes, boxes = val.scenes(ids), features_of(val)[ids]
+    changed = {name: boxes if kind is None else kind.boxes(boxes, ids) for name, kind in kinds.items()}
+    return {name: geometry.anomaly_scores(own, scenes) for name, own in changed.items()}
 
 
 def _aucs(by_kind: dict[str, dict[str, np.ndarray]], frames: np.ndarray) -> dict[str, dict[str, float]]:

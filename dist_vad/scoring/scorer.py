@@ -1,7 +1,7 @@
 """From cubes to what each head says of them."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from torch import nn
 
 from dist_vad.data.shardset import Batch, ShardSet
 from dist_vad.model import Network
+from dist_vad.scoring.measuring import Outputs, joined, measure
 from dist_vad.settings.run import Settings, TaskSettings
 from dist_vad.settings.score import ScoreSettings
 from dist_vad.tasks import HeadOutput, Inputs, make_tasks
@@ -33,7 +34,7 @@ class Scorer:
     ) -> None:
         self.network = network.to(device).eval()
         self.tasks = make_tasks(tasks, task)
-        self.settings, self.device = settings, device
+        self.settings, self.task_settings, self.device = settings, task, device
 
     @classmethod
     def build(
@@ -54,21 +55,9 @@ class Scorer:
         load_weights(network, tensors, own if tensors else [])
         return cls(network, tasks, settings.score, settings.task, device)
 
-    def measure(
-        self, shards: ShardSet, ids: np.ndarray, change: Callable[[Batch], Batch] | None = None
-    ) -> dict[str, HeadOutput]:
-        """The heads' outputs for samples by task, after `change` has been applied to them, if it is given.
-
-        Every batch has the same size, the last one by repeating its last sample: a network can give other bits at
-        another batch size.
-        """
-        size = self.settings.batch
-        padded = np.concatenate([ids, np.repeat(ids[-1:], -len(ids) % size)])
-        parts: list[dict[str, HeadOutput]] = []
-        for chosen in padded.reshape(-1, size):
-            batch = shards.read(chosen, positions=chosen)
-            parts.append(self._measure_batch(change(batch) if change else batch))
-        return _joined(parts, len(ids))
+    def measure(self, shards: ShardSet, ids: np.ndarray) -> Outputs:
+        """The heads' outputs for samples by task."""
+        return measure([self], shards, ids, self.settings.batch)[0][""]
 
     def measure_clips(self, clips: np.ndarray, scene: np.ndarray) -> dict[str, HeadOutput]:
         """The heads' outputs by task for cubes that lie in no shard, in batches of the same size as those of `measure`.
@@ -83,37 +72,39 @@ class Scorer:
             chunk = np.concatenate([chunk, np.repeat(chunk[-1:], size - len(chunk), axis=0)])
             scenes = torch.from_numpy(np.tile(scene, (size, 1)))
             labels = torch.full((size,), -1)
-            parts.append(self._measure_batch(Batch(torch.from_numpy(chunk), scenes, labels, np.arange(size))))
-        return _joined(parts, len(clips))
+            batch = Batch(torch.from_numpy(chunk), scenes, labels, np.arange(size))
+            parts.append(self.outputs({"": batch})[""])
+        return joined(parts, len(clips))
 
-    @torch.no_grad()
-    def _measure_batch(self, batch: Batch) -> dict[str, HeadOutput]:
-        inputs = Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
-        backbone = _Cached(self.network.backbone)
-        values = {
-            name: task.measure(backbone, self.network.heads[task.phase], inputs) for name, task in self.tasks.items()
-        }
-        scenes = batch.scenes.numpy()
-        return {name: HeadOutput(value.float().cpu().numpy(), scenes) for name, value in values.items()}
-
-
-def _joined(parts: list[dict[str, HeadOutput]], count: int) -> dict[str, HeadOutput]:
-    """The first `count` outputs of several batches laid end to end."""
-    return {
-        name: HeadOutput(*(np.concatenate(arrays)[:count] for arrays in zip(*(part[name] for part in parts))))
-        for name in parts[0]
-    }
+    @torch.inference_mode()
+    def outputs(self, batches: Mapping[str, Batch]) -> dict[str, Outputs]:
+        """The heads' outputs by task for a batch in several forms, by the names of those."""
+        backbones = {id(batch.clips): _Remembering(self.network.backbone) for batch in batches.values()}
+        outputs = {}
+        for name, batch in batches.items():
+            inputs = Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
+            scenes = batch.scenes.numpy()
+            said = {
+                task: own.measure(backbones[id(batch.clips)], self.network.heads[own.phase], inputs)
+                for task, own in self.tasks.items()
+            }
+            outputs[name] = {task: HeadOutput(value.float().cpu().numpy(), scenes) for task, value in said.items()}
+        return outputs
 
 
-class _Cached(nn.Module):
-    """A backbone that is asked by several tasks, one after another, for the features of the same clips: works once."""
+class _Remembering(nn.Module):
+    """A backbone that several tasks ask, for several forms of the same clips: works once for each input."""
 
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
-        self.backbone = backbone
-        self._clip, self._features = torch.empty(0), torch.empty(0)
+        self._backbone = backbone
+        self._known: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def forward(self, clip: torch.Tensor) -> torch.Tensor:
-        if clip is not self._clip:
-            self._clip, self._features = clip, self.backbone(clip)
-        return self._features
+        # To compare all values costs a hundredth of a pass.
+        for known, features in self._known:
+            if clip is known or (clip.shape == known.shape and torch.equal(clip, known)):
+                return features
+        features = self._backbone(clip)
+        self._known.append((clip, features))
+        return features

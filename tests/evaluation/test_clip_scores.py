@@ -7,7 +7,8 @@ import pytest
 from accelerate import Accelerator
 
 from dist_vad.evaluation.clip_scores import FUSED_CLIP
-from dist_vad.evaluation.evaluator import BASELINES, Evaluation, ScoredModel
+from dist_vad.evaluation.evaluator import BASELINES, Evaluation
+from dist_vad.evaluation.scored_model import ScoredModel
 from dist_vad.producer.job import WriteOptions, write_shards
 from dist_vad.settings.data import DataSettings, PlazaSettings
 from dist_vad.settings.run import Settings
@@ -49,7 +50,7 @@ def test_clips_add_scores_of_whole_frames_to_those_of_objects_and_change_none_of
 def test_where_no_clips_were_cut_nothing_of_whole_frames_is_scored(tiny_settings, tmp_path):
     evaluation = Evaluation(dataclasses.replace(tiny_settings, run=str(tmp_path)), Accelerator(cpu=True))
     assert evaluation.clips is None
-    baselines = evaluation._score_baselines()
+    baselines, _ = evaluation.score_without_learning(["prediction"])
     assert set(evaluation.frame_scores(baselines).frames) == set(BASELINES)
 
 
@@ -57,4 +58,4 @@ def scored(evaluation: Evaluation, settings: Settings) -> ScoredModel:
     """The test set scored by two heads of an untrained network."""
     tasks = ["prediction", "virtual"]
     assert set(tasks) <= set(TASKS)
-    return evaluation._score_network("untrained", {}, tasks)
+    return evaluation.score_without_learning(tasks)[1]

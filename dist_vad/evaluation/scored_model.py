@@ -1,0 +1,47 @@
+"""What scores objects, and what is kept of how it does."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from dist_vad.scoring.calibration import calibrated_name
+from dist_vad.scoring.measuring import Measures, Outputs
+
+
+@dataclass(frozen=True)
+class ScoredModel:
+    """Something that scores objects: a state, the untrained network, or the baselines."""
+
+    name: str
+    """Phase after which the state was made; `untrained`; `no learning`."""
+    scores: tuple[str, ...]
+    """Its scores, the one it is judged by last."""
+    key: list
+    """What decides the scores, beside the shard."""
+    scores_without_objects: dict[str, float]
+    """What a frame without objects gets, by score."""
+    weights: dict[str, float]
+    """Task -> its weight in `fused`."""
+    geometry_share: float = 0.0
+    """Share of `geometry` in `fused_geometry`."""
+    synthetic_auc: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Score -> kind of synthetic anomaly -> frame-level AUC on held-out normal video."""
+    clips: "ScoredModel | None" = None
+    """The model as it scores whole frames, where there are clips."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of its score files: its scores, and the calibrated ones of its tasks."""
+        return [*self.scores, *(calibrated_name(task) for task in self.weights)]
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """A model at work on a test set."""
+
+    model: ScoredModel
+    network: Measures
+    """What says something of every sample."""
+    scores: Callable[[int, Outputs], dict[str, np.ndarray]]
+    """(number of a shard, what the network says of its samples) -> the columns of its score file, float64 each."""

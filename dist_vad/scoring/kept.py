@@ -1,0 +1,185 @@
+"""Calibrations kept beside the states that they belong to: made once, and good wherever a state is copied to."""
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import write_bytes
+from dist_vad.base.log import log
+from dist_vad.base.tensors import tensors_digest
+from dist_vad.scoring.calibration import SCORING_VERSION, Calibration, calibrate_all
+from dist_vad.scoring.geometry import Geometry
+from dist_vad.scoring.normal_video import NormalVideo
+from dist_vad.scoring.scorer import Scorer
+from dist_vad.scoring.tail_calibration import TailCalibration
+from dist_vad.tasks import HeadOutput
+
+CALIBRATION = "calibration.safetensors"
+"""The file in a state's folder."""
+VERSION = [2, SCORING_VERSION]
+"""Of the file, and of what scores mean."""
+ARRAYS = ("memory", "geometry")
+"""What begins the names of the arrays that a calibration is made of."""
+
+
+@dataclass(frozen=True)
+class KeptCalibration:
+    """A calibration, what it depends on, and what else its file holds."""
+
+    calibration: Calibration
+    basis: dict[str, Any]
+    """`basis_of` the scorer and the normal video that it was made with."""
+    arrays: dict[str, np.ndarray] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+class UnfitError(Exception):
+    """A file that holds no calibration, or one of something else; says why."""
+
+
+def basis_of(scorer: Scorer, normal: NormalVideo) -> dict[str, Any]:
+    """All that a calibration depends on, as JSON has it; no digests of normal video that is not at hand."""
+    basis = {
+        "version": VERSION,
+        "weights": tensors_digest(scorer.network.state_dict()),
+        "tasks": [*scorer.tasks],
+        "score": dataclasses.asdict(scorer.settings),
+        "task": dataclasses.asdict(scorer.task_settings),
+        "kind": normal.kind,
+        "normal video": normal.digests,
+    }
+    return json.loads(json.dumps(basis))
+
+
+def read_fitting(path: Path, basis: dict[str, Any]) -> KeptCalibration:
+    """The calibration at `path`. Raises UnfitError where there is none that was made on that basis; where the basis has
+    no normal video, that of the file is taken as it is."""
+    kept = read(path)
+    for part, expected in basis.items():
+        actual = kept.basis.get(part)
+        if actual != expected and not (part == "normal video" and not expected):
+            shown = [str(value)[:60] for value in (actual, expected)]
+            raise UnfitError(f"is of {part} {shown[0]}, the state's are {shown[1]}")
+    return kept
+
+
+def calibrations(scorers: Sequence[Scorer], paths: Sequence[Path], normal: NormalVideo) -> list[KeptCalibration]:
+    """The calibration of each scorer, kept at its path; those that are missing, damaged or of something else are made.
+
+    Raises InputError where that is not possible, since the normal video is not at hand.
+    """
+    found: dict[int, KeptCalibration] = {}
+    bases, reasons = [basis_of(scorer, normal) for scorer in scorers], {}
+    for number, (path, basis) in enumerate(zip(paths, bases)):
+        try:
+            found[number] = read_fitting(path, basis)
+        except UnfitError as error:
+            reasons[number] = str(error)
+    if reasons and not normal.is_there:
+        number, reason = next(iter(reasons.items()))
+        raise InputError(
+            f"{paths[number]} {reason}, and the normal video to make it anew is not at {normal.settings.shards}; "
+            "evaluate or score once on the machine that trained the state, where the run's folder and its shards are, "
+            f"then copy the state's folder with the {CALIBRATION} in it"
+        )
+    if reasons:
+        made = calibrate_all([scorers[number] for number in reasons], normal.train, normal.val, normal.geometry)
+        for number, calibration in zip(reasons, made):
+            found[number] = KeptCalibration(calibration, bases[number])
+            write(paths[number], found[number])
+    return [found[number] for number in range(len(scorers))]
+
+
+def write(path: Path, kept: KeptCalibration) -> None:
+    """Keep a calibration at `path`, whole or not at all; where that is not allowed, say so."""
+    calibration = kept.calibration
+    arrays = {name: value for name, value in kept.arrays.items() if not name.startswith(ARRAYS)}
+    arrays["memory_scenes"] = next(iter(calibration.normal.values())).scenes
+    arrays |= {f"memory.{task}": outputs.values for task, outputs in calibration.normal.items()}
+    facts = {
+        **kept.facts,
+        "basis": kept.basis,
+        "rarities": {task: dataclasses.asdict(tail) for task, tail in calibration.tails.items()},
+        "weights": calibration.weights,
+        "floors": calibration.scores_without_objects,
+        "geometry_share": calibration.geometry_share,
+        "trials": calibration.synthetic_auc,
+        "geometry": None,
+    }
+    if calibration.geometry:
+        boxes = calibration.geometry.normal
+        arrays["geometry.boxes"] = np.concatenate([*boxes.values()])
+        arrays["geometry.mean"], arrays["geometry.deviation"] = (
+            calibration.geometry.mean,
+            calibration.geometry.deviation,
+        )
+        facts["geometry"] = {
+            "scenes": {scene: len(own) for scene, own in boxes.items()},
+            "calibration": dataclasses.asdict(calibration.geometry.calibration),
+        }
+    arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
+    facts["digest"] = _digest(arrays)
+    try:
+        write_bytes(path, save(arrays, {"facts": json.dumps(facts)}))
+    except PermissionError as error:
+        log.warning("warning: the calibration cannot be kept (%s); it is made anew each time", error)
+
+
+def read(path: Path) -> KeptCalibration:
+    """The calibration at `path`, whatever it was made of. Raises UnfitError where there is no whole one."""
+    try:
+        with safe_open(path, "numpy") as file:
+            facts = json.loads(file.metadata()["facts"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        if "basis" not in facts:
+            raise UnfitError("was written by another version of dist_vad")
+        if facts["digest"] != _digest(arrays):
+            raise UnfitError("is damaged: its content has another digest than it says")
+        calibration = Calibration(
+            {name: HeadOutput(arrays[f"memory.{name}"], arrays["memory_scenes"]) for name in facts["rarities"]},
+            {name: _tail_calibration(own) for name, own in facts["rarities"].items()},
+            facts["weights"],
+            facts["floors"],
+            facts["geometry_share"],
+            facts["trials"],
+            _geometry(facts["geometry"], arrays) if facts["geometry"] else None,
+        )
+    except FileNotFoundError:
+        raise UnfitError("does not exist") from None
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise UnfitError(f"does not read: {error}") from error
+    return KeptCalibration(calibration, facts["basis"], arrays, facts)
+
+
+def _geometry(facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Geometry:
+    boxes = np.split(arrays["geometry.boxes"], np.cumsum([*facts["scenes"].values()])[:-1])
+    return Geometry(
+        dict(zip(facts["scenes"], boxes)),
+        arrays["geometry.mean"],
+        arrays["geometry.deviation"],
+        _tail_calibration(facts["calibration"]),
+    )
+
+
+def _tail_calibration(facts: dict[str, Any]) -> TailCalibration:
+    """A TailCalibration from what JSON made of it."""
+    moments = {name: tuple(pair) for name, pair in facts["by_scene"].items()}
+    return TailCalibration(moments, tuple(facts["overall"]), tuple(facts["levels"]), facts["excess"])
+
+
+def _digest(arrays: dict[str, np.ndarray]) -> str:
+    """The sha256 over names and bytes of arrays."""
+    whole = hashlib.sha256()
+    for name in sorted(arrays):
+        whole.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
+        whole.update(arrays[name].tobytes())
+    return whole.hexdigest()
