@@ -1,6 +1,6 @@
 """From object scores to frame scores to metrics: every object once, the same result on any number of ranks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path

@@ -127,9 +127,9 @@ def write(path: Path, kept: KeptCalibration) -> None:
             "calibration": dataclasses.asdict(calibration.geometry.calibration),
         }
     arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
-    facts["digest"] = _digest(arrays)
+    text = json.dumps(facts)
     try:
-        write_bytes(path, save(arrays, {"facts": json.dumps(facts)}))
+        write_bytes(path, save(arrays, {"facts": text, "digest": _digest(text, arrays)}))
     except PermissionError as error:
         log.warning("warning: the calibration cannot be kept (%s); it is made anew each time", error)
 
@@ -138,12 +138,13 @@ def read(path: Path) -> KeptCalibration:
     """The calibration at `path`, whatever it was made of. Raises UnfitError where there is no whole one."""
     try:
         with safe_open(path, "numpy") as file:
-            facts = json.loads(file.metadata()["facts"])
+            metadata = file.metadata()
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if "basis" not in facts:
-            raise UnfitError("was written by another version of dist_vad")
-        if facts["digest"] != _digest(arrays):
-            raise UnfitError("is damaged: its content has another digest than it says")
+        if metadata.get("digest") != _digest(metadata["facts"], arrays):
+            raise UnfitError(
+                "is damaged, or was written by another version of dist_vad: its digest is not the right one"
+            )
+        facts = json.loads(metadata["facts"])
         calibration = Calibration(
             {name: HeadOutput(arrays[f"memory.{name}"], arrays["memory_scenes"]) for name in facts["rarities"]},
             {name: _tail_calibration(own) for name, own in facts["rarities"].items()},
@@ -155,7 +156,7 @@ def read(path: Path) -> KeptCalibration:
         )
     except FileNotFoundError:
         raise UnfitError("does not exist") from None
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnfitError(f"does not read: {error}") from error
     return KeptCalibration(calibration, facts["basis"], arrays, facts)
 
@@ -176,9 +177,9 @@ def _tail_calibration(facts: dict[str, Any]) -> TailCalibration:
     return TailCalibration(moments, tuple(facts["overall"]), tuple(facts["levels"]), facts["excess"])
 
 
-def _digest(arrays: dict[str, np.ndarray]) -> str:
-    """The sha256 over names and bytes of arrays."""
-    whole = hashlib.sha256()
+def _digest(facts: str, arrays: dict[str, np.ndarray]) -> str:
+    """The sha256 over facts, and over names and bytes of arrays."""
+    whole = hashlib.sha256(facts.encode())
     for name in sorted(arrays):
         whole.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
         whole.update(arrays[name].tobytes())
