@@ -45,7 +45,8 @@ def main() -> None:
         kept = calibrations(scorers, [own.calibration for own in candidates], normal)
         for name, calibration in zip([own.name for own in candidates], [own.calibration for own in kept]):
             weights = ", ".join(f"{task} {weight:.2f}" for task, weight in calibration.weights.items())
-            print(f"{name}: fused = {weights}; share of geometry in fused_geometry {calibration.geometry_share:.2f}")
+            shares = ", ".join(f"{score} {share:.2f}" for score, share in calibration.shares.items())
+            print(f"{name}: fused = {weights}; combined = {shares}")
             for score, kinds in calibration.synthetic_auc.items():
                 figures = "  ".join(f"{kind} {auc:.3f}" for kind, auc in kinds.items())
                 print(f"  {score:24} {np.mean([*kinds.values()]):.3f}   {figures}", flush=True)

@@ -29,9 +29,10 @@ from dist_vad.scoring.kept import KeptCalibration, calibrations
 from dist_vad.scoring.measuring import Outputs
 from dist_vad.scoring.normal_video import NormalVideo
 from dist_vad.scoring.scorer import Scorer
+from dist_vad.scoring.velocity import VELOCITY, OpticalFlow, WithVelocity
 from dist_vad.settings.run import Settings
 
-BASELINES = ("box_width", "box_area", "frame_difference", "geometry")
+BASELINES = ("box_width", "box_area", "frame_difference", "velocity", "geometry")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class Evaluation:
         self.clips = self._open("clip") if is_cut else None
         """Whole frames of the same videos, where `data.clip_stride` had them cut."""
         self.store = open_store(settings.evaluate.parts or Path(settings.run) / "scores")
+        self._flow = OpticalFlow()
         self._scorings: dict[str, Scoring] = {}
         """Where the score files of a model lie -> the model at work."""
         self._remade: set[tuple[str, int]] = set()
@@ -186,42 +188,46 @@ class Evaluation:
         write_missing(scorings, files, test, self.accelerator, self.settings.score.batch)
 
     def _baselines(self, kept: KeptCalibration) -> Scoring:
-        """What learns nothing; geometry is that of any of the networks' calibrations."""
-        geometry = kept.calibration.geometry
-        assert geometry, "cubes have a geometry"
+        """What learns nothing; geometry and velocity are those of any of the networks' calibrations."""
+        geometry, velocity = kept.calibration.geometry, kept.calibration.velocity
+        assert geometry and velocity, "cubes have a geometry"
 
         def scores(number: int, outputs: Outputs) -> dict[str, np.ndarray]:
             scene, boxes = self._boxes(number)
-            index = self.sets.test.index(number)
-            return {**baseline_scores(index, outputs[MOTION]), "geometry": geometry.scores(boxes, scene)}
+            index, flow = self.sets.test.index(number), outputs[VELOCITY].values.astype(np.float64)
+            alone = {VELOCITY: velocity.scores(flow, scene), "geometry": geometry.scores(boxes, scene)}
+            return {**baseline_scores(index, outputs[MOTION]), **alone}
 
         key = [SCORING_VERSION, "baselines", *BASELINES, *kept.basis["normal video"]]
-        return Scoring(
-            ScoredModel("no learning", BASELINES, key, dict.fromkeys(BASELINES, 0.0), {}), FrameDifference(), scores
-        )
+        model = ScoredModel("no learning", BASELINES, key, dict.fromkeys(BASELINES, 0.0), {})
+        return Scoring(model, WithVelocity(FrameDifference(), self._flow), scores)
 
     def _scoring(self, name: str, scorer: Scorer, kept: KeptCalibration, sets: VideoSets) -> Scoring:
         """A network and its heads as they score the samples of a test set."""
         calibration, geometry = kept.calibration, kept.calibration.geometry
-        share = calibration.geometry_share
         without_objects = dict(calibration.scores_without_objects)
         if geometry:
-            without_objects["fused_geometry"] = (1 - share) * without_objects["fused"]
+            without_objects["combined"] = calibration.shares["fused"] * without_objects["fused"]
 
         def scores(number: int, outputs: Outputs) -> dict[str, np.ndarray]:
             scene = str(sets.test.scenes(sets.test.starts[number : number + 1])[0])
             scores = calibration.scores(outputs, scene, self.settings.score.neighbours)
             if geometry:
-                _, boxes = self._boxes(number)
-                boxes_score = geometry.calibration(geometry.scores(boxes, scene), scene)
-                scores["fused_geometry"] = (1 - share) * scores["fused"] + share * boxes_score
+                flow = outputs[VELOCITY].values.astype(np.float64)
+                scores["combined"] = calibration.combined(scores["fused"], flow, self._boxes(number)[1], scene)
             return scores
 
-        names = (*scorer.tasks, *(["fused_geometry"] if geometry else []), "fused")
+        names = (*scorer.tasks, *(["combined"] if geometry else []), "fused")
         model = ScoredModel(
-            name, names, [kept.basis], without_objects, calibration.weights, share, calibration.synthetic_auc
+            name,
+            names,
+            [kept.basis],
+            without_objects,
+            calibration.weights,
+            calibration.shares,
+            calibration.synthetic_auc,
         )
-        return Scoring(model, scorer, scores)
+        return Scoring(model, WithVelocity(scorer, self._flow) if geometry else scorer, scores)
 
     @cached_property
     def _test_boxes(self) -> np.ndarray:

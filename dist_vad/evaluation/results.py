@@ -47,7 +47,8 @@ def write_results(
     for name, shares in weights.items():
         listed = ", ".join(f"{task} {weight:.2f}" for task, weight in shares.items())
         print(f"weights of the heads in fused, {name}: {listed}")
-    print(f"share of geometry in fused_geometry, {final.name}: {final.geometry_share:.2f}")
+    shares = ", ".join(f"{name} {share:.2f}" for name, share in final.shares.items())
+    print(f"weights in combined, {final.name}: {shares}")
     synthetic = {model.name: model.synthetic_auc for model in models if model.synthetic_auc}
     for name, aucs in synthetic.items():
         figures = ", ".join(f"{score} {np.mean([*kinds.values()]):.3f}" for score, kinds in aucs.items())

@@ -23,8 +23,8 @@ class ScoredModel:
     """What a frame without objects gets, by score."""
     weights: dict[str, float]
     """Task -> its weight in `fused`."""
-    geometry_share: float = 0.0
-    """Share of `geometry` in `fused_geometry`."""
+    shares: dict[str, float] = field(default_factory=dict)
+    """Weights of `fused`, `velocity` and `geometry` in `combined`."""
     synthetic_auc: dict[str, dict[str, float]] = field(default_factory=dict)
     """Score -> kind of synthetic anomaly -> frame-level AUC on held-out normal video."""
     clips: "ScoredModel | None" = None

@@ -7,23 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from dist_vad.base.spacing import evenly_spaced
+from dist_vad.base.spacing import balanced
 from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.fusion import fusion_weights
 from dist_vad.scoring.geometry import Geometry, features_of
 from dist_vad.scoring.measuring import Change, Outputs, measure
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.synthetic_anomalies import SyntheticAnomaly, synthetic_anomalies
-from dist_vad.scoring.synthetic_auc import frame_auc, held_out
+from dist_vad.scoring.synthetic_auc import NORMAL, HeldOutScenes, held_out
 from dist_vad.scoring.tail_calibration import TailCalibration
+from dist_vad.scoring.velocity import VELOCITY, OpticalFlow, Velocity, WithVelocity
 from dist_vad.tasks import TASKS, HeadOutput
 
-SCORING_VERSION = 4
-SYNTHETIC_OBJECTS = 512
+SCORING_VERSION = 5
+SYNTHETIC_OBJECTS = 1024
 """Of about so many held-out normal cubes synthetic anomalies are made: of all in the frames that are chosen."""
-
-NORMAL = "normal"
-"""What stands beside the kinds of synthetic anomalies: the objects as they are."""
+COMBINED = ("fused", VELOCITY, "geometry")
+"""What enters `combined`."""
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,26 @@ class Calibration:
     scores_without_objects: dict[str, float]
     """What a frame without objects gets, by score: 0 where the task's paper says so (eq. 9), else the smallest score
     of the normal training cubes."""
-    geometry_share: float = 0.0
-    """Share of `rarity_geometry` in `fused_geometry`, learned from synthetic anomalies too; the rest is `fused`."""
+    shares: dict[str, float] = field(default_factory=dict)
+    """Weights of COMBINED in `combined`, learned from synthetic anomalies too; empty where there is no geometry."""
     synthetic_auc: dict[str, dict[str, float]] = field(default_factory=dict)
     """Score -> kind of synthetic anomaly -> frame-level AUC on held-out normal video
     (dist_vad/scoring/synthetic_auc.py): the figure to choose a model by, since it needs no test video."""
     geometry: Geometry | None = None
-    """What boxes of normal training video are like; None where geometry has no share."""
+    """What boxes of normal training video are like; None for whole frames."""
+    velocity: Velocity | None = None
+    """How objects of normal training video move; None for whole frames."""
+
+    def combined(self, fused: np.ndarray, flow: np.ndarray, boxes: np.ndarray, scene: str) -> np.ndarray:
+        """The weighted sum of `fused`, velocity and geometry, calibrated, for objects of one scene: float64 [B].
+
+        Args:
+            fused: [B]. flow: features of their motion, [B, 10]. boxes: those of their boxes, [B, 5].
+        """
+        assert self.geometry and self.velocity, "whole frames have no geometry"
+        scenes = np.full(len(fused), scene)
+        motion, place = self.velocity.anomaly_scores(flow, scenes), self.geometry.anomaly_scores(boxes, scenes)
+        return fuse(self.shares, dict(zip(COMBINED, (fused, motion, place))))
 
     def scores(self, outputs: dict[str, HeadOutput], scene: str, neighbours: int) -> dict[str, np.ndarray]:
         """For cubes of one scene, float64 [B] each: the score by task, `rarity_TASK`, `fused` (their weighted sum)."""
@@ -70,7 +83,8 @@ class Calibration:
         return {name: self.tails[name].each(value, scenes) for name, value in inputs.items()}
 
     def _raw(self, outputs: dict[str, HeadOutput], neighbours: int) -> dict[str, np.ndarray]:
-        return {name: TASKS[name].score(own, self._memory_banks[name], neighbours) for name, own in outputs.items()}
+        banks = self._memory_banks
+        return {name: TASKS[name].score(outputs[name], banks[name], neighbours) for name in banks}
 
     @functools.cached_property
     def _memory_banks(self) -> dict[str, Any]:
@@ -78,7 +92,7 @@ class Calibration:
 
 
 def _fusion_inputs(outputs: dict[str, HeadOutput], raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: TASKS[name].fusion_input(own, raw[name]) for name, own in outputs.items()}
+    return {name: TASKS[name].fusion_input(outputs[name], score) for name, score in raw.items()}
 
 
 def calibrated_name(task: str) -> str:
@@ -101,61 +115,92 @@ def calibrate_all(
 
     Args:
         scorers: one or more, of the same settings.
-        geometry: what boxes of normal training video are like; without it, geometry has no share.
+        geometry: what boxes of normal training video are like; None for whole frames, which have no `combined`.
     """
-    settings = scorers[0].settings
-    ids, chosen = evenly_spaced(len(train), settings.calibration), held_out(val, SYNTHETIC_OBJECTS)
-    normal = [forms[""] for forms in measure(scorers, train, ids, settings.batch)]
-    normal_scenes, fold = train.scenes(ids), train.folds(ids)
-    features = _scene_features(next(iter(normal[0].values())).scenes, normal_scenes)
+    settings, all_scenes = scorers[0].settings, train.scenes(np.arange(len(train)))
+    ids, chosen = balanced(all_scenes, settings.calibration), held_out(val, SYNTHETIC_OBJECTS)
+    flow = OpticalFlow()
+    measures = [WithVelocity(scorer, flow) for scorer in scorers] if geometry else scorers
+    normal = [forms[""] for forms in measure(measures, train, ids, settings.batch)]
+    training = Origin(all_scenes[ids], train.folds(ids))
+    features = _scene_features(next(iter(normal[0].values())).scenes, training.scenes)
     kinds = {NORMAL: None, **synthetic_anomalies(features)}
-    forms = measure(
-        scorers, val, chosen.ids, settings.batch, {name: _change(kind, features) for name, kind in kinds.items()}
-    )
-    boxes = _geometry_by_kind(geometry, kinds, val, chosen.ids) if geometry else {}
-    scenes = val.scenes(chosen.ids)
+    changes = {name: _change(kind, features) for name, kind in kinds.items()}
+    forms = measure(measures, val, chosen.ids, settings.batch, changes)
+    held = HeldOutScenes.of(val.scenes(chosen.ids), chosen.frames)
+    velocity = Velocity.of(normal[0][VELOCITY], training.scenes, training.folds) if geometry else None
+    unlearned = _unlearned(geometry, velocity, kinds, val, chosen.ids, forms[0]) if geometry and velocity else {}
     calibrations = [
-        _calibration(own, normal_scenes, fold, by_kind, scenes, boxes, chosen.frames, settings.neighbours)
-        for own, by_kind in zip(normal, forms)
+        _calibration(
+            {task: own[task] for task in scorer.tasks}, training, by_kind, held, unlearned, settings.neighbours
+        )
+        for scorer, own, by_kind in zip(scorers, normal, forms)
     ]
-    return [replace(calibration, geometry=geometry) for calibration in calibrations]
+    return [replace(calibration, geometry=geometry, velocity=velocity) for calibration in calibrations]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where normal training cubes come from."""
+
+    scenes: np.ndarray
+    """Names of their scenes [N]."""
+    folds: np.ndarray
+    """The half of the videos to which each belongs, 0 or 1 [N]."""
 
 
 def _calibration(
     normal: Outputs,
-    normal_scenes: np.ndarray,
-    fold: np.ndarray,
+    training: Origin,
     held_out_by_kind: dict[str, Outputs],
-    scenes: np.ndarray,
-    boxes: dict[str, np.ndarray],
-    frames: np.ndarray,
+    held: HeldOutScenes,
+    unlearned: dict[str, dict[str, np.ndarray]],
     neighbours: int,
 ) -> Calibration:
     """The calibration of one network.
 
     Args:
         normal: its outputs for training cubes.
-        normal_scenes, fold: names of their scenes, and the half of the videos to which they belong: [N] each.
         held_out_by_kind: NORMAL and every kind of synthetic anomaly -> its outputs for held-out cubes.
-        scenes, frames: of those: names of their scenes, numbers of their frames: [n] each.
-        boxes: kind -> calibrated anomaly scores of their boxes [n]; empty where geometry has no share.
+        unlearned: kind -> `velocity` and `geometry` -> calibrated anomaly scores of held-out objects [n]; empty for
+            whole frames.
     """
-    inputs = {name: _cross_fusion_input(name, own, fold, neighbours) for name, own in normal.items()}
-    tails = {name: TailCalibration.of(value, normal_scenes) for name, value in inputs.items()}
-    unweighted, by_kind = Calibration(normal, tails, {}, {}), {}
-    for kind, outputs in held_out_by_kind.items():
-        by_kind[kind] = unweighted.anomaly_scores(outputs, scenes, neighbours)
-        by_kind[kind] |= {"geometry": boxes[kind]} if boxes else {}
-    weights, share = _weigh(by_kind, list(inputs)), 0.0
-    for scores in by_kind.values():
-        scores["fused"] = fuse(weights, scores)
-    if boxes:
-        share = _weigh(by_kind, ["fused", "geometry"])["geometry"]
+    inputs = {name: _cross_fusion_input(name, own, training.folds, neighbours) for name, own in normal.items()}
+    tails = {name: TailCalibration.of(value, training.scenes) for name, value in inputs.items()}
+    plain = Calibration(normal, tails, {}, {})
+    by_kind = {
+        kind: {**plain.anomaly_scores(outputs, held.scenes, neighbours), **unlearned.get(kind, {})}
+        for kind, outputs in held_out_by_kind.items()
+    }
+    weights, of_fused = weigh(by_kind, list(inputs), held)
+    auc = {name: held.auc(by_kind, name, half=1) for name in inputs} | {"fused": of_fused}
+    shares: dict[str, float] = {}
+    if unlearned:
         for scores in by_kind.values():
-            scores["fused_geometry"] = (1 - share) * scores["fused"] + share * scores["geometry"]
-    fused = fuse(weights, {name: tails[name].each(value, normal_scenes) for name, value in inputs.items()})
+            scores["fused"] = fuse(weights, scores)
+        shares, of_combined = weigh(by_kind, list(COMBINED), held)
+        auc |= {name: held.auc(by_kind, name, half=1) for name in COMBINED[1:]} | {"combined": of_combined}
+    fused = fuse(weights, {name: tails[name].each(value, training.scenes) for name, value in inputs.items()})
     without_objects = {**_scores_without_objects(inputs), "fused": float(fused.min())}
-    return Calibration(normal, tails, weights, without_objects, share, _aucs(by_kind, frames))
+    return Calibration(normal, tails, weights, without_objects, shares, auc)
+
+
+def weigh(
+    by_kind: dict[str, dict[str, np.ndarray]], names: list[str], held: HeldOutScenes
+) -> tuple[dict[str, float], dict[str, float]]:
+    """(weights of several scores in their sum, AUC of the sum by kind of synthetic anomaly).
+
+    Weights come from the first half of the held-out video. The AUC is that on the second half, for each kind with
+    weights for which that kind was left out: so neither flatters itself.
+    """
+    first = {name: held.auc(by_kind, name, half=0) for name in names}
+    auc = {}
+    for kind in first[names[0]]:
+        others = {name: {k: v for k, v in own.items() if k != kind} or own for name, own in first.items()}
+        weights = fusion_weights({name: float(np.mean([*own.values()])) for name, own in others.items()})
+        summed = {each: {"sum": fuse(weights, by_kind[each])} for each in (NORMAL, kind)}
+        auc |= held.auc(summed, "sum", half=1)
+    return fusion_weights({name: float(np.mean([*own.values()])) for name, own in first.items()}), auc
 
 
 def fuse(weights: dict[str, float], calibrated: dict[str, np.ndarray]) -> np.ndarray:
@@ -173,21 +218,22 @@ def _change(kind: SyntheticAnomaly | None, features: np.ndarray) -> Change | Non
     return None if kind is None else lambda batch: kind.change(batch, features)
 
 
-def _geometry_by_kind(
-    geometry: Geometry, kinds: dict[str, SyntheticAnomaly | None], val: ShardSet, ids: np.ndarray
-) -> dict[str, np.ndarray]:
-    """NORMAL and every kind of synthetic anomaly -> calibrated anomaly scores of the boxes of held-out objects [N]."""
+def _unlearned(
+    geometry: Geometry,
+    velocity: Velocity,
+    kinds: dict[str, SyntheticAnomaly | None],
+    val: ShardSet,
+    ids: np.ndarray,
+    forms: dict[str, Outputs],
+) -> dict[str, dict[str, np.ndarray]]:
+    """NORMAL and every kind of synthetic anomaly -> `velocity`, `geometry` -> calibrated anomaly scores [n]."""
     scenes, boxes = val.scenes(ids), features_of(val)[ids]
-    changed = {name: boxes if kind is None else kind.boxes(boxes, ids) for name, kind in kinds.items()}
-    return {name: geometry.anomaly_scores(own, scenes) for name, own in changed.items()}
-
-
-def _aucs(by_kind: dict[str, dict[str, np.ndarray]], frames: np.ndarray) -> dict[str, dict[str, float]]:
-    """Score -> kind of synthetic anomaly -> frame-level AUC, from the frame of each object [N]."""
-    kinds = {name: scores for name, scores in by_kind.items() if name != NORMAL}
     return {
-        name: {kind: frame_auc(normal, scores[name], frames) for kind, scores in kinds.items()}
-        for name, normal in by_kind[NORMAL].items()
+        name: {
+            VELOCITY: velocity.anomaly_scores(forms[name][VELOCITY].values.astype(np.float64), scenes),
+            "geometry": geometry.anomaly_scores(kind.boxes(boxes, ids) if kind else boxes, scenes),
+        }
+        for name, kind in kinds.items()
     }
 
 
@@ -195,13 +241,6 @@ def _scores_without_objects(inputs: dict[str, np.ndarray]) -> dict[str, float]:
     """What a frame without objects gets by each task, from the fusion inputs of normal training cubes."""
     given = {name: TASKS[name].score_without_objects for name in inputs}
     return {name: float(inputs[name].min()) if value is None else value for name, value in given.items()}
-
-
-def _weigh(by_kind: dict[str, dict[str, np.ndarray]], names: list[str]) -> dict[str, float]:
-    """Weights of several scores in their sum, from their values by kind of synthetic anomaly."""
-    columns = {kind: np.column_stack([scores[name] for name in names]) for kind, scores in by_kind.items()}
-    weights = fusion_weights(columns.pop(NORMAL), [*columns.values()])
-    return dict(zip(names, weights.tolist()))
 
 
 def _cross_fusion_input(task: str, outputs: HeadOutput, fold: np.ndarray, neighbours: int) -> np.ndarray:

@@ -1,40 +1,20 @@
-"""How far each score is to be trusted: weights learned from synthetic anomalies on held-out normal video."""
+"""How far each score is to be trusted: by how well it finds synthetic anomalies in held-out normal video."""
 
-import numpy as np
-from scipy.optimize import minimize
+from collections.abc import Mapping
 
-from dist_vad.base.exact import one_thread
-
-RIDGE = 0.01
-"""Penalty on the squared weights: keeps them finite where synthetic anomalies are told apart without an error."""
+CHANCE = 0.5
 
 
-@one_thread
-def fusion_weights(normal: np.ndarray, synthetic: list[np.ndarray]) -> np.ndarray:
-    """Weights of several calibrated anomaly scores in their sum: 0 or more, together 1, float64 [M].
+def fusion_weights(auc: Mapping[str, float]) -> dict[str, float]:
+    """Weights of several calibrated anomaly scores in their sum: 0 or more, together 1.
 
-    A logistic regression with non-negative weights tells synthetic anomalies from normal objects. The normal objects
-    and each kind of synthetic anomaly count as much as their number divided away. A score that only repeats what a
-    better one says, or that also rises for normal objects, so gets little: a head is not weighed by itself but beside
-    the others. Equal weights where no score tells anything.
+    Each score counts in proportion to how far its AUC on synthetic anomalies exceeds chance. So a score that finds
+    nothing has no say, and none decides alone; nothing is fitted that could fit too well. Equal weights where no score
+    tells anything.
 
-    Args:
-        normal: scores of held-out normal objects, [N, M].
-        synthetic: scores of the anomalies of each kind, [n, M] each.
+    >>> fusion_weights({"prediction": 0.75, "virtual": 0.5, "jigsaw": 0.75})
+    {'prediction': 0.5, 'virtual': 0.0, 'jigsaw': 0.5}
     """
-    values = np.concatenate([normal, *synthetic])
-    sign = np.concatenate([np.full(len(normal), -1.0), *(np.ones(len(kind)) for kind in synthetic)])
-    kind_shares = [np.full(len(kind), 0.5 / len(synthetic) / len(kind)) for kind in synthetic]
-    share = np.concatenate([np.full(len(normal), 0.5 / len(normal)), *kind_shares])
-
-    def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        weights, offset = parameters[:-1], parameters[-1]
-        margin = sign * (values @ weights + offset)
-        pull = -share * sign / (1 + np.exp(np.clip(margin, -500, 500)))
-        gradient = np.append(values.T @ pull + 2 * RIDGE * weights, pull.sum())
-        return float(share @ np.logaddexp(0, -margin) + RIDGE * weights @ weights), gradient
-
-    count = normal.shape[1]
-    start = np.append(np.full(count, 0.1), 0.0)
-    weights = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=[(0, None)] * count + [(None, None)]).x[:-1]
-    return weights / weights.sum() if weights.sum() > 1e-6 else np.full(count, 1 / count)
+    excess = {name: max(value - CHANCE, 0.0) for name, value in auc.items()}
+    total = sum(excess.values())
+    return {name: value / total if total else 1 / len(excess) for name, value in excess.items()}

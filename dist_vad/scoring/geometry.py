@@ -1,15 +1,12 @@
 """`geometry`: is a box as large and as fast as is normal at its place? It looks at no pixel and needs no network."""
 
-import functools
-from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
-from scipy.spatial import KDTree
 
 from dist_vad.base.boxes import links
-from dist_vad.base.groups import rows_by
 from dist_vad.data.shardset import ShardSet
-from dist_vad.scoring.tail_calibration import TailCalibration
+from dist_vad.scoring.neighbours import Neighbours
 
 WIDTH, SPEED = 2, 4
 """Columns of the features."""
@@ -20,53 +17,19 @@ PLACE = 0.1
 an anomaly; chosen with dist_vad/scoring/synthetic_anomalies.py (docs/EXPERIMENTS.md)."""
 
 
-@dataclass(frozen=True)
-class Geometry:
+class Geometry(Neighbours):
     """Boxes of normal training video; the score is how far a box lies from its nearest ones.
 
     A box is described by where it stands (middle of its lower edge), the logarithms of its width and height, and its
-    speed, each standardised, the place weighted by PLACE; the score is the mean distance to the NEIGHBOURS nearest
-    boxes of normal training video of the same scene (of all scenes where this one has none).
+    speed, each standardised, the place weighted by PLACE.
     """
 
-    normal: dict[str, np.ndarray]
-    """Scene -> standardised features of its boxes, float64 [N, 5]."""
-    mean: np.ndarray
-    deviation: np.ndarray
-    calibration: TailCalibration
-
     @classmethod
-    def of(cls, train: ShardSet) -> "Geometry":
-        """From all boxes of a training set. To calibrate, each half of the videos is compared with the other half."""
+    def of(cls, train: ShardSet) -> Self:
+        """From boxes of a training set."""
         ids = np.arange(len(train))
-        features, scenes, folds = features_of(train), train.scenes(ids), train.folds(ids)
-        mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
-        deviation[:2] /= PLACE
-        standard = (features - mean) / deviation
-        rows_of = rows_by(scenes)
-        scores = np.zeros(len(ids))
-        of_other_fold = functools.cache(lambda fold: KDTree(standard[folds != fold]))  # for scenes with one fold alone
-        for rows in rows_of.values():
-            for fold in (0, 1):
-                own, others = rows[folds[rows] == fold], rows[folds[rows] != fold]
-                if len(own):
-                    bank = KDTree(standard[others]) if len(others) else of_other_fold(fold)
-                    scores[own] = _distances(bank, standard[own])
-        normal = {str(name): standard[rows] for name, rows in rows_of.items()}
-        return cls(normal, mean, deviation, TailCalibration.of(scores, scenes))
-
-    def anomaly_scores(self, features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
-        """Calibrated anomaly scores of boxes of several scenes, named one by one: float64 [B]."""
-        calibrated = np.zeros(len(features))
-        for name, rows in rows_by(scenes).items():
-            calibrated[rows] = self.calibration(self.scores(features[rows], str(name)), str(name))
-        return calibrated
-
-    def scores(self, features: np.ndarray, scene: str) -> np.ndarray:
-        """Distance to the nearest normal boxes, float64 [B], for features [B, 5] of one scene."""
-        bank = self.normal.get(scene)
-        bank = np.concatenate([*self.normal.values()]) if bank is None else bank
-        return _distances(KDTree(bank), (features - self.mean) / self.deviation)
+        weights = np.array([PLACE, PLACE, 1, 1, 1])
+        return cls.fit(features_of(train), train.scenes(ids), train.folds(ids), NEIGHBOURS, weights)
 
 
 def features_of(shards: ShardSet) -> np.ndarray:
@@ -108,10 +71,3 @@ def speeds(frames: np.ndarray, boxes: np.ndarray, stride: int, reach: int) -> np
     speed = way / np.maximum(time, 1)
     speed[~known] = np.median(speed[known]) if known.any() else 0.0
     return speed
-
-
-def _distances(bank: KDTree, features: np.ndarray) -> np.ndarray:
-    """Mean distance of features [B, 5] to their nearest ones in a memory bank of N: float64 [B]."""
-    count = min(NEIGHBOURS, bank.n)
-    distance, _ = bank.query(features, k=count)
-    return distance.reshape(len(features), count).mean(axis=1)

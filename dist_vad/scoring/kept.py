@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -18,16 +18,20 @@ from dist_vad.base.log import log
 from dist_vad.base.tensors import tensors_digest
 from dist_vad.scoring.calibration import SCORING_VERSION, Calibration, calibrate_all
 from dist_vad.scoring.geometry import Geometry
+from dist_vad.scoring.neighbours import Neighbours
 from dist_vad.scoring.normal_video import NormalVideo
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.tail_calibration import TailCalibration
+from dist_vad.scoring.velocity import Velocity
 from dist_vad.tasks import HeadOutput
+
+N = TypeVar("N", bound=Neighbours)
 
 CALIBRATION = "calibration.safetensors"
 """The file in a state's folder."""
-VERSION = [2, SCORING_VERSION]
+VERSION = [3, SCORING_VERSION]
 """Of the file, and of what scores mean."""
-ARRAYS = ("memory", "geometry")
+ARRAYS = ("memory", "geometry", "velocity")
 """What begins the names of the arrays that a calibration is made of."""
 
 
@@ -111,21 +115,11 @@ def write(path: Path, kept: KeptCalibration) -> None:
         "rarities": {task: dataclasses.asdict(tail) for task, tail in calibration.tails.items()},
         "weights": calibration.weights,
         "floors": calibration.scores_without_objects,
-        "geometry_share": calibration.geometry_share,
+        "shares": calibration.shares,
         "trials": calibration.synthetic_auc,
-        "geometry": None,
     }
-    if calibration.geometry:
-        boxes = calibration.geometry.normal
-        arrays["geometry.boxes"] = np.concatenate([*boxes.values()])
-        arrays["geometry.mean"], arrays["geometry.deviation"] = (
-            calibration.geometry.mean,
-            calibration.geometry.deviation,
-        )
-        facts["geometry"] = {
-            "scenes": {scene: len(own) for scene, own in boxes.items()},
-            "calibration": dataclasses.asdict(calibration.geometry.calibration),
-        }
+    for name, unlearned in (("geometry", calibration.geometry), ("velocity", calibration.velocity)):
+        facts[name] = _put(unlearned, name, arrays) if unlearned else None
     arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
     text = json.dumps(facts)
     try:
@@ -150,9 +144,10 @@ def read(path: Path) -> KeptCalibration:
             {name: _tail_calibration(own) for name, own in facts["rarities"].items()},
             facts["weights"],
             facts["floors"],
-            facts["geometry_share"],
+            facts["shares"],
             facts["trials"],
-            _geometry(facts["geometry"], arrays) if facts["geometry"] else None,
+            _take(Geometry, "geometry", facts, arrays),
+            _take(Velocity, "velocity", facts, arrays),
         )
     except FileNotFoundError:
         raise UnfitError("does not exist") from None
@@ -161,13 +156,30 @@ def read(path: Path) -> KeptCalibration:
     return KeptCalibration(calibration, facts["basis"], arrays, facts)
 
 
-def _geometry(facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Geometry:
-    boxes = np.split(arrays["geometry.boxes"], np.cumsum([*facts["scenes"].values()])[:-1])
-    return Geometry(
-        dict(zip(facts["scenes"], boxes)),
-        arrays["geometry.mean"],
-        arrays["geometry.deviation"],
-        _tail_calibration(facts["calibration"]),
+def _put(neighbours: Neighbours, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
+    """Add the arrays of normal neighbours under a name, and give the facts beside them."""
+    own = neighbours.normal
+    arrays[f"{name}.features"] = np.concatenate([*own.values()])
+    arrays[f"{name}.mean"], arrays[f"{name}.deviation"] = neighbours.mean, neighbours.deviation
+    return {
+        "scenes": {scene: len(features) for scene, features in own.items()},
+        "calibration": dataclasses.asdict(neighbours.calibration),
+        "nearest": neighbours.nearest,
+    }
+
+
+def _take(cls: type[N], name: str, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> N | None:
+    """What `_put` put under a name."""
+    own = facts[name]
+    if own is None:
+        return None
+    features = np.split(arrays[f"{name}.features"], np.cumsum([*own["scenes"].values()])[:-1])
+    return cls(
+        dict(zip(own["scenes"], features)),
+        arrays[f"{name}.mean"],
+        arrays[f"{name}.deviation"],
+        _tail_calibration(own["calibration"]),
+        own["nearest"],
     )
 
 

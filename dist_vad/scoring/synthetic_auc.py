@@ -5,8 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from dist_vad.base.spacing import evenly_spaced
+from dist_vad.base.groups import rows_by
+from dist_vad.base.spacing import balanced
 from dist_vad.data.shardset import ShardSet
+
+NORMAL = "normal"
+"""What stands beside the kinds of synthetic anomalies: the objects as they are."""
 
 
 @dataclass(frozen=True)
@@ -20,17 +24,55 @@ class HeldOut:
 
 
 def held_out(val: ShardSet, most: int) -> HeldOut:
-    """Evenly spaced frames of a set with about `most` objects in them, or all of its frames."""
+    """Evenly spaced frames of every scene of a set with about `most` objects in them, or all of its frames."""
     shards = val.manifest.shards
     number = np.repeat(np.arange(len(shards)), [shard.samples for shard in shards])
     frame = np.concatenate([val.index(number)["frame"] for number in range(len(shards))])
     videos = {name: i for i, name in enumerate(dict.fromkeys(shard.video for shard in shards))}
     video = np.array([videos[shard.video] for shard in shards])[number]
-    _, of_object = np.unique(np.stack([video, frame]), axis=1, return_inverse=True)
-    count = int(of_object.max()) + 1
-    chosen = evenly_spaced(count, max(1, round(count * min(1.0, most / len(val)))))
+    _, first, of_object = np.unique(np.stack([video, frame]), axis=1, return_index=True, return_inverse=True)
+    scene = val.scenes(first)
+    chosen = balanced(scene, max(len(np.unique(scene)), round(len(first) * min(1.0, most / len(val)))))
     ids = np.flatnonzero(np.isin(of_object, chosen))
     return HeldOut(ids, np.searchsorted(chosen, of_object[ids]))
+
+
+@dataclass(frozen=True)
+class HeldOutScenes:
+    """Held-out objects scene by scene, each scene in two halves of its frames."""
+
+    scenes: np.ndarray
+    """Names of their scenes [N]."""
+    frames: np.ndarray
+    """int64 [N]: the number of the frame in which each object lies."""
+    halves: np.ndarray
+    """int64 [N]: 0 for the objects of a scene's earlier frames, 1 for those of its later ones."""
+
+    @classmethod
+    def of(cls, scenes: np.ndarray, frames: np.ndarray) -> "HeldOutScenes":
+        """The halves follow from the frames' numbers."""
+        halves = np.zeros(len(frames), np.int64)
+        for rows in rows_by(scenes).values():
+            own = np.unique(frames[rows])
+            halves[rows] = frames[rows] >= own[len(own) // 2]
+        return cls(scenes, frames, halves)
+
+    def auc(self, by_kind: dict[str, dict[str, np.ndarray]], score: str, half: int) -> dict[str, float]:
+        """Kind of synthetic anomaly -> frame-level AUC of a score, the mean over scenes, on one half of each.
+
+        Args:
+            by_kind: NORMAL and every kind of synthetic anomaly -> score -> values for all objects [N].
+        """
+        kinds = [kind for kind in by_kind if kind != NORMAL]
+        values: dict[str, list[float]] = {kind: [] for kind in kinds}
+        for rows in rows_by(self.scenes).values():
+            own = rows[self.halves[rows] == half]
+            if not len(own):
+                own = rows  # a scene with a single frame
+            _, frames = np.unique(self.frames[own], return_inverse=True)
+            for kind in kinds:
+                values[kind].append(frame_auc(by_kind[NORMAL][score][own], by_kind[kind][score][own], frames))
+        return {kind: float(np.mean(own)) for kind, own in values.items()}
 
 
 def frame_auc(normal: np.ndarray, synthetic: np.ndarray, frames: np.ndarray) -> float:

@@ -7,8 +7,9 @@ import numpy as np
 
 from dist_vad.base.groups import rows_by
 
-SCENE_MINIMUM = 50
-"""Normal cubes that a scene must have for a mean and a deviation of its own."""
+SHRINKAGE = 30
+"""A scene's mean and variance are those of its own normal cubes and of so many that are like all scenes' together: a
+scene with little video leans on the others."""
 TAIL = 0.05
 """Share of the normal scores, the highest ones, beyond which the tail is extrapolated."""
 
@@ -19,7 +20,7 @@ class TailCalibration:
 
     The tail probability is the share of normal objects whose score is as high or higher; so 2 means one in a hundred.
 
-    Scores are first standardised, in each scene by itself where there is enough normal video of it. Up to the highest
+    Scores are first standardised, in each scene by its own mean and deviation (SHRINKAGE). Up to the highest
     twentieth of the normal scores the share is counted; beyond, it decays exponentially with their mean excess over the
     threshold t (peaks over threshold, a generalised Pareto tail of shape 0): P(z) = TAIL exp(-(z - t) / excess).
 
@@ -41,7 +42,7 @@ class TailCalibration:
     def of(cls, scores: np.ndarray, scenes: np.ndarray) -> "TailCalibration":
         """From scores of normal cubes [N] and the names of their scenes [N]."""
         chosen = {str(name): scores[rows] for name, rows in rows_by(scenes).items()}
-        moments = {name: _moments(own) for name, own in chosen.items() if len(own) >= SCENE_MINIMUM}
+        moments = {name: _shrunk(own, scores) for name, own in chosen.items()}
         fresh = cls(moments, _moments(scores), (), 1.0)
         standard = np.sort(np.concatenate([fresh._standard(own, name) for name, own in chosen.items()]))
         below = max(1, len(standard) - max(1, round(TAIL * len(standard))))
@@ -72,6 +73,14 @@ class TailCalibration:
     def _standard(self, scores: np.ndarray, scene: str) -> np.ndarray:
         mean, deviation = self.by_scene.get(scene, self.overall)
         return (scores - mean) / deviation
+
+
+def _shrunk(own: np.ndarray, every: np.ndarray) -> tuple[float, float]:
+    """Mean and deviation of a scene's scores, with SHRINKAGE scores added that are distributed as all are."""
+    whole = len(own) + SHRINKAGE
+    mean = (own.sum() + SHRINKAGE * every.mean()) / whole
+    square = (np.square(own).sum() + SHRINKAGE * np.square(every).mean()) / whole
+    return float(mean), float(max(np.sqrt(max(square - mean**2, 0)), 1e-12))
 
 
 def _moments(scores: np.ndarray) -> tuple[float, float]:

@@ -12,6 +12,6 @@ def test_a_model_can_be_chosen_without_a_test_set(tiny_config, tiny_shards, tmp_
     arguments = ["--config", str(tiny_config), "--run", str(tmp_path / "run"), "--shards", str(shards)]
     succeed("launch/progressive.py", *arguments)
     printed = succeed("launch/validate.py", *arguments)
-    for name in ("untrained: ", "perception: ", "comprehension: ", "inference: ", "fused_geometry", "hasty"):
+    for name in ("untrained: ", "perception: ", "comprehension: ", "inference: ", "combined", "hasty"):
         assert name in printed
     assert not (shards / "cube-test").exists()

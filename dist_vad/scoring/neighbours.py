@@ -1,0 +1,93 @@
+"""Normal objects as points in the space of a few features; an object is as unusual as it is far from them."""
+
+import functools
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from scipy.spatial import KDTree
+
+from dist_vad.base.groups import rows_by
+from dist_vad.base.spacing import balanced
+from dist_vad.scoring.tail_calibration import TailCalibration
+
+MOST = 200_000
+"""Normal objects that are kept, of all scenes together."""
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """Features of objects of normal training video, scene by scene.
+
+    The score of an object is the mean distance of its features, each standardised, to the nearest ones of normal
+    training video of the same scene (of all scenes where this one has none).
+    """
+
+    normal: dict[str, np.ndarray]
+    """Scene -> standardised features of its objects, float64 [N, M]."""
+    mean: np.ndarray
+    deviation: np.ndarray
+    calibration: TailCalibration
+    nearest: int
+    """Normal objects with which one is compared."""
+
+    @classmethod
+    def fit(
+        cls,
+        features: np.ndarray,
+        scenes: np.ndarray,
+        folds: np.ndarray,
+        nearest: int,
+        weights: np.ndarray | None = None,
+    ) -> Self:
+        """From features of normal training objects. To calibrate, each half of the videos is compared with the other.
+
+        Args:
+            features: float64 [N, M].
+            scenes, folds: the name of each object's scene, and the half (0 or 1) to which its video belongs: [N] each.
+            weights: of the features in the distance, [M]; without them 1.
+        """
+        kept = balanced(scenes, MOST)
+        features, scenes, folds = features[kept], scenes[kept], folds[kept]
+        mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
+        deviation = deviation if weights is None else deviation / weights
+        standard = (features - mean) / deviation
+        rows_of = rows_by(scenes)
+        scores = np.zeros(len(features))
+        of_other_fold = functools.cache(lambda fold: KDTree(standard[folds != fold]))  # for scenes with one fold alone
+        for rows in rows_of.values():
+            for fold in (0, 1):
+                own, others = rows[folds[rows] == fold], rows[folds[rows] != fold]
+                if len(own):
+                    bank = KDTree(standard[others]) if len(others) else of_other_fold(fold)
+                    scores[own] = _distances(bank, standard[own], nearest)
+        normal = {str(name): standard[rows] for name, rows in rows_of.items()}
+        return cls(normal, mean, deviation, TailCalibration.of(scores, scenes), nearest)
+
+    def anomaly_scores(self, features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
+        """Calibrated anomaly scores of objects of several scenes, named one by one: float64 [B]."""
+        calibrated = np.zeros(len(features))
+        for name, rows in rows_by(scenes).items():
+            calibrated[rows] = self.calibration(self.scores(features[rows], str(name)), str(name))
+        return calibrated
+
+    def scores(self, features: np.ndarray, scene: str) -> np.ndarray:
+        """Distance to the nearest normal objects, float64 [B], for features [B, M] of one scene."""
+        return _distances(self._tree(scene), (features - self.mean) / self.deviation, self.nearest)
+
+    def _tree(self, scene: str) -> KDTree:
+        name = scene if scene in self.normal else ""
+        if name not in self._trees:
+            self._trees[name] = KDTree(self.normal[name] if name else np.concatenate([*self.normal.values()]))
+        return self._trees[name]
+
+    @functools.cached_property
+    def _trees(self) -> dict[str, KDTree]:
+        return {}
+
+
+def _distances(bank: KDTree, features: np.ndarray, nearest: int) -> np.ndarray:
+    """Mean distance of features [B, M] to their nearest ones in a memory bank of N: float64 [B]."""
+    count = min(nearest, bank.n)
+    distance, _ = bank.query(features, k=count)
+    return distance.reshape(len(features), count).mean(axis=1)
