@@ -25,10 +25,11 @@ def folder(settings: DataSettings) -> list[Video]:
         loose = len(_entries(root)) if root.is_dir() else 0
         text = f"{root} holds {loose} videos directly, and no train/" if loose else f"{root}/train does not exist"
         raise InputError(f"{text}; {LAYOUT}")
-    labels = _read_labels(settings.labels)
+    place = settings.labels and settings.labels.replace("{root}", str(root))
+    labels = _read_labels(place)
     tests = _entries(root / "test") if (root / "test").is_dir() else []
     if labels is not None:
-        _check_names(Path(settings.labels or ""), labels, [video_name(path) for path in tests])
+        _check_names(Path(place or ""), labels, [video_name(path) for path in tests])
     train = [_video(path, "train", None) for path in _entries(root / "train")]
     return [*train, *(_video(path, "test", labels[video_name(path)] if labels is not None else None) for path in tests)]
 

@@ -46,7 +46,8 @@ class DataSettings(SceneSettings):
     plaza: PlazaSettings = field(default_factory=PlazaSettings)
     """Settings of the generated data set."""
     labels: str | None = None
-    """For `folder`: a JSON file {video: [[first, last], ...]} of anomalous frames, 0-based, both ends inclusive."""
+    """For `folder`: a JSON file {video: [[first, last], ...]} of anomalous frames, 0-based, both ends inclusive. {root}
+    in its path stands for data.root."""
     labels_mismatch: Literal["refuse", "clip"] = "refuse"
     """What to do with labels that do not fit the videos: stop, or go on with what fits. Labels past the end of a video
     are cut to it; videos without labels, and labels without a video, are left out."""
