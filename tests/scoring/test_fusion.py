@@ -1,49 +1,65 @@
-"""Fusion: a score weighs as much as it helps to tell synthetic anomalies from normal objects beside the others."""
+"""Fusion: a score weighs as much as it finds synthetic anomalies."""
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dist_vad.scoring.calibration import weigh
 from dist_vad.scoring.fusion import fusion_weights
+from dist_vad.scoring.synthetic_auc import NORMAL, HeldOutScenes
+
+AUCS = st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 1), min_size=1)
 
 
-def calibrated_scores(seed: int, gains: list[float], count: int = 400) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Normal objects, and two kinds of anomalies that score so much higher by each score."""
-    draw = np.random.default_rng(seed)
-    normal = draw.exponential(0.43, (count, len(gains)))
-    return normal, [draw.exponential(0.43, (count, len(gains))) + np.array(gains) for _ in range(2)]
+@given(AUCS)
+def test_weights_are_shares(auc):
+    weights = fusion_weights(auc)
+    assert weights.keys() == auc.keys() and all(weight >= 0 for weight in weights.values())
+    assert np.isclose(sum(weights.values()), 1)
 
 
-@given(seed=st.integers(0, 2**32 - 1), gain=st.floats(0, 5))
-def test_weights_are_shares(seed, gain):
-    weights = fusion_weights(*calibrated_scores(seed, [gain, 0.0, 1.0], 60))
-    assert (weights >= 0).all() and np.isclose(weights.sum(), 1)
+@given(AUCS)
+def test_a_score_that_finds_more_never_weighs_less(auc):
+    weights = fusion_weights(auc)
+    assert all(weights[a] >= weights[b] for a in auc for b in auc if auc[a] >= auc[b])
 
 
-def test_a_score_that_tells_nothing_weighs_nothing():
-    weights = fusion_weights(*calibrated_scores(0, [2.0, 0.0]))
-    assert weights[0] > 0.95
+def test_a_score_at_chance_weighs_nothing_and_all_weigh_the_same_where_all_are():
+    assert fusion_weights({"good": 0.8, "chance": 0.5, "worse": 0.2}) == {"good": 1, "chance": 0, "worse": 0}
+    assert fusion_weights({"one": 0.5, "other": 0.4}) == {"one": 0.5, "other": 0.5}
 
 
-def test_a_score_that_says_the_same_as_a_better_one_gets_little():
-    normal, synthetic = calibrated_scores(0, [2.0])
-    draw = np.random.default_rng(1)
-
-    def repeated(scores: np.ndarray) -> np.ndarray:
-        return np.column_stack([scores, scores[:, 0] + draw.exponential(1.5, len(scores))])
-
-    weights = fusion_weights(repeated(normal), [repeated(kind) for kind in synthetic])
-    assert weights[0] > 4 * weights[1]
-
-
-def test_a_kind_counts_the_same_however_many_there_are():
-    normal, (first, second) = calibrated_scores(0, [1.5, 0.5])
-    second = second[:, ::-1]
-    once = fusion_weights(normal, [first, second])
-    often = fusion_weights(normal, [np.tile(first, (5, 1)), second])
-    np.testing.assert_allclose(once, often, atol=1e-3)
+def _held_out(draw: np.random.Generator) -> tuple[dict[str, dict[str, np.ndarray]], HeldOutScenes]:
+    """Two scenes of 40 frames with 3 objects; `seen` finds the first kind, `other` the second, `noise` none."""
+    frames, scenes = np.repeat(np.arange(80), 3), np.repeat(["gate", "hall"], 120)
+    scores = {
+        kind: {name: draw.exponential(1, 240) for name in ("seen", "other", "noise")} for kind in (NORMAL, "1", "2")
+    }
+    scores["1"]["seen"] += 6
+    scores["2"]["other"] += 6
+    return scores, HeldOutScenes.of(scenes, frames)
 
 
-def test_scores_that_tell_nothing_weigh_the_same():
-    same = np.ones((50, 3))
-    np.testing.assert_allclose(fusion_weights(same, [same, same]), 1 / 3)
+def test_weights_come_from_one_half_of_each_scene_and_the_auc_from_the_other():
+    scores, held = _held_out(np.random.default_rng(0))
+    weights, auc = weigh(scores, ["seen", "other", "noise"], held)
+    for values in scores.values():  # what the second half holds decides no weight
+        for score in values.values():
+            score[held.halves == 1] = 0
+    assert weigh(scores, ["seen", "other", "noise"], held)[0] == weights
+    assert set(auc) == {"1", "2"}
+
+
+def test_the_auc_of_a_kind_is_that_of_weights_which_did_not_know_it():
+    scores, held = _held_out(np.random.default_rng(0))
+    weights, auc = weigh(scores, ["seen", "other", "noise"], held)
+    assert weights["seen"] > 0.3 and weights["other"] > 0.3
+    assert max(auc.values()) < 0.75, "without its own kind, the score that finds it has next to no weight"
+
+
+def test_halves_of_a_scene_share_no_frame():
+    _, held = _held_out(np.random.default_rng(0))
+    for scene in ("gate", "hall"):
+        own = held.scenes == scene
+        earlier, later = (set(held.frames[own & (held.halves == half)]) for half in (0, 1))
+        assert len(earlier) == len(later) == 20 and max(earlier) < min(later)

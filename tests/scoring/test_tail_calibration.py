@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_vad.scoring.tail_calibration import SCENE_MINIMUM, TailCalibration
+from dist_vad.scoring.tail_calibration import TailCalibration
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -39,13 +39,23 @@ def test_as_many_unseen_normal_cubes_score_as_high_as_it_says(share):
     assert share / 1.6 <= reached <= 1.6 * share
 
 
-def test_each_scene_is_its_own_measure_where_it_has_enough():
+def test_each_scene_is_its_own_measure():
     scores, scenes = normal_scores(2)
     calibration = TailCalibration.of(scores, scenes)
     assert calibration(np.array([0.0]), "hall") > 3 > 0.5 > calibration(np.array([0.0]), "gate")
     assert calibration(np.array([2.0]), "never seen") == calibration.each(np.array([2.0]), np.array(["nor this"]))
-    few = TailCalibration.of(np.append(scores, np.full(SCENE_MINIMUM - 1, 9.0)), np.append(scenes, ["yard"] * 49))
-    assert set(few.by_scene) == {"gate", "hall"}
+
+
+@given(seed=SEEDS)
+def test_the_less_is_known_of_a_scene_the_more_it_leans_on_the_others(seed):
+    scores, scenes = normal_scores(seed)
+    new = np.random.default_rng(seed).normal(20, 0.1, 1000)
+    distance = []
+    for count in (1, 5, 25, 125, 1000):
+        calibration = TailCalibration.of(np.append(scores, new[:count]), np.append(scenes, ["yard"] * count))
+        (mean, _), (mean_of_all, _) = calibration.by_scene["yard"], calibration.overall
+        distance.append((mean - mean_of_all) / (new[:count].mean() - mean_of_all))
+    assert 0 < distance[0] < 0.2 and distance[-1] > 0.99 and (np.diff(distance) > 0).all()
 
 
 def test_scores_that_are_all_the_same_are_not_anomalous():
