@@ -64,7 +64,7 @@ def tiny_config(tiny_shards) -> Path:
         "stream": {"streams": 8},
         "model": {"width": 4, "embedding": 16},
         "curriculum": curriculum,
-        "score": {"batch": 16, "calibration": 64},
+        "score": {"batch": 16, "calibration": 64, "refit": 3},
     }
     path = tiny_shards.parent / "tiny.yaml"
     path.write_text(json.dumps(settings))  # JSON is YAML

@@ -28,7 +28,7 @@ def shards(tmp_path_factory):
 
 def test_clips_add_scores_of_whole_frames_to_those_of_objects_and_change_none_of_these(shards, tiny_settings, tmp_path):
     settings = dataclasses.replace(
-        tiny_settings, run=str(tmp_path), shards=str(shards), score=ScoreSettings(batch=16, calibration=64)
+        tiny_settings, run=str(tmp_path), shards=str(shards), score=ScoreSettings(batch=16, calibration=64, refit=0)
     )
     evaluation = Evaluation(settings, Accelerator(cpu=True))
     assert evaluation.clips is not None

@@ -165,7 +165,7 @@ def _scorer(shards: ShardSet) -> Scorer:
 
     tasks = make_tasks(TASKS, TaskSettings()).values()
     network = build_network(tasks, width=4, embedding=16, scene_size=shards.manifest.scene_size, seed=0)
-    settings = ScoreSettings(batch=16, calibration=64)
+    settings = ScoreSettings(batch=16, calibration=64, refit=0)
     return Scorer(network, list(TASKS), settings, TaskSettings(), torch.device("cpu"))
 
 
