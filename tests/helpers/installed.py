@@ -70,7 +70,8 @@ TINY = {
         "plaza": {"train_videos": 4, "test_videos": 2, "virtual_videos": 8, "frames": 60},
         "train_stride": 3, "test_stride": 4, "virtual_stride": 3, "virtual_size": 48,
     },
-    "stream": {"streams": 8}, "model": {"width": 4, "embedding": 16}, "score": {"batch": 16, "calibration": 64, "refit": 3},
+    "stream": {"streams": 8}, "model": {"width": 4, "embedding": 16},
+    "score": {"batch": 16, "calibration": 64, "refit": 3},
     "curriculum": "pre > sr > virtual", "stage": {"steps": 4, "global_batch": 8, "validate_every": 0},
     "train": {"tracker": "none", "cpu_threads": 1},
 }  # fmt: skip

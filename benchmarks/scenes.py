@@ -1,0 +1,94 @@
+"""Scene by scene: the AUC of every score of evaluated runs, as a table and as JSON.
+
+python benchmarks/scenes.py --out docs/results/scenes11.json MODEL=RUN [MODEL=RUN ...]
+
+RUN is the folder of an evaluated run, with `frame_scores.parquet` and `run.json`; several runs of one MODEL are its
+seeds. A row has the model and its score, the scene (`pooled`: all of them), the AUC of all the scene's frames (null
+where they are of one kind), the mean over its videos that hold both, and whether the score was learned: those without
+learning are false, and those of an untrained network, and those that hold geometry or velocity.
+"""
+
+import argparse
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dist_vad import metrics
+from dist_vad.base.errors import InputError, entry_point
+from dist_vad.base.files import write_json
+from dist_vad.base.labels import interval_labels
+from dist_vad.judge.frame_files import PARQUET, FrameFile, ScoreColumn, read_frame_file
+from dist_vad.report import LEARNED
+
+POOLED = "pooled"
+NOT_LEARNED = ("combined",)
+"""Scores of trained networks that hold geometry and velocity."""
+
+
+@entry_point
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="MODEL=RUN")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--smoothing", default="median17", choices=sorted(metrics.SMOOTHINGS))
+    options = parser.parse_args()
+    rows: list[dict[str, Any]] = []
+    sources = {}
+    for given in options.runs:
+        model, separator, run = given.partition("=")
+        if not separator or not (Path(run) / PARQUET).is_file():
+            raise InputError(f"{given!r} names no evaluated run; expected MODEL=RUN, with {PARQUET} in the folder RUN")
+        file, facts = read_frame_file(Path(run) / PARQUET), json.loads((Path(run) / "run.json").read_text())
+        seed = int(facts.get("settings", facts)["seed"])
+        rows += _rows(model, seed, file, options.smoothing)
+        sources[f"{model}, seed {seed}"] = file.provenance
+    write_json(options.out, {"smoothing": options.smoothing, "runs": sources, "rows": rows})
+    print(_table(rows))
+    print(json.dumps({"rows": len(rows), "out": str(options.out)}))
+
+
+def _rows(model: str, seed: int, file: FrameFile, smoothing: str) -> list[dict[str, Any]]:
+    """The rows of one run, of its last stage, of the untrained network, and of what learns nothing."""
+    (truth, *_) = file.ground_truths()
+    last = next(column.facts["phase"] for column in reversed(file.columns) if column.facts["group"] == LEARNED)
+    rows = []
+    for column in file.columns:
+        facts = column.facts
+        if facts["smoothing"] != smoothing or (facts["group"] == LEARNED and facts["phase"] != last):
+            continue
+        learned = facts["group"] == LEARNED and facts["scorer"] not in NOT_LEARNED
+        name = f"{model} {'' if facts['phase'] == last else facts['phase'] + ' '}{facts['scorer']}"
+        for scene in (*dict.fromkeys(video.scene for video in file.videos), POOLED):
+            auc, macro = _auc(file, column, truth, scene)
+            rows.append({"scene": scene, "seed": seed, "score": name, "learned": learned, "auc": auc, "macro": macro})
+    return rows
+
+
+def _auc(file: FrameFile, column: ScoreColumn, truth: str, scene: str) -> tuple[float | None, float | None]:
+    videos = [video for video in file.videos if scene in (video.scene, POOLED)]
+    labels = [interval_labels(video.labels[truth], video.frames) for video in videos]
+    scores = [column.scores[video.name] for video in videos]
+    values = metrics.micro_auc(labels, scores), metrics.macro_auc(labels, scores)
+    micro, macro = (None if math.isnan(value) else value for value in values)
+    return micro, macro
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """The mean over seeds, of the scenes whose frames are of both kinds; those and their mean, then all together."""
+    scenes = [*dict.fromkeys(row["scene"] for row in rows if row["auc"] is not None and row["scene"] != POOLED)]
+    heads = [*scenes, "mean", POOLED, "macro"]
+    lines = [f"{'':44}" + "".join(f"{head:>9}" for head in heads)]
+    for score in dict.fromkeys(row["score"] for row in rows):
+        own = [row for row in rows if row["score"] == score]
+        values = [np.mean([row["auc"] for row in own if row["scene"] == scene]) for scene in scenes]
+        pooled = [row for row in own if row["scene"] == POOLED]
+        values += [np.mean(values), np.mean([row["auc"] for row in pooled]), np.mean([row["macro"] for row in pooled])]
+        lines.append(f"{score:44}" + "".join(f"{value:9.3f}" for value in values))
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()
