@@ -19,6 +19,7 @@ COMMANDS = {
     "validate": ("validate", "validation AUC on synthetic anomalies, to choose a model by"),
     "score": ("score", "score any video, camera or stream by a trained state"),
     "judge": ("judge", "judge anybody's frame scores: table, protocol check, differences, a page"),
+    "watch": ("watch", "watch cameras: events as they happen, clips, a live page"),
     "ablation": ("ablation", "train and measure all rows of a table as one job"),
     "config": ("config", "list, show or copy the configurations that ship with the package"),
     "explain": ("explain", "which samples make up a global batch, and which rank reads them"),

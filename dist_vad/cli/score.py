@@ -2,10 +2,14 @@
 
 dist-vad score VIDEO... --state RUN/states/NAME [--out DIR] [--online true] [--KEY VALUE ...]
 
-VIDEO is a video file, a folder of pictures, the number of a camera, or the URL of a stream.
+VIDEO is a video file, a folder of pictures, the number of a camera, or the URL of a stream or of a video file.
 """
 
+import signal
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING
 
 from dist_vad.base.errors import InputError, entry_point
@@ -42,6 +46,7 @@ def main() -> None:
     from dist_vad.inference.detector import Detector
     from dist_vad.inference.scoring import event_threshold, score_offline, score_online
     from dist_vad.inference.video_scorer import VideoScorer, file_name
+    from dist_vad.video.fetch import fetched
     from dist_vad.video.files import VideoError, remarks_of
     from dist_vad.video.live import is_stream
 
@@ -50,31 +55,48 @@ def main() -> None:
         raise InputError(f"videos of one name would overwrite each other's files: {', '.join(names)}; score them apart")
     outputs = {name: output_files(Path(settings.out), name, settings) for name in names}
     check_outputs([path for paths in outputs.values() for path in paths], options.videos, Path(options.state))
+    signal.signal(signal.SIGTERM, _interrupt)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    online = settings.online or any(map(is_stream, options.videos))
-    state = read_state(Path(options.state))
-    detector = Detector.load(state, device, settings.batch if online else None)
-    scorer = VideoScorer(detector, settings)
-    threshold = event_threshold(detector, settings, online)
-    failed: dict[str, str] = {}
-    for place, name in zip(options.videos, names):
-        mp4, table, events_file = outputs[name]
-        try:
-            frames = scorer.open(place)
-            for remark in remarks_of(frames):
-                log.warning("remark: %s: %s", place, remark)
-            video = (score_online if online else score_offline)(scorer, place, frames, threshold, mp4)
-        except VideoError as error:  # the others are scored all the same
-            log.warning("failed: %s: %s", place, error)
-            failed[place] = str(error)
-            continue
-        events = video.events(settings.events.join)
-        video.write_table(table, events)
-        video.write_events(events_file, events)
-        report(video, [path for path in outputs[name] if path.exists()])
+    with ExitStack() as stack:
+        here = {place: fetched(place, stack) for place in options.videos}
+        streams = [place for place in here.values() if is_stream(place)]
+        if len(streams) > 1:
+            raise InputError(
+                f"{len(streams)} streams at once, of which the later ones would wait for the end of the first; score "
+                "them apart, or watch all of them with `dist-vad watch cameras.yaml`"
+            )
+        online = settings.online or bool(streams)
+        state = read_state(Path(options.state))
+        detector = Detector.load(state, device, settings.batch if online else None)
+        scorer = VideoScorer(detector, settings)
+        threshold = event_threshold(detector, settings, online)
+        failed: dict[str, str] = {}
+        for place, name in zip(options.videos, names):
+            mp4, table, events_file = outputs[name]
+            try:
+                frames = scorer.open(here[place])
+                for remark in remarks_of(frames):
+                    log.warning("remark: %s: %s", place, remark)
+                video = (score_online if online else score_offline)(scorer, here[place], frames, threshold, mp4)
+            except VideoError as error:  # the others are scored all the same
+                log.warning("failed: %s: %s", place, error)
+                failed[place] = str(error)
+                continue
+            video = replace(video, place=place)
+            events = video.events(settings.events.join)
+            video.write_table(table, events)
+            video.write_events(events_file, events)
+            report(video, [path for path in outputs[name] if path.exists()])
+            if broken := video.facts.get("broke_off"):
+                failed[place] = f"{broken}; what had come is written; `dist-vad watch` connects again by itself"
     if failed:
         listed = "; ".join(f"{place}: {reason}" for place, reason in failed.items())
         raise InputError(f"{len(failed)} of {len(names)} videos could not be scored: {listed}")
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    """SIGTERM ends a stream as Ctrl-C does: what was scored is written."""
+    raise KeyboardInterrupt
 
 
 def output_files(out: Path, name: str, settings: VideoSettings) -> list[Path]:

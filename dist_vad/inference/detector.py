@@ -103,6 +103,11 @@ class Detector:
         outputs = self.scorer.measure_clips(clips, feature)
         return self.calibration.scores(outputs, scene, self.scorer.settings.neighbours)
 
+    def scores_of_each(self, clips: np.ndarray, features: np.ndarray, scenes: np.ndarray) -> dict[str, np.ndarray]:
+        """The same for cubes of several videos at once: f_scene of each, float32 [N, D_B], and its scene, str [N]."""
+        outputs = self.scorer.measure_clips(clips, features)
+        return self.calibration.scores_of_each(outputs, scenes, self.scorer.settings.neighbours)
+
     def nearest_scene(self, feature: np.ndarray) -> tuple[str, float]:
         """(name, cosine) of the training scene that looks most like a video's f_scene."""
         likeness = {name: float(feature @ own) for name, own in self.scenes.items()}

@@ -41,6 +41,10 @@ class Threshold:
         calibrated[finite] = self.frames(np.asarray(scores, np.float64)[finite], "")
         return calibrated
 
+    def reached(self, scores: Sequence[float]) -> np.ndarray:
+        """Which objects or frames score as high as the threshold: bool [n]."""
+        return self.calibrated(np.array(scores, np.float64)) >= self.value
+
 
 @dataclass(frozen=True)
 class FoundEvent:

@@ -1,6 +1,8 @@
 """A video from its frames to its result, and the picture drawn of it."""
 
+import sys
 import time
+from array import array
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,7 @@ from tqdm import tqdm
 from dist_vad import metrics
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
+from dist_vad.base.times import iso_time
 from dist_vad.inference.detector import Detector
 from dist_vad.inference.events import Threshold, find_events
 from dist_vad.inference.mp4 import FrameWriter, mp4_writer
@@ -44,40 +47,50 @@ def score_offline(
     video = VideoResult(place, frames.fps, objects, raw, smoothed, threshold, getattr(frames, "times", None), told)
     if scorer.settings.mp4:
         overlay = Overlay(frames.width, frames.height, frames.fps, threshold.value)
-        drawn = Drawing(overlay, objects, threshold, scorer.stride)
+        drawn, stride = Drawing(overlay, threshold), scorer.stride
         with mp4_writer(mp4, overlay.width, overlay.height, frames.fps) as write:
             bar = progress_bar(frames, total=len(frames), desc=f"draw {mp4.name}", unit=" frames")
             for number, (frame, score) in enumerate(zip(bar, video.smoothed)):
-                write(drawn(number, frame, float(score)))
+                sampled = number - number % stride  # between two sampled frames the boxes stay
+                write(drawn(number, frame, float(score), objects.part(objects.between(sampled, sampled + 1))))
     return video
 
 
 def score_online(
     scorer: VideoScorer, place: str, frames: Frames | LiveFrames, threshold: Threshold, mp4: Path
 ) -> VideoResult:
-    """Score frames as they come, draw each at once, and say when an event begins; Ctrl-C ends a stream."""
-    is_stream = isinstance(frames, LiveFrames)
-    scores, raw, smooth = scorer.online(place, frames), [], []
+    """Score frames as they come, draw each at once, and say when an event begins; Ctrl-C ends a stream.
+
+    Of a stream 24 bytes a frame are kept for its table, and the objects of events; nothing else grows.
+    """
+    live = frames if isinstance(frames, LiveFrames) else None
+    scores, kept = scorer.online(place, frames), Objects()
+    raw, smooth, times = array("d"), array("d"), array("d")
     overlay = Overlay(frames.width, frames.height, frames.fps, threshold.value)
-    drawn = Drawing(overlay, scores.objects, threshold, scorer.stride)
-    started, above = time.monotonic(), False
+    drawn = Drawing(overlay, threshold)
+    started, above, last = time.monotonic(), False, -1
     with ExitStack() as stack:
         write: FrameWriter | None = None
         if scorer.settings.mp4:
             write = stack.enter_context(mp4_writer(mp4, overlay.width, overlay.height, frames.fps))
-        bar = stack.enter_context(
-            progress_bar(total=None if is_stream else len(frames), desc=f"score {file_name(place)}", unit=" frames")
-        )
+        total = len(frames) if not isinstance(frames, LiveFrames) else None
+        bar = stack.enter_context(progress_bar(total=total, desc=f"score {file_name(place)}", unit=" frames"))
         try:
             for frame in scores:
                 raw.append(frame.raw)
                 smooth.append(frame.smoothed)
+                times.append(frame.seconds)
+                if frame.objects.frames and frame.objects.frames[0] != last:
+                    last = frame.objects.frames[0]
+                    kept.extend(frame.objects.chosen(threshold.reached(frame.objects.scores)))
                 score = float(threshold.calibrated(np.array([frame.smoothed]))[0])
                 if score >= threshold.value and not above:
-                    tqdm.write(f"{frame.number / frames.fps:9.2f} s  event begins, anomaly score {score:.2f}")
+                    when = iso_time(frame.seconds) if live else f"{frame.seconds:9.2f} s"
+                    tqdm.write(f"{when}  event begins, anomaly score {score:.2f}")
+                    sys.stdout.flush()
                 above = score >= threshold.value
                 if write:
-                    write(drawn(frame.number, frame.image, frame.smoothed))
+                    write(drawn(frame.number, frame.image, frame.smoothed, frame.objects))
                 bar.update()
         except KeyboardInterrupt:
             log.info("stopped; writing what was scored")
@@ -89,26 +102,26 @@ def score_online(
         "look_ahead_frames": half,
         "look_ahead_ms": round(1000 * half / frames.fps, 1),
         "left_out": scores.left_out,
-        "lost": frames.lost if isinstance(frames, LiveFrames) else 0,
+        "lost": live.lost if live else 0,
     }
     told = {**facts(scorer, threshold, scores.scene, True), "latency": latency}
-    times = None if is_stream else getattr(frames, "times", None)
-    return VideoResult(place, frames.fps, scores.objects, np.array(raw), np.array(smooth), threshold, times, told)
+    if live and live.fault:
+        told["broke_off"] = str(live.fault)
+    shown = None if live else getattr(frames, "times", None)
+    taken = np.array(times) if live else None
+    return VideoResult(place, frames.fps, kept, np.array(raw), np.array(smooth), threshold, shown, told, taken)
 
 
 class Drawing:
-    """Draws the frames of a video in order; between two sampled frames the boxes stay."""
+    """Draws the frames of a video in order."""
 
-    def __init__(self, overlay: Overlay, objects: Objects, threshold: Threshold, stride: int) -> None:
-        self._overlay, self._objects, self._threshold, self._stride = overlay, objects, threshold, stride
+    def __init__(self, overlay: Overlay, threshold: Threshold) -> None:
+        self._overlay, self._threshold = overlay, threshold
 
-    def __call__(self, number: int, image: np.ndarray, score: float) -> np.ndarray:
-        """The picture of one frame, RGB, uint8 [H, W, 3], with its smoothed score."""
-        sampled = number - number % self._stride
-        rows = self._objects.between(sampled, sampled + 1)
+    def __call__(self, number: int, image: np.ndarray, score: float, objects: Objects) -> np.ndarray:
+        """The picture of one frame, RGB, uint8 [H, W, 3], with its smoothed score and the objects that are shown."""
         calibrated = float(self._threshold.calibrated(np.array([score]))[0])
-        boxes = np.array(self._objects.boxes[rows]).reshape(-1, 4)
-        box_scores = self._threshold.calibrated(np.array(self._objects.scores[rows]))
+        boxes, box_scores = np.array(objects.boxes).reshape(-1, 4), self._threshold.calibrated(np.array(objects.scores))
         shown = Shown(number, boxes, box_scores, calibrated, calibrated >= self._threshold.value)
         return self._overlay.draw(image, shown)
 

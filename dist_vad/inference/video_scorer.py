@@ -14,15 +14,15 @@ from dist_vad import metrics
 from dist_vad.base.errors import InputError
 from dist_vad.base.names import file_stem
 from dist_vad.base.progress import progress_bar
-from dist_vad.base.redact import redacted
+from dist_vad.base.secrets import without_credentials
 from dist_vad.inference.detector import Detector
-from dist_vad.inference.online import CausalMedian, Latency
+from dist_vad.inference.online import HeldScore, Latency, Moment, OnlineCubes
 from dist_vad.inference.outputs import Objects
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.settings.video import VideoSettings
-from dist_vad.video.background import CausalBackground, median_background
-from dist_vad.video.cubes import Sample, cut_cubes, cut_window
+from dist_vad.video.background import median_background
+from dist_vad.video.cubes import Sample, cut_cubes
 from dist_vad.video.detectors import make_detector
 from dist_vad.video.detectors.base import ObjectDetector
 from dist_vad.video.files import open_frames, video_name
@@ -35,8 +35,6 @@ CHUNK = 256
 """Cubes that wait to be scored together."""
 UNKNOWN_SCENE = 0.9
 """A video whose scene feature has a smaller cosine than this with every training scene shows another place."""
-BACKGROUND_LEVEL_SECONDS = 2.0
-"""Online, the background moves by one level of 255 in so many seconds."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +161,10 @@ class OnlineFrame:
     raw: float
     """nan before the first scored frame."""
     smoothed: float
+    seconds: float
+    """When it was taken: from the begin of the video; of a stream, since 1970."""
+    objects: Objects
+    """Of this frame, or of the last one that was scored where this one was not."""
 
 
 class OnlineScores:
@@ -173,66 +175,55 @@ class OnlineScores:
     """
 
     def __init__(self, scorer: VideoScorer, place: str, frames: Frames | LiveFrames) -> None:
-        self._scorer, self._place, self._frames = scorer, place, frames
-        self.objects, self.latency = Objects(), Latency()
-        self.scene: SceneMatch | None = None
-        self.left_out = 0
-        """Frames that were not scored because too many waited."""
+        self._scorer, self._frames = scorer, frames
+        self.latency = Latency()
         self._live = frames if isinstance(frames, LiveFrames) else None
-        fps = frames.fps
-        warmup, step = round(scorer.settings.warmup * fps), round(BACKGROUND_LEVEL_SECONDS * fps)
-        self._background = CausalBackground(max(1, warmup), max(1, step))
-        self._detector: ObjectDetector | None = None
-        self._most_waiting = scorer.settings.max_lag * fps
+        self._cubes = OnlineCubes(scorer, place, frames.fps, 0 if isinstance(frames, LiveFrames) else len(frames))
+        self._most_waiting = scorer.settings.max_lag * frames.fps
+        self._held, self._objects = HeldScore(), Objects()
+        self._times: deque[float] = deque(maxlen=self._cubes.half + 1)
+
+    @property
+    def scene(self) -> SceneMatch | None:
+        """The scene that the video shows, once its background is known."""
+        return self._cubes.scene
+
+    @property
+    def left_out(self) -> int:
+        """Frames that were not scored because too many waited."""
+        return self._cubes.left_out
 
     def __iter__(self) -> Iterator[OnlineFrame]:
-        length = self._scorer.data.clip_length
-        half = length // 2
-        window: deque[np.ndarray] = deque(maxlen=length)
-        median, raw, smoothed, number = CausalMedian(), float("nan"), float("nan"), -1
         for number, frame in enumerate(self._frames):
             came = self._live.arrived if self._live else time.monotonic()
-            if self._live and self._live.gap:
-                window.clear()  # a cube must not jump over frames that were lost
-            window.append(frame)
-            self._see(frame)
-            middle = number - half
-            if self._detector and len(window) == length:
-                if middle % self._scorer.stride == 0 and not self._late():
-                    raw = self._score(list(window), middle)
-                    self.latency.add(time.monotonic() - came)
-                smoothed = median(raw) if np.isfinite(raw) else raw
-            if middle >= 0:
-                yield OnlineFrame(middle, window[-1 - half] if len(window) > half else frame, raw, smoothed)
-        for age in range(min(half, len(window)), 0, -1):  # the last frames have no cubes
-            smoothed = median(raw) if np.isfinite(raw) else raw
-            yield OnlineFrame(number + 1 - age, window[-age], raw, smoothed)
+            self._times.append(self._live.taken if self._live else number / self._frames.fps)
+            moment = self._cubes.see(frame, gap=bool(self._live and self._live.gap), late=self._is_late)
+            if moment:
+                yield self._scored(moment, self._times[0], came)
+        times = list(self._times)[-self._cubes.half :]
+        for moment, seconds in zip(self._cubes.rest(), times):
+            yield self._scored(moment, seconds, 0.0)
 
-    def _see(self, frame: np.ndarray) -> None:
-        if not self._background.see(frame) or self._background.image is None:
-            return
-        if self.scene is None:
-            self.scene = self._scorer.match_scene(self._background.image)
-        if self._detector is None or self._scorer.data.detector.needs_background:
-            frames = 0 if isinstance(self._frames, LiveFrames) else len(self._frames)
-            self._detector = self._scorer.object_detector(self._place, self._background.image, frames)
+    @property
+    def _is_late(self) -> bool:
+        live = self._live
+        return live is not None and not live.is_finite and live.waiting > self._most_waiting
 
-    def _late(self) -> bool:
-        late = self._live is not None and self._live.waiting > self._most_waiting
-        self.left_out += late
-        return late
+    def _scored(self, moment: Moment, seconds: float, came: float) -> OnlineFrame:
+        if moment.samples is not None:
+            self._objects = Objects()
+            self._held.next(self._score(moment.samples))
+            self.latency.add(time.monotonic() - came)
+        elif moment.ready:
+            self._held.next(None)
+        return OnlineFrame(moment.number, moment.image, self._held.raw, self._held.smoothed, seconds, self._objects)
 
-    def _score(self, window: list[np.ndarray], middle: int) -> float:
-        """The raw score of the window's middle frame: the maximum over its objects, or the score without objects."""
-        data, detector, scene = self._scorer.data, self._detector, self.scene
-        assert detector is not None and scene is not None
-        boxes = detector([middle], [window[len(window) // 2]])[0]
-        samples = list(cut_window(window, boxes, middle, size=data.cube_size, context=data.context))
-        return (
-            float(self._scorer.score(samples, scene, self.objects).max())
-            if samples
-            else self._scorer.score_without_objects
-        )
+    def _score(self, samples: list[Sample]) -> float:
+        """The raw score of a frame: the maximum over its objects, or the score without objects."""
+        if not samples:
+            return self._scorer.score_without_objects
+        assert self.scene is not None
+        return float(self._scorer.score(samples, self.scene, self._objects).max())
 
 
 def _detector_settings(data: DataSettings, settings: VideoSettings) -> DetectorSettings:
@@ -256,6 +247,7 @@ def _detector_settings(data: DataSettings, settings: VideoSettings) -> DetectorS
 def file_name(place: str) -> str:
     """A name for files, from a path, a camera's number or a URL."""
     if is_stream(place):
-        plain = "".join(c if c.isalnum() else "_" for c in redacted(place))
-        return "camera_" + place if place.isdigit() else file_stem(plain)
+        plain = place if place.isdigit() else without_credentials(place)
+        plain = "".join(c if c.isalnum() else "_" for c in plain)
+        return f"camera_{plain}" if place.isdigit() else file_stem(plain)
     return file_stem(video_name(Path(place).resolve()))

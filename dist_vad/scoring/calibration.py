@@ -75,6 +75,16 @@ class Calibration:
         columns = {calibrated_name(name): value for name, value in calibrated.items()}
         return {**raw, **columns, "fused": fuse(self.weights, calibrated)}
 
+    def scores_of_each(
+        self, outputs: dict[str, HeadOutput], scenes: np.ndarray, neighbours: int
+    ) -> dict[str, np.ndarray]:
+        """The same for cubes of several scenes, named one by one: str [B]."""
+        raw = self._raw(outputs, neighbours)
+        inputs = _fusion_inputs(outputs, raw)
+        calibrated = {name: self.tails[name].each(value, scenes) for name, value in inputs.items()}
+        columns = {calibrated_name(name): value for name, value in calibrated.items()}
+        return {**raw, **columns, "fused": fuse(self.weights, calibrated)}
+
     def anomaly_scores(
         self, outputs: dict[str, HeadOutput], scenes: np.ndarray, neighbours: int
     ) -> dict[str, np.ndarray]:

@@ -64,13 +64,14 @@ class Scorer:
 
         Args:
             clips: uint8 [N, T, S, S, 3], RGB; N is at least 1.
-            scene: f_scene of all of them, float32 [D_B].
+            scene: f_scene of all of them, float32 [D_B], or of each, float32 [N, D_B].
         """
         size, parts = self.settings.batch, []
+        features = np.broadcast_to(scene, (len(clips), scene.shape[-1]))
         for start in range(0, len(clips), size):
-            chunk = clips[start : start + size]
+            chunk, own = clips[start : start + size], features[start : start + size]
             chunk = np.concatenate([chunk, np.repeat(chunk[-1:], size - len(chunk), axis=0)])
-            scenes = torch.from_numpy(np.tile(scene, (size, 1)))
+            scenes = torch.from_numpy(np.concatenate([own, np.repeat(own[-1:], size - len(own), axis=0)]))
             labels = torch.full((size,), -1)
             batch = Batch(torch.from_numpy(chunk), scenes, labels, np.arange(size))
             parts.append(self.outputs({"": batch})[""])

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import cv2
@@ -10,6 +11,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 import torch
+from fake_cameras import FakeCamera, walker
 from launching import plainly
 from miniature import write_pictures, write_video
 
@@ -151,18 +153,31 @@ def test_the_online_command_prints_its_latency_and_writes_all_files(detector, vi
     assert table["frame"] == list(range(60)) and table["score"][0] is None and table["score"][-1] is not None
 
 
-def test_a_slow_taker_of_a_stream_loses_frames_and_is_told(video):
-    frames = LiveFrames(str(video))  # to OpenCV a path is as good as a URL; it runs faster than any camera
+def test_a_slow_taker_of_a_camera_loses_frames_and_is_told():
+    with FakeCamera(walker, fps=50) as camera:
+        frames = LiveFrames(camera.url, patience=5)
+        frames._most = 5
+        numbers = iter(frames)
+        next(numbers)
+        while not frames.lost:
+            time.sleep(0.02)
+        gaps = []
+        for _ in numbers:
+            gaps.append(frames.gap)
+            if len(gaps) == 3:
+                frames.close()
+    assert gaps[0] and not any(gaps[1:3])
+
+
+def test_a_stream_with_an_end_loses_nothing_however_slowly_it_is_taken(video):
+    frames = LiveFrames(str(video))
     frames._most = 5
     numbers = iter(frames)
     next(numbers)
-    while not frames._ended:
-        pass
-    gaps = []
-    for _ in numbers:
-        gaps.append(frames.gap)
-    assert frames.lost > 0 and gaps[0] and not any(gaps[1:])
-    assert 1 + frames.lost + len(gaps) == 60
+    while frames.waiting < 5:
+        time.sleep(0.02)
+    assert frames.waiting == 5 and 1 + sum(1 for _ in numbers) == 60
+    assert frames.lost == 0 and frames.fault is None
 
 
 def test_a_stream_that_does_not_open_is_one_clear_message():
