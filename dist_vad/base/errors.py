@@ -37,6 +37,10 @@ class InputError(ValueError):
     """Something the user gave is wrong. The message says what was found, what was expected and what to do."""
 
 
+class UsageError(InputError):
+    """A command line is wrong: every rank finds the same, and one says it."""
+
+
 class Damaged(InputError):
     """A file does not read, or is not as it was written. The message names it."""
 
@@ -81,7 +85,11 @@ def _space(error: OSError) -> str:
 
 
 def entry_point(main: Callable[[], None]) -> Callable[[], None]:
-    """Wrap a script's main: what is no fault of the program becomes one message on stderr and an exit status."""
+    """Wrap a script's main: what is no fault of the program becomes one message on stderr and an exit status.
+
+    What all ranks would say alike, the first one says.
+    """
+    first = os.environ.get("RANK", "0") == "0"
 
     @functools.wraps(main)
     def run() -> None:
@@ -97,7 +105,7 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(141)
         except InputError as error:
-            _end(2, f"error: {error}")
+            _end(2, f"error: {error}" if first or not isinstance(error, UsageError) else "")
         except Unavailable as error:
             _end(UNAVAILABLE, f"error: {error}")
         except OSError as error:
@@ -106,9 +114,9 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
         except MemoryError as error:
             _end(UNAVAILABLE, f"error: memory is short ({error or 'no more is given'}); free some, and {AGAIN}")
         except Preempted as stop:
-            _end(PREEMPTED, f"pre-empted: {stop}; the same command goes on from here")
+            _end(PREEMPTED, f"pre-empted: {stop}; the same command goes on from here" if first else "")
         except KeyboardInterrupt:
-            _end(130, "interrupted; the same command goes on from here")
+            _end(130, "interrupted; the same command goes on from here" if first else "")
 
     return run
 
@@ -125,5 +133,6 @@ def _more_descriptors() -> None:
 def _end(status: int, message: str) -> None:
     with contextlib.suppress(OSError):  # the disk on which stdout lies may be the one that is full
         sys.stdout.flush()
-    print(redacted(message), file=sys.stderr, flush=True)
+    if message:
+        print(redacted(message), file=sys.stderr, flush=True)
     sys.exit(status)

@@ -21,6 +21,9 @@ COMMANDS = {
     "judge": ("judge", "judge anybody's frame scores: table, protocol check, differences, a page"),
     "watch": ("watch", "watch cameras: events as they happen, clips, a live page"),
     "ablation": ("ablation", "train and measure all rows of a table as one job"),
+    "export": ("export", "export a state, so that video is scored without torch"),
+    "push": ("push", "push a state to a folder, a bucket or a hub, with a model card"),
+    "pull": ("pull", "pull a state from a folder, a bucket, a hub or a web server"),
     "config": ("config", "list, show or copy the configurations that ship with the package"),
     "explain": ("explain", "which samples make up a global batch, and which rank reads them"),
 }

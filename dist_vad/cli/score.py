@@ -19,6 +19,8 @@ from dist_vad.settings.parsing import Command, Option, parse
 from dist_vad.settings.video import VideoSettings
 
 if TYPE_CHECKING:
+    from dist_vad.inference.detector import Detector
+    from dist_vad.inference.exported import ExportedDetector
     from dist_vad.inference.outputs import VideoResult
 
 VIDEOS = Option(
@@ -40,10 +42,6 @@ def main() -> None:
     if not options.videos or options.state is None:
         missing = "--state RUN/states/NAME" if options.videos else "a video"
         raise InputError(f"{missing} is missing; usage: dist-vad score VIDEO... --state RUN/states/NAME")
-    import torch
-
-    from dist_vad.curriculum.state import read_state
-    from dist_vad.inference.detector import Detector
     from dist_vad.inference.scoring import event_threshold, score_offline, score_online
     from dist_vad.inference.video_scorer import VideoScorer, file_name
     from dist_vad.video.fetch import fetched
@@ -56,7 +54,6 @@ def main() -> None:
     outputs = {name: output_files(Path(settings.out), name, settings) for name in names}
     check_outputs([path for paths in outputs.values() for path in paths], options.videos, Path(options.state))
     signal.signal(signal.SIGTERM, _interrupt)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with ExitStack() as stack:
         here = {place: fetched(place, stack) for place in options.videos}
         streams = [place for place in here.values() if is_stream(place)]
@@ -66,8 +63,7 @@ def main() -> None:
                 "them apart, or watch all of them with `dist-vad watch cameras.yaml`"
             )
         online = settings.online or bool(streams)
-        state = read_state(Path(options.state))
-        detector = Detector.load(state, device, settings.batch if online else None)
+        detector = opened(options.state, settings.engine, settings.batch if online else None)
         scorer = VideoScorer(detector, settings)
         threshold = event_threshold(detector, settings, online)
         failed: dict[str, str] = {}
@@ -117,6 +113,17 @@ def check_outputs(outputs: list[Path], videos: list[str], state: Path) -> None:
             raise InputError(f"{path} is a folder, where a file is to be written; give another --out")
     if outputs and outputs[0].resolve().is_relative_to(state.resolve()):
         raise InputError(f"--out {outputs[0].parent} lies in the state that scores; give another folder")
+
+
+def opened(place: str, engine: str, batch: int | None) -> "Detector | ExportedDetector":
+    """The state that scores, by the engine that is asked for."""
+    if engine == "torch":
+        from dist_vad.inference.detector import Detector
+
+        return Detector.load(place, batch=batch)
+    from dist_vad.inference.exported import ExportedDetector
+
+    return ExportedDetector.load(Path(place).expanduser(), engine, batch)
 
 
 def report(video: "VideoResult", written: list[Path]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save, save_file
+from safetensors.torch import load_file, save
 
 from dist_vad.base.errors import Damaged, InputError
 from dist_vad.base.files import atomic_folder, write_bytes
@@ -44,6 +44,11 @@ class State:
     metrics: dict[str, Any]
     """Losses at the end of the stage; for information."""
 
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return self.folder.name
+
     def load(self) -> Tensors:
         """The weights, verified against the digest. Raises InputError where they differ from it."""
         path, again = self.folder / MODEL, "delete the folder and train the stage again"
@@ -66,13 +71,16 @@ def save_state(folder: Path, tensors: Tensors, **facts: Any) -> State:
     """Write a state; it appears whole or not at all. `facts` are the fields of State but folder and digest."""
     digest = tensors_digest(tensors)
     with atomic_folder(folder) as partial:
-        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, partial / MODEL)
+        save_tensors(partial / MODEL, tensors)
         write_sealed(partial / STATE, {**facts, "digest": digest})
     return State(folder=folder, digest=digest, **facts)
 
 
 def save_tensors(path: Path, tensors: Tensors) -> None:
-    """Write weights into a file, whole or not at all."""
+    """Write weights into a file, whole or not at all.
+
+    As bytes: files that safetensors itself writes are readable by their owner alone, whatever the umask.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     write_bytes(path, save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))
 

@@ -10,6 +10,7 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.files import file_sha256
 from dist_vad.data.manifest import ShardInfo, tar_name
 from dist_vad.data.store import Store
+from dist_vad.settings.cache import CacheSettings
 
 ARRIVALS = 3
 """How often an object whose bytes have the wrong sha256 is fetched before it is taken to be damaged in the bucket."""
@@ -98,6 +99,12 @@ class ShardCache:
                 path.unlink()
                 total -= size
         return partial
+
+
+def default_cache() -> ShardCache:
+    """The cache of whoever says nothing of it."""
+    settings = CacheSettings()
+    return ShardCache(settings.place, settings.limit)
 
 
 def _touched(path: Path, size: int) -> bool:

@@ -6,19 +6,25 @@ import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from deflate import crc32
+from torch.utils.data import Dataset
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import bytes_sha256
 from dist_vad.base.log import log
 from dist_vad.data.buffers import borrow
-from dist_vad.data.cache import ShardCache
+from dist_vad.data.cache import ShardCache, default_cache
 from dist_vad.data.codec import decode_all, npy_content, npy_values
 from dist_vad.data.manifest import IMAGE, INDEX_DTYPE, SCENE, Manifest, ShardInfo, index_name, sample_key, tar_name
 from dist_vad.data.store import LocalStore, Store, open_store
+from dist_vad.settings.stream import StreamSettings
+
+if TYPE_CHECKING:
+    from dist_vad.data.loader import BatchDataset
 
 MAPPINGS = 8192
 """Most shards of a set that are mapped into memory at the same time."""
@@ -85,22 +91,27 @@ class DamagedSample(InputError):
     """The bytes of a sample are not those that were written."""
 
 
-class ShardSet:
+class ShardSet(Dataset[dict[str, Any]]):
     """An open shard set. Samples are numbered through its shards in manifest order.
 
     Example:
         shards = ShardSet("shards/cube-train")
         batch = shards.read(np.arange(8))
         assert batch.clips.shape == (8, *shards.manifest.clip_shape)  # uint8 [B, T, H, W, 3]
+
+    For PyTorch it is a map-style data set, and `stream` is an iterable one:
+        loader = DataLoader(shards, batch_size=32, shuffle=True)  # dictionaries with clip, scene, label and key
+        for step, batches in shards.stream(batch=32): ...
     """
 
     def __init__(self, place: Store | Path | str, cache: ShardCache | None = None) -> None:
-        """`place`: a folder, or a prefix of a bucket, whose tars are then read through `cache`."""
+        """`place`: a folder, or a prefix of a bucket, whose tars are then read through `cache`; without one through
+        that of the settings' defaults."""
         self.store = open_store(place)
         self.where = self.store.where()
         self.manifest = Manifest.load(self.store)
         self.starts = np.cumsum([0, *(shard.samples for shard in self.manifest.shards)])
-        self._cache = None if isinstance(self.store, LocalStore) else cache
+        self._cache = None if isinstance(self.store, LocalStore) else cache or default_cache()
         self._open = functools.lru_cache(maxsize=self._most_open())(self._open_shard)
         self._index = functools.lru_cache(maxsize=self._most_open())(self._read_index)
 
@@ -109,8 +120,7 @@ class ShardSet:
         under the system's, and what the cache has removed from living on as a mapping."""
         if isinstance(self.store, LocalStore):
             return MAPPINGS
-        if self._cache is None:
-            raise ValueError(f"{self.where} is read through a cache; none was given")
+        assert self._cache is not None
         self._cache.check(self.manifest.shards, self.where)
         return min(MAPPINGS, max(1, self._cache.limit // max(shard.bytes for shard in self.manifest.shards)))
 
@@ -119,6 +129,45 @@ class ShardSet:
 
     def __len__(self) -> int:
         return int(self.starts[-1])
+
+    def __getitem__(self, sample: int) -> dict[str, Any]:
+        """One sample: `clip` uint8 [T, H, W, 3] RGB, `scene` float32 [D_B], `label` (0 normal, 1 anomalous, -1 unknown)
+        and `key`, its name in the tar. So the set is a map-style PyTorch data set."""
+        return self.__getitems__([sample])[0]
+
+    def __getitems__(self, samples: list[int]) -> list[dict[str, Any]]:
+        """Several samples, read and decoded at once; PyTorch's DataLoader asks for whole batches in this way.
+
+        Raises IndexError for a sample that is not there.
+        """
+        ids = np.asarray(samples, np.int64)
+        ids = np.where(ids < 0, ids + len(self), ids)
+        if wrong := [number for number, own in zip(samples, ids) if not 0 <= own < len(self)]:
+            raise IndexError(f"{self.where} has samples 0 to {len(self) - 1}, asked for {wrong[0]}")
+        batch = self.read(ids)
+        return [
+            {"clip": clip, "scene": scene, "label": int(label), "key": self.key(int(own))}
+            for clip, scene, label, own in zip(batch.clips, batch.scenes, batch.labels, ids)
+        ]
+
+    def stream(
+        self, batch: int, *, seed: int = 0, name: str = "mine", streams: int = 1, rank: int = 0, world: int = 1,
+        start: int = 0, stop: int = 2**62,
+    ) -> "BatchDataset":  # fmt: skip
+        """The exact stream of this set, for a loop of one's own: an IterableDataset of (step, {kind: Batch}).
+
+        What a step holds depends on the set, `seed`, `name`, `streams` and the step alone: `start` resumes, and the
+        ranks of any `world` that divides `streams` share the same global batches.
+
+        Args:
+            batch: samples of a global batch, a multiple of `streams`.
+        """
+        from dist_vad.data.loader import BatchDataset, Source  # which needs this module
+        from dist_vad.data.streams import Streams
+
+        samples = [shard.samples for shard in self.manifest.shards]
+        drawn = Streams(samples, batch, StreamSettings(streams=streams), (seed, name), self.where)
+        return BatchDataset({self.manifest.kind: [Source(self, drawn)]}, rank, world, start, stop)
 
     def read(self, ids: np.ndarray, positions: np.ndarray | None = None, into: Batch | None = None) -> Batch:
         """Read samples by id, into a batch of their number if one is given.

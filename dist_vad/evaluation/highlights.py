@@ -13,7 +13,7 @@ from dist_vad.evaluation.scored_model import ScoredModel
 from dist_vad.report import Finding, Miss, Stills, VideoCurve
 from dist_vad.report.images import still
 from dist_vad.report.spans import Span, spans
-from dist_vad.scoring.calibration import calibrated_name
+from dist_vad.scoring.object_scores import calibrated_name
 
 FINDINGS, FALSE_ALARMS, MISSES = 12, 6, 6
 """Most that the report shows: the highest-scoring objects, the highest ones at normal frames, and stretches missed."""

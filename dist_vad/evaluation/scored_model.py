@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dist_vad.scoring.calibration import calibrated_name
 from dist_vad.scoring.measuring import Measures, Outputs
+from dist_vad.scoring.object_scores import calibrated_name
 
 
 @dataclass(frozen=True)

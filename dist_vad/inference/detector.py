@@ -9,6 +9,7 @@ which cubes were cut and scored. It is made once, from the run's shard sets.
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,8 +19,9 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
 from dist_vad.base.sealed import read_sealed
-from dist_vad.curriculum.state import State
+from dist_vad.curriculum.state import State, read_state
 from dist_vad.data.shardset import ShardSet
+from dist_vad.inference.places import local_state
 from dist_vad.scoring.calibration import Calibration
 from dist_vad.scoring.kept import (
     CALIBRATION,
@@ -40,6 +42,9 @@ from dist_vad.settings.provenance import RUN_KEYS
 from dist_vad.settings.run import Settings, TaskSettings
 from dist_vad.settings.score import ScoreSettings
 
+if TYPE_CHECKING:
+    from dist_vad.inference.outputs import VideoResult
+
 RUN = "run.json"
 DETECTOR_VERSION = 2
 NORMAL_CUBES = 20_000
@@ -52,7 +57,12 @@ class Detector:
 
     For example:
 
-        detector = Detector.load(read_state(Path("runs/demo/states/inference-2f436122f911")), torch.device("cpu"))
+        detector = Detector.load("runs/demo/states/inference-2f436122f911")
+        result = detector.score("walk.mp4", stride=2)
+        result.save("scored")
+
+    Cubes that are cut already:
+
         clips = np.zeros((1, detector.data.clip_length, detector.data.cube_size, detector.data.cube_size, 3), np.uint8)
         scene, feature = next(iter(detector.scenes.items()))
         detector.scores(clips, feature, scene)["fused"]
@@ -71,14 +81,22 @@ class Detector:
     """How long those videos are together."""
 
     @classmethod
-    def load(cls, state: State, device: torch.device, batch: int | None = None) -> "Detector":
+    def load(
+        cls, state: State | Path | str, device: torch.device | str | None = None, batch: int | None = None
+    ) -> "Detector":
         """A state ready to score; its calibration is read, or made and written where it is not there yet.
 
         Args:
+            state: the state, its folder, or where that lies: s3://BUCKET/PREFIX, hf://USER/NAME and the like, from
+                where it is fetched once.
+            device: where the network computes; not given = the GPU if there is one.
             batch: score so many cubes at once instead of as many as at calibration.
 
         Raises InputError where there is no calibration of these weights and it cannot be made.
         """
+        if not isinstance(state, State):
+            state = read_state(local_state(state))
+        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         path = state.folder / CALIBRATION
         try:
             kept = _read(path, state)
@@ -107,6 +125,21 @@ class Detector:
         """The same for cubes of several videos at once: f_scene of each, float32 [N, D_B], and its scene, str [N]."""
         outputs = self.scorer.measure_clips(clips, features)
         return self.calibration.scores_of_each(outputs, scenes, self.scorer.settings.neighbours)
+
+    def score(self, video: str | Path | np.ndarray, *, fps: float = 25.0, **settings: Any) -> "VideoResult":
+        """The frame scores, events and objects of a whole video.
+
+        Args:
+            video: a video file, a folder of pictures, or frames: uint8 [T, H, W, 3], RGB.
+            fps: frames a second of a folder of pictures and of frames.
+            settings: those of `dist-vad score`, such as stride=2, scorer="prediction" or events={"false_alarms": 0.001}
+                (dist_vad.settings.video.VideoSettings). Nothing is written: `VideoResult.save` does that.
+
+        Raises InputError for a video that does not read and for settings that the state does not allow.
+        """
+        from dist_vad.inference.scoring import score_video  # which needs this module
+
+        return score_video(self, video, {"mp4": False, "fps": fps, **settings})
 
     def nearest_scene(self, feature: np.ndarray) -> tuple[str, float]:
         """(name, cosine) of the training scene that looks most like a video's f_scene."""

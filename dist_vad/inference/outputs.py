@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 
+from dist_vad.base.errors import InputError
 from dist_vad.base.files import atomic_file, write_json
 from dist_vad.base.redact import redacted
 from dist_vad.base.times import iso_time
@@ -58,11 +59,12 @@ class Objects:
 class VideoResult:
     """The frame scores of a video and the objects that they come from.
 
-    For example, with a VideoScorer and a Threshold (dist_vad/inference/scoring.py):
+    For example:
 
-        result = score_offline(scorer, "walk.mp4", scorer.open("walk.mp4"), threshold, Path("scored/walk.mp4"))
-        events = result.events(join=1.0)
-        result.write_table(Path("scored/walk.parquet"), events)
+        result = detector.score("walk.mp4")
+        print(result.threshold.value, result.scores.max(), [(event.start, event.end) for event in result.events()])
+        result.plot().write_html("walk.html")
+        result.save("scored")
     """
 
     place: str
@@ -86,7 +88,7 @@ class VideoResult:
             return self.taken - self.taken[:1]
         return np.arange(len(self.raw)) / self.fps if self.times is None else self.times
 
-    def events(self, join: float) -> list[FoundEvent]:
+    def events(self, join: float = 1.0) -> list[FoundEvent]:
         """Its events; stretches less than `join` seconds apart are one."""
         return find_events(self.smoothed, self.calibrated, self.threshold.value, max(1, round(join * self.fps)))
 
@@ -95,15 +97,58 @@ class VideoResult:
         """Calibrated anomaly scores of the frames, float64 [T]; nan where a frame has no score."""
         return self.threshold.calibrated(self.smoothed)
 
-    def write_table(self, path: Path, events: list[FoundEvent]) -> None:
-        """One row a frame, as Parquet or, where the name ends in .csv, as CSV: frame, seconds, score (raw), smoothed,
-        rarity (the calibrated anomaly score), event (number of its event from 0, or null); of a stream also time."""
+    @property
+    def scores(self) -> np.ndarray:
+        """The same: 2 means that one normal frame in a hundred scores as high."""
+        return self.calibrated
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """float32 [N, 4]: x1, y1, x2, y2 of every object, in the order of `objects.frames`."""
+        return np.array(self.objects.boxes, np.float32).reshape(-1, 4)
+
+    def save(self, folder: Path | str, name: str | None = None, join: float = 1.0) -> list[Path]:
+        """Write NAME.parquet and NAME.events.json, as `dist-vad score` does; returns their paths.
+
+        Without a name, that of the video.
+        """
+        stem, events = Path(folder) / (name or Path(self.place).stem), self.events(join)
+        table, listed = stem.with_name(f"{stem.name}.parquet"), stem.with_name(f"{stem.name}.events.json")
+        self.write_table(table, events)
+        self.write_events(listed, events)
+        return [table, listed]
+
+    def to_pandas(self, join: float = 1.0) -> Any:
+        """A pandas.DataFrame with a row a frame, and the columns of `write_table`. Needs pandas."""
+        try:
+            return self.table(self.events(join)).to_pandas()
+        except ImportError as error:
+            raise InputError(f"to_pandas needs pandas, which is not installed ({error}): pip install pandas") from error
+
+    def plot(self, join: float = 1.0) -> Any:
+        """A plotly Figure: the calibrated anomaly score over time, the threshold, and the events shaded."""
+        import plotly.graph_objects as go
+
+        seconds = self.seconds
+        curve = go.Scatter(x=seconds, y=self.calibrated, mode="lines", name="calibrated anomaly score")
+        figure = go.Figure(curve, layout={"template": "simple_white", "title": self.place})
+        figure.add_hline(y=self.threshold.value, line_dash="dot", annotation_text="threshold")
+        for event in self.events(join):
+            start, end = seconds[event.start], seconds[event.end - 1]
+            figure.add_vrect(start, end, fillcolor="#c0392b", opacity=0.2, line_width=0)
+        figure.update_xaxes(title="seconds")
+        figure.update_yaxes(title="calibrated anomaly score", rangemode="tozero")
+        return figure
+
+    def table(self, events: list[FoundEvent]) -> pa.Table:
+        """One row a frame: frame, seconds, score (raw), smoothed, rarity (the calibrated anomaly score), event (number
+        of its event from 0, or null); of a stream also time."""
         numbers = np.full(len(self.raw), -1)
         for number, event in enumerate(events):
             numbers[event.start : event.end] = number
         frames = np.arange(len(self.raw))
         wall = {} if self.taken is None else {"time": _timestamps(self.taken)}
-        table = pa.table(
+        return pa.table(
             {
                 "frame": frames,
                 "seconds": self.seconds,
@@ -115,6 +160,10 @@ class VideoResult:
                 "event": pa.array(numbers, mask=numbers < 0),
             }
         )
+
+    def write_table(self, path: Path, events: list[FoundEvent]) -> None:
+        """`table` as Parquet or, where the name ends in .csv, as CSV."""
+        table = self.table(events)
         with atomic_file(path) as file:
             if path.suffix == ".csv":
                 pyarrow.csv.write_csv(table, file)

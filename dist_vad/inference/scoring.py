@@ -5,30 +5,51 @@ import time
 from array import array
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from dist_vad import metrics
+from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
 from dist_vad.base.times import iso_time
-from dist_vad.inference.detector import Detector
 from dist_vad.inference.events import Threshold, find_events
 from dist_vad.inference.mp4 import FrameWriter, mp4_writer
 from dist_vad.inference.outputs import Objects, VideoResult
 from dist_vad.inference.overlay import Overlay, Shown
 from dist_vad.inference.video_scorer import SceneMatch, VideoScorer, file_name
+from dist_vad.settings.parsing import settings_of
 from dist_vad.settings.video import VideoSettings
-from dist_vad.video.live import LiveFrames
+from dist_vad.video.arrays import ArrayFrames
+from dist_vad.video.live import LiveFrames, is_stream
 from dist_vad.video.source import Frames
 
+if TYPE_CHECKING:
+    from dist_vad.inference.detector import Detector
+    from dist_vad.inference.exported import ExportedDetector
 
-def event_threshold(detector: Detector, settings: VideoSettings, online: bool) -> Threshold:
+
+def event_threshold(detector: "Detector | ExportedDetector", settings: VideoSettings, online: bool) -> Threshold:
     """The threshold of events, from held-out normal video smoothed as the video will be."""
     normal = [metrics.smooth(raw, smoothing(online)) for raw in detector.normal[settings.scorer]]
     return Threshold.of(normal, settings.events)
+
+
+def score_video(
+    detector: "Detector | ExportedDetector", video: str | Path | np.ndarray, settings: dict[str, Any]
+) -> VideoResult:
+    """`Detector.score`: the result of a whole video, from a place or from frames, uint8 [T, H, W, 3]."""
+    chosen = settings_of(VideoSettings, settings, "Detector.score")
+    scorer, threshold = VideoScorer(detector, chosen), event_threshold(detector, chosen, online=False)
+    if isinstance(video, np.ndarray):
+        return score_offline(scorer, "frames", ArrayFrames(video, chosen.fps or 25.0), threshold, Path("frames.mp4"))
+    place = str(video)
+    if is_stream(place):
+        raise InputError(f"{place} is a stream, which never ends; `dist-vad score {place} --state DIR` scores it")
+    mp4 = Path(chosen.out) / f"{file_name(place)}.mp4"
+    return score_offline(scorer, place, scorer.open(place), threshold, mp4)
 
 
 def smoothing(online: bool) -> str:
@@ -134,7 +155,7 @@ def facts(scorer: VideoScorer, threshold: Threshold, scene: SceneMatch | None, o
     joined = max(1, round(settings.events.join * 25))
     alarms = sum(len(find_events(own, threshold.calibrated(own), threshold.value, joined)) for own in normal)
     return {
-        "state": detector.state.folder.name,
+        "state": detector.state.name,
         "digest": detector.state.digest,
         "scorer": settings.scorer,
         "smoothing": smoothing(online),

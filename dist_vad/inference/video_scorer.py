@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +16,6 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.names import file_stem
 from dist_vad.base.progress import progress_bar
 from dist_vad.base.secrets import without_credentials
-from dist_vad.inference.detector import Detector
 from dist_vad.inference.online import HeldScore, Latency, Moment, OnlineCubes
 from dist_vad.inference.outputs import Objects
 from dist_vad.settings.data import DataSettings
@@ -30,6 +30,10 @@ from dist_vad.video.live import LiveFrames, is_stream
 from dist_vad.video.progress_frames import ProgressFrames
 from dist_vad.video.scene_feature import scene_feature
 from dist_vad.video.source import Frames, Video
+
+if TYPE_CHECKING:
+    from dist_vad.inference.detector import Detector
+    from dist_vad.inference.exported import ExportedDetector
 
 CHUNK = 256
 """Cubes that wait to be scored together."""
@@ -71,7 +75,7 @@ class VideoScorer:
         objects, frame_scores, scene = scorer.offline("walk.mp4", scorer.open("walk.mp4"))
     """
 
-    def __init__(self, detector: Detector, settings: VideoSettings) -> None:
+    def __init__(self, detector: "Detector | ExportedDetector", settings: VideoSettings) -> None:
         """Raises InputError for a scorer, a scene or a detector that the state does not allow."""
         self.detector, self.settings = detector, settings
         self.data = dataclasses.replace(detector.data, detector=_detector_settings(detector.data, settings))

@@ -12,6 +12,7 @@ from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.fusion import fusion_weights
 from dist_vad.scoring.geometry import Geometry, features_of
 from dist_vad.scoring.measuring import Change, Outputs, measure
+from dist_vad.scoring.object_scores import columns, fuse
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.synthetic_anomalies import SyntheticAnomaly, synthetic_anomalies
 from dist_vad.scoring.synthetic_auc import NORMAL, HeldOutScenes, held_out
@@ -72,8 +73,7 @@ class Calibration:
         """For cubes of one scene, float64 [B] each: the score by task, `rarity_TASK`, `fused` (their weighted sum)."""
         raw = self._raw(outputs, neighbours)
         calibrated = {name: self.tails[name](value, scene) for name, value in _fusion_inputs(outputs, raw).items()}
-        columns = {calibrated_name(name): value for name, value in calibrated.items()}
-        return {**raw, **columns, "fused": fuse(self.weights, calibrated)}
+        return columns(raw, calibrated, self.weights)
 
     def scores_of_each(
         self, outputs: dict[str, HeadOutput], scenes: np.ndarray, neighbours: int
@@ -82,8 +82,7 @@ class Calibration:
         raw = self._raw(outputs, neighbours)
         inputs = _fusion_inputs(outputs, raw)
         calibrated = {name: self.tails[name].each(value, scenes) for name, value in inputs.items()}
-        columns = {calibrated_name(name): value for name, value in calibrated.items()}
-        return {**raw, **columns, "fused": fuse(self.weights, calibrated)}
+        return columns(raw, calibrated, self.weights)
 
     def anomaly_scores(
         self, outputs: dict[str, HeadOutput], scenes: np.ndarray, neighbours: int
@@ -103,11 +102,6 @@ class Calibration:
 
 def _fusion_inputs(outputs: dict[str, HeadOutput], raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: TASKS[name].fusion_input(outputs[name], score) for name, score in raw.items()}
-
-
-def calibrated_name(task: str) -> str:
-    """The column of a task's calibrated anomaly scores."""
-    return f"rarity_{task}"
 
 
 def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet, geometry: Geometry | None = None) -> Calibration:
@@ -211,11 +205,6 @@ def weigh(
         summed = {each: {"sum": fuse(weights, by_kind[each])} for each in (NORMAL, kind)}
         auc |= held.auc(summed, "sum", half=1)
     return fusion_weights({name: float(np.mean([*own.values()])) for name, own in first.items()}), auc
-
-
-def fuse(weights: dict[str, float], calibrated: dict[str, np.ndarray]) -> np.ndarray:
-    """The weighted sum of the calibrated anomaly scores of several tasks: float64 [B]."""
-    return np.sum([weight * calibrated[name] for name, weight in weights.items()], axis=0)
 
 
 def _scene_features(features: np.ndarray, scenes: np.ndarray) -> np.ndarray:

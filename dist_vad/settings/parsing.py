@@ -16,7 +16,7 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_loader, set_parsing_settings
 
 from dist_vad.base import log, plugins
-from dist_vad.base.errors import InputError
+from dist_vad.base.errors import InputError, UsageError
 from dist_vad.settings.command_line.checks import check_values, place
 from dist_vad.settings.command_line.help import short_help, whole_help
 from dist_vad.settings.command_line.refusals import load_unique, nulls, refusal
@@ -99,11 +99,11 @@ def parse(command: Command) -> tuple[Any, Namespace]:
     try:
         given = parser.parse_args(arguments)
     except (ArgumentError, ValueError, TypeError, OSError, yaml.YAMLError) as error:
-        raise InputError(refusal(parser, error, arguments)) from error
+        raise UsageError(refusal(parser, error, arguments)) from error
     _spread_stage(given, arguments)
     log.set_up(given.quiet)
     if empty := nulls(parser, given, command.settings):
-        raise InputError(f"{empty[0]} is null; allowed: {empty[1]}, or leave it out")
+        raise UsageError(f"{empty[0]} is null; allowed: {empty[1]}, or leave it out")
     try:
         values = parser.instantiate(given)
         names = [field.name for field in dataclasses.fields(command.settings)]
@@ -111,7 +111,7 @@ def parse(command: Command) -> tuple[Any, Namespace]:
         check_values(chosen)
         options = {option.name: _checked(option.name, values[option.name]) for option in command.options}
     except ValueError as error:
-        raise InputError(f"{error}") from error
+        raise UsageError(f"{error}") from error
     return chosen, Namespace(**options, asked=_asked(parser, arguments, command))
 
 

@@ -33,6 +33,9 @@ class VideoSettings:
     """Write the video with its boxes, scores and events drawn in."""
     online: bool = False
     """Score every frame from what was seen up to a few frames after it, as for a camera. Streams are always."""
+    engine: Literal["torch", "onnx", "openvino"] = "torch"
+    """What computes the network: torch, or ONNX Runtime or OpenVINO for a state that was exported (`dist-vad export`),
+    which need no torch. Scores are the same to 1e-5."""
     scorer: str = "fused"
     """Which score counts: fused, or a task that the state was trained on, such as prediction."""
     stride: int | None = None

@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 from dist_vad.base import plugins
 from dist_vad.base.errors import InputError
+from dist_vad.base.head_scores import HeadOutput
 from dist_vad.base.log import log
 from dist_vad.model import PHASES
 from dist_vad.settings.task import TaskSettings
-from dist_vad.tasks.base import PARTNER, DrawKey, HeadOutput, Inputs, Task
+from dist_vad.tasks.base import PARTNER, DrawKey, Inputs, Task
 
 
 def load_tasks() -> dict[str, type[Task]]:

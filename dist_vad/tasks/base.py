@@ -1,13 +1,14 @@
 """What a proxy task is: inputs, a head, a loss per sample, and a measurement that says how unusual an object is."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
 from dist_vad.base import counters
+from dist_vad.base.head_scores import HeadScore
 from dist_vad.settings.run import TaskSettings
 
 PARTNER = "partner"
@@ -73,17 +74,9 @@ def pick(draws: torch.Tensor, count: int) -> torch.Tensor:
     return (draws * count).long().clamp(max=count - 1)
 
 
-class HeadOutput(NamedTuple):
-    """What a head says of some cubes, and the scenes in which they are."""
-
-    values: np.ndarray
-    """float32 [B, M], as `Task.measure` gives it."""
-    scenes: np.ndarray
-    """float32 [B, D_B]: f_scene."""
-
-
-class Task:
-    """A proxy task. Subclasses define the class attributes and the methods that have no default.
+class Task(HeadScore):
+    """A proxy task. Subclasses define the class attributes and the methods that have no default. How the head's output
+    becomes a score is a HeadScore, of which a task can inherit another one, or define it itself.
 
     A loss is one number per sample, so that the loop can sum over samples and divide by the global count.
     """
@@ -140,27 +133,3 @@ class Task:
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
         """What the trained head says of each cube: float [B, M]; `score` makes one number of it."""
         raise NotImplementedError
-
-    @staticmethod
-    def memory_bank(normal: HeadOutput) -> Any:
-        """What `score` compares with, made once from the outputs for normal training cubes; nothing by default."""
-        return None
-
-    @staticmethod
-    def score(outputs: HeadOutput, bank: Any, neighbours: int) -> np.ndarray:
-        """Anomaly score, higher = more unusual: float64 [B].
-
-        Args:
-            outputs: of the head, for the objects to score.
-            bank: the memory bank, which `memory_bank` made of normal training cubes.
-            neighbours: for tasks that compare with their nearest normal cubes.
-        """
-        return outputs.values[:, 0].astype(np.float64)
-
-    @staticmethod
-    def fusion_input(outputs: HeadOutput, score: np.ndarray) -> np.ndarray:
-        """What is calibrated on normal cubes and enters `fused`: float64 [B]; by default its score.
-
-        A task whose score is fixed by a paper can say here what tells more; it then has a `score_without_objects`.
-        """
-        return score

@@ -9,11 +9,12 @@ from torch import nn
 from torch.nn import functional
 
 from dist_vad.base import counters
+from dist_vad.base.head_scores import MeanScore
 from dist_vad.model.heads import PerceptionTrunk
-from dist_vad.tasks.base import DrawKey, HeadOutput, Inputs, Task
+from dist_vad.tasks.base import DrawKey, Inputs, Task
 
 
-class Classification(Task):
+class Classification(MeanScore, Task):
     """Perception. The two questions about motion of Georgescu et al. (CVPR 2021), as Shi et al. (ICCV 2023) ask them.
 
     From a cube of T frames five are shown, the middle one and two on either side (three where T < 9): half of the time
@@ -55,10 +56,6 @@ class Classification(Task):
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
         regular = list(choices(inputs.clip.shape[2])[0])
         return head(self.output, backbone(inputs.clip[:, :, regular])).softmax(dim=2)[..., 1]
-
-    @staticmethod
-    def score(outputs: HeadOutput, bank: None, neighbours: int) -> np.ndarray:
-        return outputs.values.astype(np.float64).mean(axis=1)
 
 
 class Questions(nn.Module):

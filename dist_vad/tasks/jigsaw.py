@@ -3,20 +3,20 @@
 import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from dist_vad.base import counters
+from dist_vad.base.head_scores import StandardisedScore
 from dist_vad.model.heads import ComprehensionTrunk, Meaning
-from dist_vad.tasks.base import DrawKey, HeadOutput, Inputs, Task
+from dist_vad.tasks.base import DrawKey, Inputs, Task
 
 GRID = 3
 PIECES = GRID * GRID
 
 
-class Jigsaw(Task):
+class Jigsaw(StandardisedScore, Task):
     """Comprehension. Wang et al. (ECCV 2022): decoupled spatio-temporal jigsaw puzzles, as multi-label classification.
 
     Half of the samples, by draw, have the 3 x 3 pieces of their frames permuted, all frames alike; the others have
@@ -64,17 +64,6 @@ class Jigsaw(Task):
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
         both = self._ask(backbone, head, inputs.clip, inputs.scene)
         return torch.stack([-logits.log_softmax(dim=2).diagonal(dim1=1, dim2=2).mean(dim=1) for logits in both], dim=1)
-
-    @staticmethod
-    def memory_bank(normal: HeadOutput) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and deviation of each puzzle: float64 [2] each."""
-        values = normal.values.astype(np.float64)
-        return values.mean(axis=0), values.std(axis=0) + 1e-6
-
-    @staticmethod
-    def score(outputs: HeadOutput, bank: tuple[np.ndarray, np.ndarray], neighbours: int) -> np.ndarray:
-        mean, deviation = bank
-        return ((outputs.values - mean) / deviation).sum(axis=1)
 
     def _ask(
         self, backbone: nn.Module, head: nn.Module, clip: torch.Tensor, scene: torch.Tensor

@@ -1,14 +1,14 @@
 """`prediction`: the middle frame from the four before it and, backwards, from the four after it."""
 
-import numpy as np
 import torch
 from torch import nn
 
+from dist_vad.base.head_scores import ErrorScore
 from dist_vad.model.heads import FrameDecoder, PerceptionTrunk
-from dist_vad.tasks.base import HeadOutput, Inputs, Task
+from dist_vad.tasks.base import Inputs, Task
 
 
-class Prediction(Task):
+class Prediction(ErrorScore, Task):
     """Perception. Zhang et al. (ACM MM 2024), the visual task of model_base.
 
     With a cube X1..X9, F and H_per predict X5 from the forward clip X1..X4 and from the backward clip X9..X6; the
@@ -43,10 +43,6 @@ class Prediction(Task):
         forward, backward, middle = _both(backbone, head, inputs.clip)
         relative = torch.maximum(relative_error(forward, middle), relative_error(backward, middle))
         return torch.stack([rms((forward + backward) / 2 - middle), relative], dim=1)
-
-    @staticmethod
-    def fusion_input(outputs: HeadOutput, score: np.ndarray) -> np.ndarray:
-        return outputs.values[:, 1].astype(np.float64)
 
 
 def rms(error: torch.Tensor) -> torch.Tensor:

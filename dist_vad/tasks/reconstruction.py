@@ -1,15 +1,15 @@
 """`reconstruction`: the middle frame from itself."""
 
-import numpy as np
 import torch
 from torch import nn
 
+from dist_vad.base.head_scores import ErrorScore
 from dist_vad.model.heads import FrameDecoder, PerceptionTrunk
-from dist_vad.tasks.base import HeadOutput, Inputs, Task
+from dist_vad.tasks.base import Inputs, Task
 from dist_vad.tasks.prediction import gradient_difference, relative_error, rms
 
 
-class Reconstruction(Task):
+class Reconstruction(ErrorScore, Task):
     """Perception. Auto-encoding (Hasan et al., CVPR 2016), here of an object's frame.
 
     From the middle frame X5 alone, a clip of one frame, F and H_per rebuild X5: X^ = H_per[F(X5)]. Nothing is seen of
@@ -41,10 +41,6 @@ class Reconstruction(Task):
         """Error and relative error: [B, 2]."""
         rebuilt, middle = self._rebuild(backbone, head, inputs.clip)
         return torch.stack([rms(rebuilt - middle), relative_error(rebuilt, middle)], dim=1)
-
-    @staticmethod
-    def fusion_input(outputs: HeadOutput, score: np.ndarray) -> np.ndarray:
-        return outputs.values[:, 1].astype(np.float64)
 
     def _rebuild(self, backbone: nn.Module, head: nn.Module, clip: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The rebuilt and the true middle frame, each [B, 3, H, W]."""

@@ -2,18 +2,17 @@
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from dist_vad.base import counters
-from dist_vad.base.exact import one_thread
+from dist_vad.base.head_scores import NearestScore
 from dist_vad.model.heads import ComprehensionTrunk, Embedding
-from dist_vad.tasks.base import DrawKey, HeadOutput, Inputs, Task
+from dist_vad.tasks.base import DrawKey, Inputs, Task
 
 
-class SemanticReconstruction(Task):
+class SemanticReconstruction(NearestScore, Task):
     """Comprehension. Zhang et al. (ACM MM 2024), the paper's own task.
 
     From a clip V_c of T frames an anchor frame I is drawn uniformly from positions 2..T-1 (1-based); V_d is the clip
@@ -66,37 +65,6 @@ class SemanticReconstruction(Task):
         trunk = head.get_submodule("trunk")
         assert isinstance(trunk, ComprehensionTrunk)
         return trunk.pool(backbone(inputs.clip))
-
-    @staticmethod
-    def memory_bank(normal: HeadOutput) -> "MemoryBank":
-        return MemoryBank(normal)
-
-    @staticmethod
-    @one_thread
-    def score(outputs: HeadOutput, bank: "MemoryBank", neighbours: int) -> np.ndarray:
-        squared = bank.squared_distances(outputs)
-        nearest = np.sort(np.partition(squared, neighbours - 1, axis=1)[:, :neighbours], axis=1)
-        return np.sqrt(np.maximum(nearest, 0).mean(axis=1))
-
-
-class MemoryBank:
-    """Normal cubes as points in the space of their standardised features and of the scene features beside them."""
-
-    def __init__(self, normal: HeadOutput) -> None:
-        self._mean, self._deviation = normal.values.mean(axis=0), normal.values.std(axis=0) + 1e-6
-        # The scene weighs half as much as the features, whose standardised values have a norm of about sqrt(M).
-        self._weight = 0.5 * np.sqrt(normal.values.shape[1])
-        self._points = self._positions(normal)
-        self._norms = np.square(self._points).sum(axis=1)
-
-    def squared_distances(self, outputs: HeadOutput) -> np.ndarray:
-        """From each object to each normal cube: float64 [B, N]; rounding can make them less than 0."""
-        points = self._positions(outputs)
-        return np.square(points).sum(axis=1)[:, None] + self._norms - 2 * points @ self._points.T
-
-    def _positions(self, outputs: HeadOutput) -> np.ndarray:
-        standard = (outputs.values - self._mean) / self._deviation
-        return np.concatenate([standard, self._weight * outputs.scenes], axis=1).astype(np.float64)
 
 
 def _take_out(clip: torch.Tensor, anchor: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,0 +1,149 @@
+"""A state without torch: the outputs of all its heads as one graph, and beside it all that scores are made of."""
+
+import contextlib
+import dataclasses
+import io
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save
+from torch import nn
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import atomic_folder, write_bytes
+from dist_vad.base.head_scores import HEAD_SCORES
+from dist_vad.inference.detector import Detector
+from dist_vad.inference.engines import FILES, open_engine
+from dist_vad.inference.exported import EXPORTED, VERSION
+from dist_vad.tasks import TASKS, Inputs, Task
+
+TOLERANCE = 1e-4
+"""Most by which an output of the graph may differ from the network's, relative to the largest of that head."""
+
+
+class Heads(nn.Module):
+    """The outputs of all heads, from clips uint8 [B, T, S, S, 3] and scene features float32 [B, D_B]."""
+
+    def __init__(self, network: nn.Module, tasks: dict[str, Task]) -> None:
+        super().__init__()
+        self.network, self.tasks = network, tasks
+
+    def forward(self, clips: torch.Tensor, scenes: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        labels = torch.full((clips.shape[0],), -1)
+        inputs = Inputs.from_stored(clips, scenes, labels, torch.device("cpu"))
+        backbone, heads = self.network.get_submodule("backbone"), self.network.get_submodule("heads")
+        return tuple(
+            task.measure(backbone, heads.get_submodule(task.phase), inputs).float() for task in self.tasks.values()
+        )
+
+
+def export(detector: Detector, form: str, folder: Path) -> list[Path]:
+    """Write a state for an engine (`onnx` or `openvino`) into a folder; returns the files.
+
+    The graph is run beside the network before it is written. Raises InputError where they differ, where a task has a
+    way of its own to make scores, and where a package is missing.
+    """
+    kinds = {name: _kind(name) for name in detector.scorer.tasks}
+    data, size = detector.data, len(next(iter(detector.scenes.values())))
+    draw = np.random.default_rng(0)
+    clips = draw.integers(0, 256, (8, data.clip_length, data.cube_size, data.cube_size, 3), np.uint8)
+    scenes = draw.standard_normal((8, size)).astype(np.float32)
+    heads = Heads(detector.scorer.network.cpu(), detector.scorer.tasks).eval()
+    content = _onnx_graph(heads, clips, scenes)
+    with atomic_folder(folder.with_name(f"{folder.name}.new")) as partial:
+        _write_graph(form, content, partial)
+        expected = heads(torch.from_numpy(clips), torch.from_numpy(scenes))
+        for name, own, graph in zip(kinds, expected, open_engine(form, partial)(clips, scenes)):
+            _check_equal(name, own.detach().numpy(), graph)
+        files = {path.name: path.read_bytes() for path in partial.iterdir()}
+    for path in folder.with_name(f"{folder.name}.new").iterdir():
+        path.unlink()
+    folder.with_name(f"{folder.name}.new").rmdir()
+    files[EXPORTED] = _facts(detector, kinds)
+    for name, content in files.items():
+        write_bytes(folder / name, content)
+    return [folder / name for name in files]
+
+
+def _kind(task: str) -> str:
+    """The name of the HeadScore by which a task makes its scores."""
+    own = TASKS[task]
+    methods = ("memory_bank", "score", "fusion_input")
+    for name, kind in HEAD_SCORES.items():
+        if all(getattr(own, method) is getattr(kind, method) for method in methods):
+            return name
+    raise InputError(
+        f"the task {task} makes its scores by code of its own, which cannot be exported; let it inherit memory_bank, "
+        f"score and fusion_input from one of {', '.join(HEAD_SCORES)} (dist_vad/base/head_scores.py)"
+    )
+
+
+def _onnx_graph(heads: Heads, clips: np.ndarray, scenes: np.ndarray) -> bytes:
+    """The graph as ONNX has it, for batches of any size."""
+    batch = torch.export.Dim("batch", min=2)
+    example = (torch.from_numpy(clips), torch.from_numpy(scenes))
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    try:
+        with torch.no_grad(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                heads, example, dynamo=True, input_names=["clips", "scenes"], output_names=[*heads.tasks],
+                dynamic_shapes=({0: batch}, {0: batch}), verbose=False,
+            )  # fmt: skip
+    except ImportError as error:
+        raise InputError(f"export needs packages that are missing ({error}): pip install onnx onnxscript") from error
+    assert program is not None
+    graph = program.model_proto
+    for given in graph.graph.input:  # an input that no head asks for was left at the size of the example
+        given.type.tensor_type.shape.dim[0].dim_param = "batch"
+    return graph.SerializeToString()
+
+
+def _write_graph(form: str, content: bytes, folder: Path) -> None:
+    """The graph in the file of its engine."""
+    onnx = folder / FILES["onnx"]
+    onnx.write_bytes(content)
+    if form == "onnx":
+        return
+    try:
+        import openvino
+    except ImportError as error:
+        raise InputError("--format openvino needs openvino, which is not installed: pip install openvino") from error
+    openvino.save_model(openvino.convert_model(str(onnx)), str(folder / FILES["openvino"]), compress_to_fp16=False)
+    onnx.unlink()
+
+
+def _check_equal(task: str, network: np.ndarray, graph: np.ndarray) -> None:
+    apart = float(np.abs(network - graph).max() / max(float(np.abs(network).max()), 1e-12))
+    if not apart <= TOLERANCE:
+        raise InputError(f"the exported graph of {task} is {apart:.1e} apart from the network; nothing was written")
+
+
+def _facts(detector: Detector, kinds: dict[str, str]) -> bytes:
+    """What `ExportedDetector.load` reads."""
+    own = detector.calibration
+    arrays = {
+        "memory_scenes": next(iter(own.normal.values())).scenes,
+        **{f"memory.{task}": outputs.values for task, outputs in own.normal.items()},
+        **{f"normal.{name}": np.concatenate(parts) for name, parts in detector.normal.items()},
+        "scenes": np.stack([*detector.scenes.values()]),
+    }
+    facts = {
+        "version": VERSION,
+        "state": detector.state.folder.name,
+        "digest": detector.state.digest,
+        "kinds": kinds,
+        "tails": {task: dataclasses.asdict(tail) for task, tail in own.tails.items()},
+        "weights": own.weights,
+        "scores_without_objects": own.scores_without_objects,
+        "data": dataclasses.asdict(detector.data),
+        "score": dataclasses.asdict(detector.scorer.settings),
+        "normal_lengths": [len(part) for part in next(iter(detector.normal.values()))],
+        "normal_seconds": detector.normal_seconds,
+        "scene_names": [*detector.scenes],
+    }
+    return save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, {"facts": json.dumps(facts)})
