@@ -15,7 +15,7 @@ from dist_vad.judge.protocol import Finding, Stated, check_protocol
 from dist_vad.judge.regions import region_rates
 from dist_vad.judge.rows import rows_of
 from dist_vad.metrics import Alarms, Difference, Pairs
-from dist_vad.report import Row
+from dist_vad.report import LEARNED, Row
 from dist_vad.settings.judge import JudgeSettings
 
 PAIRED_RESAMPLES = 5000
@@ -105,7 +105,7 @@ def judge(places: Sequence[str], settings: JudgeSettings) -> Judgement:
 
 def _first(method: Method) -> bool:
     """Sorts what was learned before its baselines."""
-    return method.facts["group"] != "learned"
+    return method.facts["group"] != LEARNED
 
 
 def _opinion(

@@ -69,6 +69,9 @@ def open_case(places: Sequence[str], settings: JudgeSettings) -> Case:
     own = {path: read_frame_file(path) for path in map(_frame_file, paths) if path is not None}
     truth, dataset, plain = _truth(list(own.values()), settings)
     names = _names(paths)
+    strange = [name for name in settings.unlearned if name not in names]
+    if strange:
+        raise InputError(f"--unlearned names {strange[0]!r}; the methods are called {', '.join(names)}")
     aligned: list[tuple[Method, Aligned]] = []
     for path, name in zip(paths, names):
         file = own.get(_frame_file(path) or Path())
@@ -131,7 +134,8 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _foreign(path: Path, name: str, settings: JudgeSettings) -> Method:
-    facts = {"group": LEARNED, "phase": "", "scorer": name, "smoothing": settings.smoothing, "note": ""}
+    group = NO_LEARNING if name in settings.unlearned else LEARNED
+    facts = {"group": group, "phase": "", "scorer": name, "smoothing": settings.smoothing, "note": ""}
     facts |= {"rbdc": math.nan, "tbdc": math.nan}
     return Method(name, facts, {}, settings.resamples, _sha256(path))
 

@@ -22,6 +22,7 @@ from dist_vad.base.files import write_bytes, write_json
 from dist_vad.base.jsonable import without_nan
 from dist_vad.base.redact import redacted
 from dist_vad.judge.judgement import Judgement, Opinion, opinion_facts
+from dist_vad.report import LEARNED
 
 SCHEMA = 1
 PAGE = "index.md"
@@ -86,9 +87,9 @@ def record_page(folder: Path) -> str:
     lines = [
         "# Results on record",
         "",
-        "Made by `dist-vad judge --record` from the files beside this page. Each file has in full what is said here",
-        "briefly. To add yours, judge your scores with `--record docs/results` and fill in `source`. Rows *without",
-        "learning* belong to every table: a method that does not beat the width of a box has not learned what counts.",
+        "Made by `dist-vad judge` with `--record docs/results` from the files beside this page, which have in full what",
+        "is said here briefly. To add yours, judge your scores in the same way and fill in `source`. Rows *without learning*",
+        "belong to every table: a method that does not beat the width of a box has not learned what counts.",
     ]
     for dataset in dict.fromkeys(entry["dataset"] for entry in entries):
         own = [entry for entry in entries if entry["dataset"] == dataset]
@@ -136,8 +137,8 @@ def _table(entries: list[dict[str, Any]]) -> list[str]:
         "| method | ground truth | smoothing | micro AUC | 95 % | macro AUC | AP | videos | protocol check | state |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    for entry in sorted(entries, key=lambda entry: (entry["group"] != "learned", entry["method"])):
-        named = entry["method"] if entry["group"] == "learned" else f"*{entry['method']}* (without learning)"
+    for entry in sorted(entries, key=lambda entry: (entry["group"] != LEARNED, entry["method"])):
+        named = entry["method"] if entry["group"] == LEARNED else f"*{entry['method']}* (without learning)"
         warnings = [finding["key"] for finding in entry["findings"] if finding["serious"]]
         state = (entry["provenance"]["scores"].get("digest") or "")[:12] or "–"
         for row in entry["rows"]:

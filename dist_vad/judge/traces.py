@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.fft import irfft, next_fast_len, rfft
+from scipy.fft import next_fast_len
 from scipy.stats import norm, rankdata
 
 from dist_vad.base import counters
@@ -144,8 +144,8 @@ def _correlation_of_steps(scores: Sequence[np.ndarray]) -> np.ndarray:
     for own in scores:
         steps = np.clip(np.diff(own), -6 * deviation, 6 * deviation)
         size = next_fast_len(len(steps) + lags + 1)
-        spectrum = rfft(steps - steps.mean(), size)
-        sums = irfft(spectrum * np.conj(spectrum), size)[: lags + 1]
+        spectrum = np.fft.rfft(steps - steps.mean(), size)
+        sums = np.fft.irfft(spectrum * np.conj(spectrum), size)[: lags + 1]
         total[: len(sums)] += sums
     return total / total[0] if total[0] else total
 

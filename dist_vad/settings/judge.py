@@ -51,6 +51,8 @@ class JudgeSettings:
     """An AUC from a paper, 0 to 1: the conventions that come nearest to it are marked."""
     resamples: int = 1000
     """Bootstrap resamples of the videos for the intervals; 0 = no intervals."""
+    unlearned: list[str] = field(default_factory=list)
+    """Names of methods that no learning went into, as box_width of box_width.npz: they stand as baselines."""
     record: str | None = None
     """A folder such as docs/results in which the results are written down for others, as DATASET/METHOD.json."""
 

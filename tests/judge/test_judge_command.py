@@ -19,7 +19,7 @@ def files(tmp_path, scores) -> list[str]:
     """Two methods: one as it is, one with each video scaled by itself."""
     np.savez(tmp_path / "mine.npz", **scores)
     scaled = {name: (own - own.min()) / (own.max() - own.min()) for name, own in scores.items()}
-    np.savez(tmp_path / "scaled.npz", **scaled)
+    np.savez(tmp_path / "scaled.npz", allow_pickle=False, **scaled)
     return [str(tmp_path / "mine.npz"), str(tmp_path / "scaled.npz")]
 
 
@@ -85,6 +85,48 @@ def test_what_cannot_be_done_is_refused_and_nothing_is_written(
 ):
     status, _, error = run(monkeypatch, capfd, files, annotations, tmp_path / "out", *more)
     assert status == 2 and says in error and not (tmp_path / "out").exists()
+
+
+def test_methods_without_learning_stand_as_baselines_behind_the_others(
+    tmp_path, files, annotations, monkeypatch, capfd
+):
+    status, out, _ = run(monkeypatch, capfd, files, annotations, tmp_path, "--unlearned", "[mine]")
+    assert status == 0 and "scaled less each other method" in out and "no learning, ground truth frames" in out
+    rows = json.loads((tmp_path / "judge.json").read_text())["rows"]
+    assert [(row["scorer"], row["group"]) for row in rows] == [("mine", "no learning"), ("scaled", "learned")]
+    status, _, error = run(monkeypatch, capfd, files, annotations, tmp_path, "--unlearned", "[yours]")
+    assert status == 2 and "--unlearned names 'yours'; the methods are called mine, scaled" in error
+
+
+def test_a_run_without_labels_has_a_page_and_no_figures(tmp_path, monkeypatch, capfd):
+    from test_frame_files import manifest, rows_and_raw, write_frame_scores
+
+    whole = manifest([60, 40, 50], [])
+    rows, raw = rows_and_raw(whole.videos, [], "median17")
+    write_frame_scores(tmp_path, whole, raw, rows, rows[3], 100, {})
+    status, out, _ = called(judge.main, monkeypatch, capfd, str(tmp_path), "--out", str(tmp_path / "out"))
+    assert status == 0 and "written:" in out
+    assert all(row["micro_auc"] is None for row in json.loads((tmp_path / "out/judge.json").read_text())["rows"])
+    assert (tmp_path / "out/judge.html").is_file()
+
+
+@pytest.mark.slow
+def test_the_masks_of_avenue_alone_are_a_ground_truth(shared, tmp_path, monkeypatch, capfd):
+    """All 15,324 test frames and 3712 anomalous ones, read from the masks as published, without any video."""
+    flags = json.loads((shared / "data/annotations/avenue/mask_labels.json").read_text())
+    perfect = {}
+    for number, video in flags.items():
+        own = np.zeros(video["frames"])
+        for first, last in video["anomalous_0based_inclusive"]:
+            own[first : last + 1] = 1
+        perfect[f"{int(number) + 1:02d}"] = own + np.random.default_rng(0).random(len(own)) / 2
+    np.savez(tmp_path / "perfect.npz", allow_pickle=False, **perfect)
+    root = str(shared / "data/annotations/avenue")
+    more = ["--dataset", "avenue", "--root", root, "--out", str(tmp_path), "--resamples", "0"]
+    status, *_ = called(judge.main, monkeypatch, capfd, str(tmp_path / "perfect.npz"), *more)
+    facts = json.loads((tmp_path / "judge.json").read_text())
+    assert status == 0 and (facts["videos"], facts["frames"], facts["ground_truth"]) == (21, 15_324, "pixel_masks")
+    assert facts["rows"][0]["micro_auc"] == 1.0
 
 
 def test_scores_without_a_data_set_are_refused_with_what_to_pass(files, monkeypatch, capfd):

@@ -23,7 +23,7 @@ def flat_npy(folder: Path, scores: By) -> Path:
 
 
 def npz_by_name(folder: Path, scores: By) -> Path:
-    np.savez(folder / "named.npz", **{f"{name}.avi": own for name, own in scores.items()})
+    np.savez(folder / "named.npz", allow_pickle=False, **{f"{name}.avi": own for name, own in scores.items()})
     return folder / "named.npz"
 
 
