@@ -87,9 +87,9 @@ def record_page(folder: Path) -> str:
     lines = [
         "# Results on record",
         "",
-        "Made by `dist-vad judge` with `--record docs/results` from the files beside this page, which have in full what",
-        "is said here briefly. To add yours, judge your scores in the same way and fill in `source`. Rows *without learning*",
-        "belong to every table: a method that does not beat the width of a box has not learned what counts.",
+        "Made by `dist-vad judge` with `--record docs/results` from the files beside this page, which have it all in",
+        "full. To add yours, judge your scores in the same way and fill in `source`. Rows *without learning* belong to",
+        "every table: a method that does not beat the width of a box has not learned what counts.",
     ]
     for dataset in dict.fromkeys(entry["dataset"] for entry in entries):
         own = [entry for entry in entries if entry["dataset"] == dataset]

@@ -150,7 +150,11 @@ def test_regions_of_ped2_give_the_rates_of_the_same_boxes_by_hand(shared, tmp_pa
         for n, box in enumerate(event.boxes)
     ]
     (tmp_path / "regions.csv").write_text("\n".join(["video,frame,x1,y1,x2,y2,score", *rows]))
-    np.savez(tmp_path / "a.npz", **{video.source_name: np.arange(video.frames or 0) % 7.0 for video in videos})
+    np.savez(
+        tmp_path / "a.npz",
+        allow_pickle=False,
+        **{video.source_name: np.arange(video.frames or 0) % 7.0 for video in videos},
+    )
     more = ["--dataset", "ucsd", "--root", root, "--out", str(tmp_path), "--regions", str(tmp_path / "regions.csv")]
     assert called(judge.main, monkeypatch, capfd, str(tmp_path / "a.npz"), "--resamples", "0", *more)[0] == 0
     row = json.loads((tmp_path / "judge.json").read_text())["rows"][0]
