@@ -1,4 +1,4 @@
-"""Frame scores without learning, from a file of boxes: the width and the area of the largest box, and how many there are.
+"""Frame scores without learning, from a file of boxes: width and area of the largest box, number of boxes.
 
 python benchmarks/box_scores.py BOXES.json OUT [--confidence 0.3] [--smoothing median17]
 
