@@ -69,6 +69,12 @@ class Loader:
             source.streams.check_ranks(world)
         self.micro_batches = max(_micro_batches(kind, of_kind, world, micro_batch) for kind, of_kind in sources.items())
 
+    @property
+    def bytes_ahead(self) -> int:
+        """Bytes of the batches that are in memory at the same time: those read ahead, and the one in use."""
+        of_step = sum(Batch.bytes_of(*self._buffer_spec(kind)) for kind in self.sources) * self.micro_batches
+        return of_step * (self.prefetch + 1)
+
     def steps(self, start: int, stop: int) -> Iterator[Step]:
         """Yield (step, its micro-batches, each {kind: Batch}) for steps start..stop-1."""
         steps = self._steps_of_processes(start, stop) if self.processes else self._steps_of_threads(start, stop)

@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import os
 import time
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from dist_vad.tasks import make_tasks
 from dist_vad.tasks.network import build_network, load_weights
 from dist_vad.training.accelerators import allow_tf32
 from dist_vad.training.admission.lock import stage_lock
+from dist_vad.training.admission.plan_check import check_memory
 from dist_vad.training.batches import BatchPreparer, open_sources, sample_keys
 from dist_vad.training.checkpoint import Checkpoint, Checkpoints
 from dist_vad.training.compilation import compile_network, compiles, eager_seconds
@@ -120,6 +122,7 @@ class Training:
         micro_batch = choose(train, run, stage, sources, module, self.preparer, accelerator)
         pin = accelerator.device.type == "cuda"
         self.loader = Loader(sources, rank, world, micro_batch, train.threads, train.prefetch, pin, train.processes)
+        check_memory(self.loader.bytes_ahead, train.prefetch, int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
         if compiles(train, run, stage, accelerator, lambda: self._eager_seconds(module)):
             compile_network(module)
         self.engine = make_engine(accelerator, module, stage.settings, self.loader.micro_batches)

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_json
+from dist_vad.base.log import log
 from dist_vad.base.times import iso_time
 
 Answer = Literal["seen", "anomaly", "false_alarm"]
@@ -37,9 +38,9 @@ class Answers:
         for text in self._path.read_text().splitlines() if self._path.exists() else ():
             try:
                 line = json.loads(text)
-            except json.JSONDecodeError:
-                continue
-            self._note(line["id"], line["answer"], line["score"])
+                self._note(line["id"], line["answer"], line["score"])
+            except (ValueError, KeyError, TypeError):
+                log.warning("a line of %s does not read: %.80s", self._path, text)
 
     def give(self, event: dict[str, Any], answer: str) -> None:
         """Note what somebody says of an event, given by its last line. Raises InputError for an unknown answer."""

@@ -1,7 +1,6 @@
 """Cameras that were never trained: recorded, trained, and from then on watched by the state that came of it."""
 
 import dataclasses
-import json
 import os
 import signal
 import subprocess
@@ -15,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.files import write_json
 from dist_vad.base.log import log
 from dist_vad.base.redact import protect_address
+from dist_vad.base.sealed import read_or, write_sealed
 from dist_vad.base.secrets import from_environment
 from dist_vad.inference.events import Threshold
 from dist_vad.settings.data import DataSettings
@@ -43,10 +42,9 @@ def learned_states(settings: WatchSettings, hours: float) -> dict[str, str] | No
     if not missing:
         return states
     known = Path(settings.out) / LEARNED / "state.json"
-    if known.is_file():
-        facts: dict[str, Any] = json.loads(known.read_text())
-        if set(missing) <= set(facts["cameras"]):
-            return {**states, **dict.fromkeys(missing, str(facts["state"]))}
+    facts: dict[str, Any] = read_or(known, {})
+    if facts and set(missing) <= set(facts["cameras"]):
+        return {**states, **dict.fromkeys(missing, str(facts["state"]))}
     if not hours:
         raise InputError(
             f"no state for {', '.join(missing)}: give `state: RUN/states/NAME` in the file, or --learn HOURS, which "
@@ -76,7 +74,7 @@ def _learn(settings: WatchSettings, missing: list[str], hours: float, states: di
     if state is None:
         log.info("stopped; the same command goes on with the training")
         return None
-    write_json(folder / "state.json", {"state": state, "cameras": missing, "hours": hours})
+    write_sealed(folder / "state.json", {"state": state, "cameras": missing, "hours": hours})
     return {**states, **dict.fromkeys(missing, state)}
 
 

@@ -1,7 +1,6 @@
 """Normal cubes of cameras that were never trained, recorded into shard sets, a segment of minutes at a time."""
 
 import dataclasses
-import json
 import queue
 import threading
 from collections.abc import Iterator
@@ -11,8 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from dist_vad.base.files import digest, write_json
+from dist_vad.base.files import digest
 from dist_vad.base.log import log
+from dist_vad.base.sealed import read_sealed, write_sealed
 from dist_vad.data.manifest import Manifest, ShardInfo, VideoInfo
 from dist_vad.producer.pack import pack_video, scene_member
 from dist_vad.settings.data import DataSettings
@@ -179,9 +179,7 @@ class Recorder:
 
     def write_manifests(self, cameras: list[str]) -> None:
         """Close both shard sets."""
-        records = [
-            json.loads(path.read_text()) for name in cameras for path in sorted(self._segments().glob(f"{name}_*.json"))
-        ]
+        records = [read_sealed(path) for name in cameras for path in sorted(self._segments().glob(f"{name}_*.json"))]
         for split in ("train", "val"):
             own = [record for record in records if record["split"] == split]
             shards = [ShardInfo(**shard) for record in own for shard in record["shards"]]
@@ -200,7 +198,7 @@ class Recorder:
         if record is None:
             return
         split = self._split(number).name.removeprefix("cube-")
-        write_json(self._segments() / f"{name}_{number:05d}.json", {"split": split, **record})
+        write_sealed(self._segments() / f"{name}_{number:05d}.json", {"split": split, **record})
         self._done[name] += 1
         log.info("camera %s: %d of %d segments recorded", name, self._done[name], self._plan.count)
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from launching import ROOT
 
+from dist_vad.base.errors import InputError
 from dist_vad.base.log import log, set_up
 from dist_vad.base.machine import usable_memory
 from dist_vad.base.redact import all_redacted, redacted
@@ -22,6 +23,7 @@ from dist_vad.settings.cache import CacheSettings
 from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
 from dist_vad.settings.video import EventSettings
+from dist_vad.training.admission.plan_check import check_memory
 
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 GROUPS = {
@@ -46,6 +48,17 @@ def test_memory_is_that_of_the_process(case, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text + "\n")
     assert usable_memory(tmp_path / "groups", tmp_path / "own") == expected
+
+
+@pytest.mark.parametrize(
+    ("ahead", "ranks", "fits"), [(10**9, 1, True), (4 * 10**9, 1, True), (5 * 10**9, 1, False), (3 * 10**9, 2, False)]
+)
+def test_batches_that_do_not_fit_into_the_memory_of_the_process_are_refused(ahead, ranks, fits):
+    if fits:
+        check_memory(ahead, 4, ranks, usable=4 * 10**9)
+    else:
+        with pytest.raises(InputError, match=rf"prefetch is 4: .* {ahead / 1e9:.1f} GB, .* {4 / ranks:.1f} GB"):
+            check_memory(ahead, 4, ranks, usable=4 * 10**9)
 
 
 CACHES = {

@@ -247,3 +247,33 @@ def test_pictures_are_taken_25_times_a_second_unless_said(tmp_path):
     write_pictures(tmp_path / "a", 3)
     assert (open_frames(tmp_path / "a").fps, open_frames(tmp_path / "a", 10).fps) == (25, 10)
     assert remarks_of(open_frames(tmp_path / "a")) == []
+
+
+BOXES = {
+    "no list of frames": ('{"a": null}', "video 'a' has None, expected a list of its frames"),
+    "a frame that is null": ('{"a": [null, [], []]}', "video 'a', frame 0: found boxes None"),
+    "too few numbers": ('{"a": [[], [[1, 2, 3, 4]], []]}', "video 'a', frame 1: found boxes"),
+    "a word": ('{"a": [[], [], [[1, 2, 3, 4, "high"]]]}', "video 'a', frame 2: found boxes"),
+    "no number": ('{"a": [[], [], [[1, 2, 3, 4, NaN]]]}', "video 'a', frame 2: found boxes"),
+    "a row that is no list": ('{"a": [[7], [], []]}', "video 'a', frame 0: found boxes"),
+    "fewer frames": ('{"a": [[], []]}', "2 frames of boxes for video 'a', which has 3 frames"),
+    "another video": ('{"b": [[], [], []]}', "lists no boxes for video 'a'; it has b"),
+    "a list": ("[1, 2]", "holds a list, expected"),
+    "no JSON": ("{", "is not valid JSON"),
+    "no text": ("\udcff", "is not valid JSON"),
+    "a mark of its encoding": ('\ufeff{"a": [[], [], []]}', None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BOXES)
+def test_a_file_of_boxes_that_is_wrong_is_named(case, tmp_path):
+    from dist_vad.video.detectors.boxes import BoxesDetector
+
+    text, message = BOXES[case]
+    path = tmp_path / "boxes.json"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    if message is None:
+        BoxesDetector(path, "a", 3)
+    else:
+        with pytest.raises(InputError, match=message):
+            BoxesDetector(path, "a", 3)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.machine import usable_memory
 from dist_vad.curriculum.recipes import loss_weights
 from dist_vad.curriculum.stages import stages_of
 from dist_vad.data.manifest import MANIFEST
@@ -34,6 +35,22 @@ def check_launch(environment: Mapping[str, str] = os.environ) -> None:
         value = environment.get(variable, allowed[0])
         if value.lower() not in (*allowed, ""):
             raise InputError(f"{name} of the launch is {value!r}; allowed: {', '.join(allowed)}, since {instead}")
+
+
+def check_memory(ahead: int, prefetch: int, ranks_here: int, usable: int | None = None) -> None:
+    """Refuse batches that do not fit into the memory that this process may use. Raises InputError, with both figures.
+
+    Args:
+        ahead: bytes of the batches in memory.
+        ranks_here: ranks that share the memory of this machine.
+        usable: bytes that they may use together; None = as the machine and its control groups say.
+    """
+    have = (usable_memory() if usable is None else usable) // ranks_here
+    if ahead > have:
+        raise InputError(
+            f"train.prefetch is {prefetch}: with it batches take {ahead / 1e9:.1f} GB, and this process may use "
+            f"{have / 1e9:.1f} GB; lower it, or curriculum.NAME.global_batch"
+        )
 
 
 def check_plan(settings: Settings, world: int) -> None:

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -28,22 +29,32 @@ class BoxesDetector:
         if video not in listed:
             raise InputError(f"{path} lists no boxes for video {video!r}; it has {', '.join(sorted(listed)[:5])}, …")
         self._boxes = listed[video]
+        if not isinstance(self._boxes, list):
+            raise InputError(
+                f"{path}: video {video!r} has {self._boxes!r:.60}, expected a list of its frames, each with its boxes"
+            )
         if len(self._boxes) != frames:
             raise InputError(
                 f"{path}: {len(self._boxes)} frames of boxes for video {video!r}, which has {frames} frames; detect "
                 "the objects of this video again"
             )
         for number, rows in enumerate(self._boxes):
-            if any(len(row) != 5 for row in rows):
+            if not isinstance(rows, list) or not all(_is_box(row) for row in rows):
                 raise InputError(
-                    f"{path}: video {video!r}, frame {number}: found boxes {rows[:3]}, expected rows of x1, y1, x2, "
-                    "y2, confidence"
+                    f"{path}: video {video!r}, frame {number}: found boxes {str(rows)[:80]}, expected rows of x1, y1, "
+                    "x2, y2, confidence"
                 )
 
     def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
         """The boxes of the frames of these numbers."""
         listed = (self._boxes[number] for number in numbers)
         return [sorted_boxes(rows, ["object"] * len(rows)) for rows in listed]
+
+
+def _is_box(row: object) -> bool:
+    """Whether a row is x1, y1, x2, y2, confidence."""
+    numbers = isinstance(row, list) and len(row) == 5 and all(isinstance(value, int | float) for value in row)
+    return numbers and all(math.isfinite(value) for value in row)
 
 
 @functools.lru_cache(maxsize=1)
