@@ -1,6 +1,7 @@
 """`train.precision auto` and `train.compile`: what they choose, that a run keeps to it, and that it learns the same."""
 
 import json
+import logging
 import shutil
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from dist_vad.curriculum import precision
 from dist_vad.curriculum.precision import PRECISION, chosen_precision, keep_precision
 from dist_vad.curriculum.recipes import plan
 from dist_vad.curriculum.state import read_state
+from dist_vad.model.backbone import Backbone
 from dist_vad.settings.run import Settings
 from dist_vad.settings.train import TrainSettings
 from dist_vad.tasks import TASKS, Inputs, make_tasks
@@ -126,11 +128,26 @@ def loss_and_gradient(task: str, settings, compiled: bool, how: str) -> tuple[to
     return loss.detach(), torch.cat(gradient)
 
 
+@pytest.mark.parametrize("width", [4, 12, 32])
+@pytest.mark.parametrize("length", [1, 2, 9])
+def test_in_bf16_no_value_depends_on_what_the_memory_held_before(width, length):
+    backbone = Backbone(width)
+    clip = torch.rand(2, 3, length, 48, 48)
+    expected = backbone(clip).detach()
+    for _ in range(2):
+        stale = [torch.full((size << power,), torch.nan) for power in range(6, 19) for size in (1, 1, 3)]
+        del stale
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            features = backbone(clip)
+        assert float((features - expected).norm()) < 0.05 * float(expected.norm())
+
+
 @pytest.mark.slow  # each compiles a network or two
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
 @pytest.mark.parametrize("task", TASKS)
 def test_compiled_a_task_has_the_same_loss_and_gradient(task, task_settings):
     torch.compiler.reset()
+    logging.disable()  # its debug messages, which pytest would collect
     loss, gradient = loss_and_gradient(task, task_settings, compiled=False, how="no")
     same, near = loss_and_gradient(task, task_settings, compiled=True, how="no")
     assert torch.allclose(same, loss, rtol=1e-4, atol=1e-5)
