@@ -2,7 +2,8 @@
 
 python benchmarks/producer.py [--yolo WEIGHTS | --darknet FOLDER]
 
-A generated video of 640 x 360 with ten objects a frame. FOLDER holds a .cfg, a .weights and a .names file. Without a
+A generated video of 640 x 360 with ten objects a frame; the motion detector alone, and in a whole job on one rank and
+on two, each on a core of its own. FOLDER holds a .cfg, a .weights and a .names file. Without a
 network the detector's share is not measured (null). The last line is JSON.
 """
 
@@ -25,12 +26,14 @@ from dist_vad.data.manifest import Manifest
 from dist_vad.datasets import open_dataset
 from dist_vad.producer import job, opened_video
 from dist_vad.producer.pack import pack_video, scene_member
+from dist_vad.producer.ranks import Rank
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.background import median_background
 from dist_vad.video.cubes import cut_cubes
 from dist_vad.video.detectors.base import Boxes
 from dist_vad.video.detectors.boxes import BoxesDetector
+from dist_vad.video.detectors.motion import MotionDetector
 from dist_vad.video.files import FileFrames
 from dist_vad.video.scene_feature import background_feature
 
@@ -60,12 +63,11 @@ def make_data(root: Path, frames: int, videos: int = 2) -> DataSettings:
         writer.release()
         boxes[f"{number}"] = listed
     (root / "boxes.json").write_text(json.dumps(boxes))
-    return DataSettings(
-        dataset="folder",
-        root=str(root),
-        virtual="none",
-        detector=DetectorSettings(name="boxes", boxes=str(root / "boxes.json")),
-    )
+    return data_settings(root, DetectorSettings(name="boxes", boxes=str(root / "boxes.json")))
+
+
+def data_settings(root: Path, detector: DetectorSettings) -> DataSettings:
+    return DataSettings(dataset="folder", root=str(root), virtual="none", detector=detector)
 
 
 def seconds(work: Callable[[], Any]) -> float:
@@ -107,12 +109,14 @@ def stages(settings: DataSettings, folder: Path) -> dict[str, float]:
     samples = list(cut())
     labelled = [(sample, -1) for sample in samples]
     scene = scene_member(background_feature(held.decoded[0], 8))
+    motion = MotionDetector(DetectorSettings(), median_background(held))
     return {
         "count": seconds(lambda: len(FileFrames(path))) / FRAMES,
         "background": seconds(lambda: median_background(frames)) / FRAMES,
         "decode": seconds(lambda: exhaust(frames)) / FRAMES,
         "cut": seconds(lambda: exhaust(cut())) / FRAMES,
         "encode": seconds(lambda: [encode(sample.clip, "jpeg") for sample in samples]) / FRAMES,
+        "motion": seconds(lambda: motion([0], held.decoded)) / FRAMES,
         "write": seconds(lambda: pack_video(folder, "0", {"scene": "a"}, labelled, "jpeg", scene, 512)) / FRAMES,
     }
 
@@ -123,6 +127,32 @@ def peak_memory(frames: int) -> float:
         command = [sys.executable, __file__, "--job", folder, "--frames", str(frames)]
         printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return float(printed.split()[-1])
+
+
+def by_ranks(folder: Path, ranks: int, cores: list[int]) -> float:
+    """Frames/s of a whole job with the motion detector, each rank a process on a core of its own.
+
+    The clock runs from the first rank that begins to the last that ends: the start of a process is no part of the work.
+    """
+    processes = []
+    for rank in range(ranks):
+        command = [sys.executable, __file__, "--job", str(folder), "--rank", f"{rank}/{ranks}"]
+        command += ["--core", str(cores[rank % len(cores)])]
+        processes.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+    spans = [json.loads(process.communicate()[0].split("\n")[-2]) for process in processes]
+    return 2 * FRAMES / (max(end for _, end in spans) - min(start for start, _ in spans))
+
+
+def one_rank(folder: Path, rank: str, core: int) -> None:
+    """A rank's part of the job on data that is there; prints when it began and ended."""
+    os.sched_setaffinity(0, {core})
+    cv2.setNumThreads(1)
+    number, ranks = map(int, rank.split("/"))
+    settings = data_settings(folder / "data", DetectorSettings())
+    start = time.time()
+    options = job.WriteOptions(rank=Rank(number, ranks), progress=False)
+    job.write_shards(settings, folder / f"motion-{ranks}", options)
+    print(json.dumps([start, time.time()]))
 
 
 def one_job(folder: Path, frames: int) -> None:
@@ -197,7 +227,11 @@ def main() -> None:
     parser.add_argument("--darknet", help="folder with .cfg, .weights and .names")
     parser.add_argument("--job", help=argparse.SUPPRESS)
     parser.add_argument("--frames", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--rank", help=argparse.SUPPRESS)
+    parser.add_argument("--core", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.rank:
+        return one_rank(Path(given.job), given.rank, given.core)
     if given.job:
         return one_job(Path(given.job), given.frames)
     cores = os.sched_getaffinity(0)
@@ -216,6 +250,7 @@ def main() -> None:
         cubes = sum(some.samples for some in made)
         size = sum(shard.bytes for some in made for shard in some.shards) / cubes
         detector = network(given)
+        rates = {ranks: by_ranks(folder, ranks, sorted(cores)) for ranks in (1, 2)}
         share, rate = detector_share(settings, detector, folder / "share") if detector else (None, None)
     memory = [peak_memory(frames) for frames in (FRAMES, 10 * FRAMES)]
     per_frame = cubes / (2 * FRAMES)
@@ -226,6 +261,7 @@ def main() -> None:
     print(
         f"whole job on one core with boxes from a file: {2 * FRAMES / alone:.0f} frames/s, {cubes / alone:.0f} cubes/s"
     )
+    print(f"whole job with the motion detector: {rates[1]:.0f} frames/s on one rank, {rates[2]:.0f} on two")
     if share is not None:
         print(f"whole job on {len(cores)} cores with a network: {rate:.1f} frames/s, {share:.0%} of the time in it")
     print(f"peak memory: {memory[0]:.0f} MB, at ten times the length {memory[1]:.0f} MB")
@@ -235,6 +271,8 @@ def main() -> None:
         "cubes_per_s_core": per_frame / (costs["cut"] + costs["write"]),
         "bytes_per_cube": size,
         "memory_ratio_10x": memory[1] / memory[0],
+        "motion_frames_per_s_core": 1 / costs["motion"],
+        "two_ranks_vs_one": rates[2] / rates[1],
     }
     print(json.dumps({key: value if value is None else round(value, 3) for key, value in figures.items()}))
 

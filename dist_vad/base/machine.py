@@ -5,6 +5,8 @@ from pathlib import Path
 
 CGROUPS, OWN = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 CPUINFO = Path("/proc/cpuinfo")
+LAUNCHED = {"ACCELERATE_MIXED_PRECISION", "TORCHELASTIC_RUN_ID"}
+"""Variables that the launchers set: accelerate's, and torchrun's."""
 
 
 def usable_cores() -> int:
@@ -16,6 +18,28 @@ def usable_cores() -> int:
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     quota = cpu_quota()
     return max(1, bound if quota is None else min(bound, int(quota)))
+
+
+def threads_asked(launcher: Path | None = None) -> int | None:
+    """Threads that OMP_NUM_THREADS asks for; None where nobody has asked.
+
+    `accelerate launch` and torchrun give their processes a number of their own where they were given none. So below a
+    launcher a number counts only if the launcher itself was started with one.
+
+    Args:
+        launcher: the file with the variables with which the launcher was started; None = that of the parent process.
+    """
+    number = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
+    if not number.isdecimal() or int(number) < 1:
+        return None
+    if LAUNCHED & os.environ.keys():
+        try:
+            variables = (launcher or Path(f"/proc/{os.getppid()}/environ")).read_bytes().split(b"\0")
+        except OSError:
+            return None
+        if not any(variable.startswith(b"OMP_NUM_THREADS=") for variable in variables):
+            return None
+    return int(number)
 
 
 def has_amx(cpuinfo: Path = CPUINFO) -> bool:

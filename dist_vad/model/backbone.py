@@ -29,18 +29,6 @@ class ChannelsLastGroupNorm(nn.GroupNorm):
             return (wide * scale + shift).to(values.dtype)
 
 
-class ClipConvolution(nn.Conv3d):
-    """A 3 x 3 x 3 convolution over time and space. In mixed precision a single frame is convolved as a picture: around
-    it there is nothing in time, and oneDNN's 3-D convolution in bfloat16 then reads memory that was never written."""
-
-    def forward(self, clip: torch.Tensor) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """[B, C, T, H, W] -> [B, C', T, H', W']."""
-        if clip.shape[2] > 1 or not torch.is_autocast_enabled(clip.device.type):
-            return super().forward(clip)
-        picture = nn.functional.conv2d(clip[:, :, 0], self.weight[:, :, 1], stride=self.stride[1:], padding=1)  # pyright: ignore
-        return picture[:, :, None]
-
-
 def norm(channels: int) -> nn.GroupNorm:
     """A norm per sample: what a network computes must not depend on how a batch is spread over ranks."""
     return ChannelsLastGroupNorm(num_groups=max(1, channels // 4), num_channels=channels)
@@ -77,8 +65,9 @@ class Backbone(nn.Module):
 class Convolution(nn.Conv3d):
     """A 3 x 3 x 3 convolution, padded by zeros, that strides in space alone.
 
-    Of a single frame only the kernel's middle slice meets anything but zeros. It is then computed in two dimensions:
-    quicker, and on a CPU in bfloat16 the library's three-dimensional one gives wrong values.
+    Of a single frame only the kernel's middle slice meets anything but zeros. In mixed precision it is computed in two
+    dimensions: quicker, and in bfloat16 oneDNN's three-dimensional one reads memory that was never written. In fp32
+    the sum is taken in the order in which it always was.
     """
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
@@ -86,7 +75,7 @@ class Convolution(nn.Conv3d):
 
     def forward(self, values: torch.Tensor) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
         """[B, C, T, H, W] -> [B, outputs, T, H / stride, W / stride]."""
-        if values.shape[2] > 1:
+        if values.shape[2] > 1 or not torch.is_autocast_enabled(values.device.type):
             return super().forward(values)
         return functional.conv2d(values[:, :, 0], self.weight[:, :, 1], stride=self.stride[1:], padding=1).unsqueeze(2)
 

@@ -32,8 +32,8 @@ class TrainSettings:
     prefetch: int = 4
     """Steps that are read ahead."""
     cpu_threads: int = 0
-    """Threads of one rank's arithmetic on a CPU; 0 = the cores that may be used, over the ranks. The same
-    threads and micro-batch give the same bits on one rank as on two."""
+    """Threads of one rank's arithmetic on a CPU; 0 = as OMP_NUM_THREADS says, else the cores that may be used, over the
+    ranks. The same threads and micro-batch give the same bits on one rank as on two."""
     checkpoints: str | None = None
     """Folder, or s3://bucket/prefix, of the checkpoints for restarting; None = RUN/training."""
     checkpoint_seconds: float = 300.0

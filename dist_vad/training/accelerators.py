@@ -16,7 +16,7 @@ from accelerate.utils import DeepSpeedPlugin, DistributedDataParallelKwargs, Ini
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
-from dist_vad.base.machine import usable_cores
+from dist_vad.base.machine import threads_asked, usable_cores
 from dist_vad.settings.train import TrainSettings
 
 PR_SET_PDEATHSIG = 1
@@ -60,9 +60,9 @@ def make_accelerator(settings: TrainSettings, run: Path) -> Accelerator:
         ],
     )
     if accelerator.device.type == "cpu":
-        # The launcher gives a single process one thread; the cores that may be used are shared out instead.
         ranks_here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-        torch.set_num_threads(settings.cpu_threads or max(1, usable_cores() // ranks_here))
+        threads = settings.cpu_threads or threads_asked() or max(1, usable_cores() // ranks_here)
+        torch.set_num_threads(threads)
     if settings.ranks > accelerator.num_processes and accelerator.is_main_process:
         log.info(
             "train.ranks plans for %s ranks, this launch has %s: each accumulates more micro-batches a step; what is "

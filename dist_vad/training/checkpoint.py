@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 
@@ -127,6 +128,17 @@ def read_facts(store: Store, step: int) -> dict[str, Any]:
     if facts.get("step") != step:
         raise Damaged(f"{store.where(name)} is damaged: it says step {facts.get('step')!r}, its folder {step}")
     return facts
+
+
+def threads_differ(facts: dict[str, Any]) -> str | None:
+    """A warning where a checkpoint was made with another number of threads than this process has; else None."""
+    then, now = facts.get("threads"), torch.get_num_threads()
+    if then is None or then == now:
+        return None
+    return (
+        f"it goes on with {now} threads a rank, the checkpoint was made with {then}: by rounding, the weights will not "
+        f"be those of a run that was not interrupted; --train.cpu_threads {then} gives the same bits"
+    )
 
 
 def _copied(checkpoint: Checkpoint) -> Checkpoint:

@@ -13,6 +13,7 @@ from accelerate import Accelerator
 from accelerate.utils import broadcast_object_list, gather_object
 
 from dist_vad.base.errors import InputError, Preempted
+from dist_vad.base.log import log
 from dist_vad.base.sealed import write_sealed
 from dist_vad.curriculum.recipes import Stage
 from dist_vad.curriculum.state import State, Tensors, save_state
@@ -27,7 +28,7 @@ from dist_vad.training.accelerators import allow_tf32
 from dist_vad.training.admission.lock import stage_lock
 from dist_vad.training.admission.plan_check import check_memory
 from dist_vad.training.batches import BatchPreparer, open_sources, sample_keys
-from dist_vad.training.checkpoint import Checkpoint, Checkpoints
+from dist_vad.training.checkpoint import Checkpoint, Checkpoints, threads_differ
 from dist_vad.training.compilation import compile_network, compiles, eager_seconds
 from dist_vad.training.ema import MovingAverage
 from dist_vad.training.engine import make_engine
@@ -111,6 +112,8 @@ class Training:
         if checkpoint:
             module.load_state_dict(checkpoint.groups["weights"])
         facts = checkpoint.facts if checkpoint else {}
+        if (warning := threads_differ(facts)) and accelerator.is_main_process:
+            log.warning("warning: stage %s: %s", stage.name, warning)
         self.start, self.skipped = (checkpoint.step if checkpoint else 0), facts.get("skipped", 0)
 
         sources = {kind: open_sources(settings, stage, kind) for kind in stage.kinds}
@@ -237,6 +240,7 @@ class Training:
             "stage": self.stage.name,
             "steps": self.stage.settings.steps,
             "skipped": self.skipped,
+            "threads": torch.get_num_threads(),
             "losses": self.losses,
             "validated": self.validated,
             "samples_per_second": self.tracking.samples_per_second,

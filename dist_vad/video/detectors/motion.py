@@ -44,7 +44,8 @@ class MotionDetector:
         """Which pixels of an RGB frame, uint8 [H, W, 3], differ from the background: 0 or 1, uint8 [H, W]."""
         if frame.shape != self.background.shape:
             raise ValueError(f"frame of shape {frame.shape}, but the background has shape {self.background.shape}")
-        difference = cv2.absdiff(_smooth(frame), self.background).max(axis=2)
+        red, green, blue = cv2.split(cv2.absdiff(_smooth(frame), self.background))
+        difference = cv2.max(cv2.max(red, green), blue)  # NumPy's over an axis of three takes ten times as long
         return (difference > self.settings.threshold).astype(np.uint8)
 
 
