@@ -12,6 +12,7 @@ from launching import succeed
 
 from dist_vad.base import machine
 from dist_vad.base.errors import InputError
+from dist_vad.base.sealed import read_sealed
 from dist_vad.curriculum import precision
 from dist_vad.curriculum.precision import PRECISION, chosen_precision, keep_precision
 from dist_vad.curriculum.recipes import plan
@@ -101,7 +102,7 @@ def test_auto_compiles_a_long_stage_in_bf16_and_a_restart_does_the_same(asked, m
     monkeypatch.setattr(compilation, "_missing", lambda device: None)
     assert choice(asked, how, seconds) is chosen
     assert choice(asked, how, 60.0 - seconds) is chosen, "whatever a step takes now"
-    assert list(json.loads((Path(asked.run) / COMPILED).read_text()).values()) == [chosen]
+    assert list(read_sealed(Path(asked.run) / COMPILED).values()) == [chosen]
 
 
 def test_without_a_compiler_auto_goes_on_and_true_is_refused(asked, monkeypatch):
