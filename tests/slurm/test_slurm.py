@@ -1,6 +1,9 @@
 """The batch scripts under a true Slurm of two nodes: whatever ends a job early, its run ends the same."""
 
+import contextlib
 import json
+import os
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -191,3 +194,59 @@ def test_an_array_of_jobs_writes_the_shards_that_one_process_writes(cluster, con
     assert cluster.wait(job) == "COMPLETED", cluster.log(job)
     made = {path.relative_to(out): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert made == {p.relative_to(tiny_shards): p.read_bytes() for p in tiny_shards.rglob("*") if p.is_file()}
+
+
+@pytest.mark.slow
+def test_a_bucket_that_is_down_is_waited_for_and_the_job_ends_well(
+    cluster, server, environment, url, config, tiny_shards, tmp_path
+):
+    """Status 69: requeued, and gone on with once the server is there again."""
+    for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_EC2_METADATA_DISABLED"):
+        cluster.environment[name] = os.environ[name]
+    server.kill()
+    try:
+        job = submit(cluster, "shards.sh", config, tmp_path, "--shards", url, options=("--ntasks=2", "--export=ALL"))
+        cluster.wait(job, until=lambda: restarts(cluster, job) == 1)
+        assert "start 0 ended with 69" in cluster.log(job) and "requeued" in cluster.log(job)
+    finally:
+        server.start()
+    assert cluster.wait(job) == "COMPLETED", cluster.log(job)
+    for name in ("cube-train", "virtual-train"):
+        assert Manifest.load(f"{url}/{name}").content_digest == Manifest.load(tiny_shards / name).content_digest
+
+
+@pytest.mark.slow
+def test_a_reading_process_that_is_killed_is_made_good_by_the_next_start(cluster, config, calm, tmp_path):
+    job = submit(cluster, "progressive.sh", config, tmp_path, "--train.processes", "1", options=("--nodes=1",))
+    cluster.wait(job, until=training(tmp_path, "comprehension"))
+    readers = [
+        child for rank in ranks(tmp_path) for child in rank.children() if "spawn_main" in " ".join(child.cmdline())
+    ]
+    readers[0].kill()
+    assert cluster.wait(job) == "COMPLETED", cluster.log(job)
+    assert restarts(cluster, job) == 1 and "start 0 ended with 69" in cluster.log(job)
+    assert digests(tmp_path) == digests(calm)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to mount a small disk")
+def test_a_full_disk_is_waited_for_and_the_job_ends_well(cluster, config, calm, tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    try:
+        filler = disk / "filler"
+        job = submit(cluster, "progressive.sh", config, disk / "run", options=("--nodes=1",))
+        cluster.wait(job, until=training(disk / "run", "comprehension"))
+        with contextlib.suppress(OSError), filler.open("wb") as file:
+            while True:
+                file.write(bytes(2**14))
+                file.flush()
+        cluster.wait(job, until=lambda: restarts(cluster, job) >= 1)
+        assert "the disk is full" in cluster.log(job)
+        filler.unlink()
+        assert cluster.wait(job) == "COMPLETED", cluster.log(job)
+        assert digests(disk / "run") == digests(calm)
+    finally:
+        subprocess.run(["umount", "--lazy", str(disk)], capture_output=True)
