@@ -15,7 +15,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from dist_vad.base.redact import redacted
+from dist_vad.base.text.redact import redacted
 
 UNAVAILABLE = 69
 """Exit status of a run that lacked something outside of it (EX_UNAVAILABLE of sysexits.h)."""

@@ -14,7 +14,7 @@ import sys
 
 from tqdm import tqdm
 
-from dist_vad.base.redact import redacted
+from dist_vad.base.text.redact import redacted
 
 log = logging.getLogger("dist_vad")
 """The logger of the whole package. Without `set_up`, as in a program of one's own, it does what that program says."""

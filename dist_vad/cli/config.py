@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dist_vad.base.errors import InputError, entry_point
-from dist_vad.settings.configs import CONFIGS, config_names, first_comment, shipped_config, with_references
+from dist_vad.settings.command_line.configs import CONFIGS, config_names, first_comment, shipped_config, with_references
 from dist_vad.settings.parsing import Command, Option, parse
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from dist_vad.base.errors import InputError, entry_point
 from dist_vad.base.log import log
-from dist_vad.base.redact import redacted
+from dist_vad.base.text.redact import redacted
 from dist_vad.settings.parsing import Command, Option, parse
 from dist_vad.settings.video import VideoSettings
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from dist_vad.base import plugins
 from dist_vad.base.errors import InputError
-from dist_vad.base.names import storage_key
+from dist_vad.base.text.names import storage_key
 from dist_vad.datasets.base import Adapter, Published
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.source import Video

@@ -6,7 +6,7 @@ from pathlib import Path
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest
 from dist_vad.base.log import log
-from dist_vad.base.names import composed
+from dist_vad.base.text.names import composed
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.files import VIDEO_EXTENSIONS, is_junk, natural_key, picture_files
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
-from dist_vad.base.names import composed
+from dist_vad.base.text.names import composed
 from dist_vad.datasets.base import Adapter
 from dist_vad.datasets.files import file_identity, inclusive
 from dist_vad.settings.data import DataSettings

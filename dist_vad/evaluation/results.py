@@ -8,7 +8,7 @@ import numpy as np
 
 from dist_vad import metrics
 from dist_vad.base.files import write_json
-from dist_vad.base.jsonable import without_nan
+from dist_vad.base.text.jsonable import without_nan
 from dist_vad.curriculum.heads import UNTRAINED
 from dist_vad.data.manifest import Manifest, VideoInfo
 from dist_vad.evaluation.evaluator import Evaluation

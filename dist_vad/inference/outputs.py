@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import atomic_file, write_json
-from dist_vad.base.redact import redacted
+from dist_vad.base.text.redact import redacted
 from dist_vad.base.times import iso_time
 from dist_vad.inference.events import FoundEvent, Threshold, find_events
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from dist_vad import metrics
 from dist_vad.base.errors import InputError
-from dist_vad.base.names import file_stem
 from dist_vad.base.progress import progress_bar
-from dist_vad.base.secrets import without_credentials
+from dist_vad.base.text.names import file_stem
+from dist_vad.base.text.secrets import without_credentials
 from dist_vad.inference.online import HeldScore, Latency, Moment, OnlineCubes
 from dist_vad.inference.outputs import Objects
 from dist_vad.settings.data import DataSettings

@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from dist_vad import metrics
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import atomic_file, write_bytes
-from dist_vad.base.jsonable import without_nan
 from dist_vad.base.labels import Event, interval_labels, intervals_of
+from dist_vad.base.text.jsonable import without_nan
 from dist_vad.data.manifest import Manifest, VideoInfo
 from dist_vad.report import Row
 

@@ -19,8 +19,8 @@ from typing import Any
 from dist_vad.base.commit import commit
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_bytes, write_json
-from dist_vad.base.jsonable import without_nan
-from dist_vad.base.redact import redacted
+from dist_vad.base.text.jsonable import without_nan
+from dist_vad.base.text.redact import redacted
 from dist_vad.judge.judgement import Judgement, Opinion, opinion_facts
 from dist_vad.report import LEARNED
 

@@ -18,9 +18,9 @@ from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_loader, s
 from dist_vad.base import log, plugins
 from dist_vad.base.errors import InputError, UsageError
 from dist_vad.settings.command_line.checks import check_values, place
+from dist_vad.settings.command_line.configs import CONFIGS, DEFAULT_CONFIG, found_config
 from dist_vad.settings.command_line.help import short_help, whole_help
 from dist_vad.settings.command_line.refusals import load_unique, nulls, refusal
-from dist_vad.settings.configs import CONFIGS, DEFAULT_CONFIG, found_config
 
 NAMED = {"dataset": plugins.DATASETS, "detector.name": plugins.DETECTORS, "curriculum": plugins.TASKS}
 """Settings whose values are names that other packages may add to; `--help` lists them."""

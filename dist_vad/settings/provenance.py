@@ -15,7 +15,7 @@ import torch
 
 from dist_vad.base.commit import commit
 from dist_vad.base.machine import usable_cores, usable_memory
-from dist_vad.base.redact import all_redacted, redacted
+from dist_vad.base.text.redact import all_redacted, redacted
 from dist_vad.settings.run import Settings
 
 RUN_KEYS = ("command", "started", "commit", "settings", "versions", "python", "machine", "hardware", "ranks")

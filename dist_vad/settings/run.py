@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from dist_vad.base.errors import refuse_unless
-from dist_vad.base.names import FILE_NAME, is_file_name
+from dist_vad.base.text.names import FILE_NAME, is_file_name
 from dist_vad.settings.cache import CacheSettings
 from dist_vad.settings.curriculum import AS_STAGE_SAYS, LearningSettings, StageSettings
 from dist_vad.settings.curriculum_line import split_line

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from dist_vad.base.errors import PREEMPTED
-from dist_vad.settings.configs import CONFIGS
+from dist_vad.settings.command_line.configs import CONFIGS
 
 PATIENCE = "3600"
 """Seconds that ranks have to save once they are asked to end; torchrun alone would kill them after 30."""

@@ -6,7 +6,7 @@ from dist_vad.base.log import log
 from dist_vad.curriculum.recipes import finished_state, plan
 from dist_vad.curriculum.state import State
 from dist_vad.settings.run import Settings
-from dist_vad.training.forecast import plan_lines
+from dist_vad.training.admission.forecast import plan_lines
 from dist_vad.training.trainer import train_stage
 
 

@@ -13,7 +13,7 @@ from av.error import FFmpegError
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from dist_vad.base.redact import protect_address, redacted
+from dist_vad.base.text.redact import protect_address, redacted
 from dist_vad.video.files import VideoError
 
 PROBE_SECONDS = 0.5

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
-from dist_vad.base.redact import redacted
+from dist_vad.base.text.redact import redacted
 from dist_vad.video.capture import Capture
 
 LISTS = ("hls", "dash")

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.names import composed
+from dist_vad.base.text.names import composed
 from dist_vad.video.source import Frames
 
 VIDEO_EXTENSIONS = (

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dist_vad.base.redact import redacted
+from dist_vad.base.text.redact import redacted
 from dist_vad.video.capture import Capture
 from dist_vad.video.clock import WallClock
 from dist_vad.video.files import VideoError

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from dist_vad.base.log import log
-from dist_vad.base.redact import redacted
+from dist_vad.base.text.redact import redacted
 from dist_vad.inference.events import Threshold
 from dist_vad.inference.online import Moment, OnlineCubes
 from dist_vad.settings.watch import CameraSettings, WatchSettings

@@ -11,7 +11,7 @@ from typing import Any
 
 from dist_vad.base.files import write_bytes
 from dist_vad.base.log import log
-from dist_vad.base.redact import redacted
+from dist_vad.base.text.redact import redacted
 from dist_vad.base.times import from_iso, iso_time
 from dist_vad.settings.watch import KeepSettings
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
-from dist_vad.base.redact import protect_address
 from dist_vad.base.sealed import read_or, write_sealed
-from dist_vad.base.secrets import from_environment
+from dist_vad.base.text.redact import protect_address
+from dist_vad.base.text.secrets import from_environment
 from dist_vad.inference.events import Threshold
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.detector import DetectorSettings

@@ -14,8 +14,8 @@ import numpy as np
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
-from dist_vad.base.redact import protect_address
-from dist_vad.base.secrets import from_environment
+from dist_vad.base.text.redact import protect_address
+from dist_vad.base.text.secrets import from_environment
 from dist_vad.base.times import iso_time
 from dist_vad.settings.watch import WatchSettings
 from dist_vad.watch.answers import Answers

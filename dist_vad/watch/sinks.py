@@ -13,8 +13,8 @@ from typing import Any
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
-from dist_vad.base.redact import protect, protect_address, redacted
-from dist_vad.base.secrets import from_environment
+from dist_vad.base.text.redact import protect, protect_address, redacted
+from dist_vad.base.text.secrets import from_environment
 from dist_vad.settings.watch import MqttSettings, SinkSettings, WebhookSettings
 
 MOST_WAITING = 1000

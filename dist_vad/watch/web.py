@@ -19,8 +19,8 @@ from werkzeug.wrappers import Request, Response
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
-from dist_vad.base.redact import protect, redacted
-from dist_vad.base.secrets import from_environment
+from dist_vad.base.text.redact import protect, redacted
+from dist_vad.base.text.secrets import from_environment
 from dist_vad.settings.watch import LOOPBACK
 from dist_vad.watch.metrics import registry
 from dist_vad.watch.pictures import boxes_json

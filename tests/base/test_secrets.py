@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_vad.base import redact
 from dist_vad.base.errors import InputError
-from dist_vad.base.redact import protect, protect_address, redacted
-from dist_vad.base.secrets import from_environment, without_credentials
+from dist_vad.base.text import redact
+from dist_vad.base.text.redact import protect, protect_address, redacted
+from dist_vad.base.text.secrets import from_environment, without_credentials
 
 SAFE = st.text(st.sampled_from("abcdefghijklmnopqrstuvwxyzABCDEFGHIJ0123456789-_.~!$%:@+"), min_size=1, max_size=20)
 

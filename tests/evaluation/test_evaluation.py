@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from launching import ROOT, command, run, succeed
 
-from dist_vad.base.jsonable import without_nan
+from dist_vad.base.text.jsonable import without_nan
 from dist_vad.data.shardset import ShardSet
 from dist_vad.judge.methods import open_case
 from dist_vad.judge.rows import rows_of

@@ -12,7 +12,7 @@ from miniature import QUIET, settings_of, write_pictures, write_video
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import atomic_file, json_bytes, write_json
-from dist_vad.base.names import LONGEST_KEY, LONGEST_STEM, file_stem, is_file_name, storage_key
+from dist_vad.base.text.names import LONGEST_KEY, LONGEST_STEM, file_stem, is_file_name, storage_key
 from dist_vad.data.manifest import Manifest
 from dist_vad.data.shardset import ShardSet
 from dist_vad.datasets import open_dataset

@@ -15,7 +15,7 @@ from launching import ROOT
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log, set_up
 from dist_vad.base.machine import usable_memory
-from dist_vad.base.redact import all_redacted, redacted
+from dist_vad.base.text.redact import all_redacted, redacted
 from dist_vad.inference.events import Threshold
 from dist_vad.inference.outputs import Objects, VideoResult
 from dist_vad.inference.video_scorer import file_name

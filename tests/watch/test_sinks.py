@@ -11,7 +11,7 @@ import pytest
 from watching import until
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.redact import redacted
+from dist_vad.base.text.redact import redacted
 from dist_vad.settings.watch import MqttSettings, SinkSettings, WebhookSettings
 from dist_vad.watch import sinks
 from dist_vad.watch.sinks import ExecSink, MqttSink, Sink, WebhookSink, make_sinks

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.names import composed
+from dist_vad.base.text.names import composed
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.detectors.base import Boxes, sorted_boxes
 from dist_vad.video.detectors.files import boxes_file

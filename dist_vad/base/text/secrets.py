@@ -5,7 +5,7 @@ import re
 from urllib.parse import urlsplit
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.redact import protect, redacted
+from dist_vad.base.text.redact import protect, redacted
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 

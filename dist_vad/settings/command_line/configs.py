@@ -6,8 +6,8 @@ from pathlib import Path
 
 from dist_vad.base.errors import InputError
 
-_INSTALLED = Path(__file__).resolve().parents[1] / "configs"
-_CHECKOUT = Path(__file__).resolve().parents[2] / "configs"
+_INSTALLED = Path(__file__).resolve().parents[2] / "configs"
+_CHECKOUT = Path(__file__).resolve().parents[3] / "configs"
 CONFIGS = _INSTALLED if _INSTALLED.is_dir() else _CHECKOUT
 DEFAULT_CONFIG = CONFIGS / "default.yaml"
 REFERENCE = re.compile(r"^(?:data|base): *([\w./-]+\.yaml)\s*$", re.MULTILINE)
