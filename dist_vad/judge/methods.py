@@ -107,7 +107,9 @@ def _frame_file(path: Path) -> Path | None:
 def _truth(own: list[FrameFile], settings: JudgeSettings) -> tuple[list[TruthVideo], str, bool]:
     """The videos with their labels, the name of the data set, and whether they are those of our file itself."""
     if settings.dataset is not None or not own:
-        return ground_truth(settings), settings.dataset or "", False
+        known = ground_truth(settings)
+        scene = f"_{known[0].scene}" if settings.dataset == "ucsd" else ""  # Ped1 and Ped2 are two data sets
+        return known, settings.title or f"{settings.dataset}{scene}", False
     videos = [
         TruthVideo(
             name=video.name,
@@ -120,7 +122,7 @@ def _truth(own: list[FrameFile], settings: JudgeSettings) -> tuple[list[TruthVid
         )
         for video in own[0].videos
     ]
-    return videos, own[0].dataset, True
+    return videos, settings.title or own[0].dataset, True
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -57,10 +57,10 @@ def provenance(judgement: Judgement) -> dict[str, Any]:
 
 def write_record(folder: Path, judgement: Judgement) -> list[Path]:
     """Write a file for each method and make the folder's page anew. What a person wrote under `source` stays."""
-    paths = []
+    paths, made = [], provenance(judgement)  # once: the first file makes the tree one with changes
     for opinion in judgement.opinions:
         path = folder / _file_name(judgement.case.dataset) / f"{_file_name(opinion.method.name)}.json"
-        facts = _entry(judgement, opinion)
+        facts = _entry(judgement, opinion, made)
         if path.is_file():
             facts["source"] = {**SOURCE, **read_entry(path).get("source", {})}
         write_json(path, facts)
@@ -108,7 +108,7 @@ def _case(judgement: Judgement) -> dict[str, Any]:
     }
 
 
-def _entry(judgement: Judgement, opinion: Opinion) -> dict[str, Any]:
+def _entry(judgement: Judgement, opinion: Opinion, made: dict[str, Any]) -> dict[str, Any]:
     facts = opinion.method.facts
     rows = [
         dataclasses.asdict(row)
@@ -123,7 +123,7 @@ def _entry(judgement: Judgement, opinion: Opinion) -> dict[str, Any]:
             **opinion_facts(opinion),
             "group": facts["group"],
             "rows": rows,
-            "provenance": provenance(judgement),
+            "provenance": made,
         }
     )
 

@@ -19,6 +19,8 @@ MOST_VIDEOS = 0.9
 """Share of the videos that must show a trace."""
 LONGEST = 120
 """Frames over which a smoothing is looked for."""
+DISTINCT = 0.05
+"""Share of different values among scores from which on how they turn says something."""
 LONGEST_HOLD = 64
 FARTHEST = 30
 """Frames by which scores may be late or early."""
@@ -84,9 +86,10 @@ class Trace(NamedTuple):
 
 
 def trace_of_smoothing(scores: Sequence[np.ndarray]) -> Trace | None:
-    """The trace of a smoothing in scores; None where they are too short or constant."""
+    """The trace of a smoothing in scores; None where they are too short or constant, or counts of something, which stay
+    as they are for long without any treatment."""
     long = [own for own in scores if len(own) >= 40 and own.min() < own.max()]
-    if not long:
+    if not long or len(np.unique(np.concatenate(long))) < DISTINCT * sum(map(len, long)):
         return None
     steps = np.concatenate([np.abs(np.diff(own)) for own in long])
     least = 1e-3 * float(np.median(steps[steps > 0]))  # below it lies the noise of rounding

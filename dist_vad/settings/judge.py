@@ -15,6 +15,8 @@ class JudgeSettings:
     """Whose ground truth counts. Not needed for the files of our own evaluations, which hold theirs."""
     root: str | None = None
     """Where the data set, or its annotations alone, lies."""
+    title: str | None = None
+    """What the data set is called on the page and on record; null: by its name, such as ucsd_ped2 or shanghaitech."""
     labels: str | None = None
     """For `folder`: a JSON file {video: [[first, last], ...]} of anomalous frames, 0-based, both ends inclusive."""
     column: str | None = None

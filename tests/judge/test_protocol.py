@@ -145,13 +145,15 @@ def test_scores_made_for_the_other_ground_truth_are_named(seed, avenue):
         assert "ground_truth" not in keys(scores, avenue)
 
 
-def test_the_size_of_boxes_on_ped2_gets_a_clean_sheet(shared, ped2):
+def test_size_and_number_of_boxes_on_ped2_get_a_clean_sheet(shared, ped2):
     """Real scores, raw and smoothed: no check takes what people look like for a treatment."""
     boxes = json.loads((shared / "data/ped2/yolov3_boxes.testing.json").read_text())
     clips = [boxes[f"{number:02d}"] for number in range(1, len(ped2) + 1)]
     width = [np.array([max((b[2] - b[0] for b in frame), default=0.0) for frame in clip]) for clip in clips]
+    number = [np.array([float(sum(b[4] >= 0.3 for b in frame)) for frame in clip]) for clip in clips]
     for smoothing in SMOOTHINGS:
         assert keys([smooth(own, smoothing) for own in width], ped2, smoothing) == []
+        assert keys([smooth(own, smoothing) for own in number], ped2, smoothing) == []
 
 
 def test_constant_videos_held_scores_padded_ends_decisions_and_turned_scores_are_named(ped2):
