@@ -1,6 +1,6 @@
 """What the trainer costs beside a bare loop, what a second rank gives, how long checkpoints stop training.
 
-python benchmarks/trainer.py [--width W] [--steps N] [--turns T]
+python benchmarks/trainer.py [--width W] [--steps N] [--turns T | --device]
 
 On a CPU, one thread a rank: samples/s of the trainer, and of a bare PyTorch loop over the same network, task and
 optimizer with its data already in memory; of a run on two ranks, and of two runs of one rank at the same time, each
@@ -184,13 +184,11 @@ def busy_process() -> Iterator[None]:
         other.wait()
 
 
-def on_gpu(shards: Path, folder: Path, case: Case) -> dict[str, Any]:
-    """The figures that need a GPU; empty without one."""
-    if not torch.cuda.is_available():
-        print("no GPU is at hand: bf16, MFU and the largest micro-batch are not measured")
-        return {}
-    found: dict[str, Any] = {"device": torch.cuda.get_device_name()}
-    for name, more in (("fp32", {}), ("bf16", {"precision": "bf16", "compile": True})):
+def on_device(shards: Path, folder: Path, case: Case) -> dict[str, Any]:
+    """fp32 and bf16 on the device that a run would take; compiled, with MFU and the largest micro-batch, on a GPU."""
+    gpu = torch.cuda.is_available()
+    found: dict[str, Any] = {"device": torch.cuda.get_device_name() if gpu else "CPU"}
+    for name, more in (("fp32", {}), ("bf16", {"precision": "bf16", "compile": gpu})):
         training = open_training(settings_for(shards, folder / name, case, **more))
         logged: list[dict[str, float]] = []
         training.tracking.curves = lambda values, step, logged=logged: logged.append(values)  # pyright: ignore
@@ -198,6 +196,8 @@ def on_gpu(shards: Path, folder: Path, case: Case) -> dict[str, Any]:
         found |= {f"{name}_{key}": logged[-1][key] for key in ("mfu", "waiting_for_data") if key in logged[-1]}
         training.close()
     found["bf16_to_fp32"] = found["bf16"] / found["fp32"]
+    if not gpu:
+        return found
     capped = settings_for(shards, folder / "auto", replace(case, steps=1), micro_batch="auto", memory_gb=24)
     capped.curriculum["perception"].global_batch = 4096  # pyright: ignore
     capped.stream.streams = 256
@@ -212,6 +212,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--steps", type=int, default=30)
     parser.add_argument("--turns", type=int, default=2)
+    parser.add_argument("--device", action="store_true", help="fp32 and bf16 on the device of this machine alone")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.child:
@@ -222,6 +223,9 @@ def main() -> None:
         folder = Path(made)
         data = DataSettings(plaza=PlazaSettings(train_videos=6, test_videos=2, virtual_videos=2), train_stride=2)
         write_shards(data, folder / "shards", WriteOptions(progress=False))
+        if given.device:
+            print(json.dumps(on_device(folder / "shards", folder / "device", base)))
+            return
 
         count = itertools.count()
 
@@ -248,7 +252,7 @@ def main() -> None:
         stopped = figure(ask(what="checkpoint"))
         print("samples/s:", ", ".join(f"{name} {rate:.1f}" for name, rate in best.items()))
         print(f"a checkpoint stops training for {stopped:.3f} s")
-        gpu = on_gpu(folder / "shards", folder / "gpu", base)
+        gpu = on_device(folder / "shards", folder / "gpu", base) if torch.cuda.is_available() else {}
     found = {
         "vs_bare_loop": best["train"] / best["bare"],
         "vs_bare_loop_fast": best["train_fast"] / best["bare_fast"],
