@@ -20,7 +20,7 @@ from dist_vad.curriculum.state import read_state
 from dist_vad.model.backbone import Backbone
 from dist_vad.settings.run import Settings
 from dist_vad.settings.train import TrainSettings
-from dist_vad.tasks import TASKS, Inputs, make_tasks
+from dist_vad.tasks import PARTNER, TASKS, Inputs, make_tasks
 from dist_vad.tasks.base import DrawKey
 from dist_vad.tasks.network import build_network
 from dist_vad.training import compilation
@@ -119,7 +119,7 @@ def loss_and_gradient(task: str, settings, compiled: bool, how: str) -> tuple[to
     kind = TASKS[task].kind
     generator = torch.Generator().manual_seed(1)
     clip, scene = (torch.rand(*size, generator=generator) for size in ((4, 3, 9, 48, 48), (4, 6)))
-    inputs = {kind: Inputs(clip, scene, torch.arange(4) % 2)}
+    inputs = {kind: Inputs(clip, scene, torch.arange(4) % 2), PARTNER: Inputs(clip.flip(0), scene, torch.zeros(4))}
     draws = {task: module.tasks[task].draw(DrawKey(0, "stage", task, 0, np.arange(4)), clip.shape[2])}
     if compiled:
         compile_network(module)
