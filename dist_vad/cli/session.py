@@ -15,6 +15,7 @@ from dist_vad.data.manifest import MANIFEST, Manifest
 from dist_vad.data.store import open_store
 from dist_vad.producer.agreement import check_agreement
 from dist_vad.producer.job import write_shards
+from dist_vad.settings.flat import flat
 from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
 from dist_vad.training.accelerators import make_accelerator
@@ -46,7 +47,7 @@ def open_run(settings: Settings, needs: list[str], asked: Collection[str] = ()) 
         (run / PREEMPTION).unlink(missing_ok=True)  # the run goes on, or was at its end
         write_sealed(run / "run.json", {**provenance(settings), "precision": keep_precision(settings)})
     accelerator.wait_for_everyone()
-    accelerator.init_trackers("dist_vad")
+    accelerator.init_trackers("dist_vad", config=flat(settings), init_kwargs={"wandb": {"name": run.name}})
     return accelerator
 
 

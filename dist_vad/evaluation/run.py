@@ -1,6 +1,7 @@
 """The evaluation of a state and its ancestors, from shards to report."""
 
 import itertools
+import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -37,8 +38,15 @@ def evaluate_state(settings: Settings, state: State, accelerator: Accelerator) -
             "data": evaluation.data(),
         }
         write_results(run, evaluation, models, facts, frame_reader(settings.data))
+        accelerator.log(headline(run / "metrics.json"))
     accelerator.wait_for_everyone()
     return run / "report.html"
+
+
+def headline(path: Path) -> dict[str, float]:
+    """The figures of the headline, as trackers take them: `test/micro_auc` and the like. None without labels."""
+    final = json.loads(path.read_text(encoding="utf-8")).get("final") or {}
+    return {f"test/{name}": value for name, value in final.items() if isinstance(value, float)}
 
 
 def frame_reader(data: DataSettings) -> FrameReader:
