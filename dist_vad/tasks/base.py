@@ -99,6 +99,9 @@ class Task(HeadScore):
     version: ClassVar[int] = 1
     """Part of a state's recipe: raise it when layers, loss or draws change."""
 
+    figures_names: ClassVar[tuple[str, ...]] = ()
+    """What `figures` tells."""
+
     def __init__(self, settings: TaskSettings) -> None:
         self.settings = settings
 
@@ -129,6 +132,13 @@ class Task(HeadScore):
     def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
         """Loss of each sample: float [B]."""
         raise NotImplementedError
+
+    def figures(
+        self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """What shows, beside the loss, whether the task is solved, on held-out cubes: float [B] by `figures_names`; nan
+        where a figure does not apply to a sample. It is logged where held-out video is measured."""
+        return {}
 
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
         """What the trained head says of each cube: float [B, M]; `score` makes one number of it."""

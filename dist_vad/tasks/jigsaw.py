@@ -51,15 +51,36 @@ class Jigsaw(StandardisedScore, Task):
         return torch.cat([in_time, key.permutations(PIECES, "space"), key.permutations(clip_length, "time")], dim=1)
 
     def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
+        in_time, pieces, frames, where, when = self._puzzle(backbone, head, inputs, draws)
+        in_space = functional.cross_entropy(where.transpose(1, 2), pieces, reduction="none").mean(dim=1)
+        over_time = functional.cross_entropy(when.transpose(1, 2), frames, reduction="none").mean(dim=1)
+        return torch.where(in_time, over_time, in_space)
+
+    figures_names = ("place accuracy", "time accuracy")
+
+    def figures(
+        self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """The share of pieces, and of frames, that are put where they were, of the clips in which they were moved."""
+        in_time, pieces, frames, where, when = self._puzzle(backbone, head, inputs, draws)
+        ordered = torch.arange(frames.shape[1], device=frames.device)
+        asked = {"place accuracy": ~in_time, "time accuracy": in_time & (frames != ordered).any(dim=1)}
+        right = [
+            (logits.argmax(dim=2) == truth).float().mean(dim=1) for logits, truth in ((where, pieces), (when, frames))
+        ]
+        return {name: own.masked_fill(~some, math.nan) for (name, some), own in zip(asked.items(), right)}
+
+    def _puzzle(
+        self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Whether each clip is permuted in time, bool [B]; where its pieces, when its frames come from; the answers."""
         in_time, pieces, frames = draws.split([1, PIECES, inputs.clip.shape[2]], dim=1)
         ordered = [torch.arange(some.shape[1], device=some.device) for some in (pieces, frames)]
         still = (inputs.clip[:, :, -1] - inputs.clip[:, :, 0]).abs().amax(dim=(1, 2, 3)) <= self.settings.jigsaw_static
         pieces = torch.where(in_time == 1, ordered[0], pieces)
         frames = torch.where((in_time == 1) & ~still[:, None], frames, ordered[1])
         where, when = self._ask(backbone, head, shuffle(inputs.clip, pieces, frames), inputs.scene)
-        in_space = functional.cross_entropy(where.transpose(1, 2), pieces, reduction="none").mean(dim=1)
-        over_time = functional.cross_entropy(when.transpose(1, 2), frames, reduction="none").mean(dim=1)
-        return torch.where(in_time[:, 0] == 1, over_time, in_space)
+        return in_time[:, 0] == 1, pieces, frames, where, when
 
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
         both = self._ask(backbone, head, inputs.clip, inputs.scene)

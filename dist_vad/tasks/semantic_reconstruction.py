@@ -1,5 +1,6 @@
 """`semantic_reconstruction`: a clip with a frame taken out, brought near to that frame in meaning."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -53,13 +54,32 @@ class SemanticReconstruction(NearestScore, Task):
         return torch.from_numpy(counters.integers(1, clip_length - 1, *key.parts))[:, None]
 
     def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
+        near, far = self._cosines(backbone, head, inputs, draws)
+        return functional.relu(self.settings.semantic_margin - (near - far))
+
+    figures_names = ("p+", "p-", "loss on frozen cubes")
+
+    def figures(
+        self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Both cosines, and the loss where no clip moves: with `same_clip`, one that is small there shows the shortcut
+        by the clip's length."""
+        near, far = self._cosines(backbone, head, inputs, draws)
+        middle = inputs.clip.shape[2] // 2
+        frozen = replace(inputs, clip=inputs.clip[:, :, middle : middle + 1].expand_as(inputs.clip))
+        return {"p+": near, "p-": far, "loss on frozen cubes": self.loss(backbone, head, frozen, draws)}
+
+    def _cosines(
+        self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """p+ and p- of each sample: float [B] each."""
         clip, anchor = inputs.clip, draws[:, 0]
         without, single = _take_out(clip, anchor)
         discontinuous = head(self.output, backbone(without), inputs.scene)
         near = functional.cosine_similarity(discontinuous, head(self.output, backbone(single), inputs.scene))
         negative = clip if inputs.partner is None else inputs.partner
         far = functional.cosine_similarity(discontinuous, head(self.output, backbone(negative), inputs.scene))
-        return functional.relu(self.settings.semantic_margin - (near - far))
+        return near, far
 
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
         trunk = head.get_submodule("trunk")

@@ -10,7 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dist_vad.model import Network
 from dist_vad.settings.run import TaskSettings
-from dist_vad.tasks import PARTNER, Inputs, make_tasks
+from dist_vad.tasks import PARTNER, Inputs, Task, make_tasks
 from dist_vad.training.retention import RETAINED, distance
 
 
@@ -60,12 +60,16 @@ class StageModule(nn.Module):
             losses = {name: self._loss(name, inputs, draws) for name in names}
         return {name: loss.float() for name, loss in losses.items()}
 
+    def figures(self, name: str, inputs: dict[str, Inputs], draws: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """A task's figures of each sample by name (`Task.figures`): float [B]."""
+        task = self.tasks[name]
+        with self._autocast(inputs):
+            told = task.figures(self.backbone, self.heads[task.phase], _inputs_of(task, inputs), draws[name])
+        return {figure: told[figure].float() for figure in task.figures_names}
+
     def _loss(self, name: str, inputs: dict[str, Inputs], draws: dict[str, torch.Tensor]) -> torch.Tensor:
         task = self.tasks[name]
-        own = inputs[task.kind]
-        if task.wants_partner:
-            own = replace(own, partner=inputs[PARTNER].clip)
-        return task.loss(self.backbone, self.heads[task.phase], own, draws[name])
+        return task.loss(self.backbone, self.heads[task.phase], _inputs_of(task, inputs), draws[name])
 
     def _autocast(self, inputs: dict[str, Inputs]) -> torch.autocast:
         device = next(iter(inputs.values())).clip.device.type
@@ -76,6 +80,11 @@ class StageModule(nn.Module):
             if teacher is not None:
                 teacher._apply(fn)
         return super()._apply(fn, recurse)
+
+
+def _inputs_of(task: Task, inputs: dict[str, Inputs]) -> Inputs:
+    own = inputs[task.kind]
+    return replace(own, partner=inputs[PARTNER].clip) if task.wants_partner else own
 
 
 def freeze_unused(module: StageModule, inputs: dict[str, Inputs], draws: dict[str, torch.Tensor]) -> int:

@@ -39,13 +39,18 @@ class Validation:
 
     @torch.no_grad()
     def losses(self, weights: Tensors, alive: Callable[[], None]) -> dict[str, float]:
-        """Mean loss by task; empty where no task can be measured. All ranks must call it."""
+        """Mean loss by task, then its figures as `TASK: FIGURE`; empty where no task can be measured. All ranks must
+        call it."""
         if self._shards is None:
             return {}
         self._module.load_state_dict(weights)
         ids = evenly_spaced(len(self._shards), SAMPLES)
         world, rank = self._accelerator.num_processes, self._accelerator.process_index
-        sums = {name: torch.zeros((), device=self._accelerator.device) for name in self.names}
+        figures = [(name, figure) for name in self.names for figure in self._module.tasks[name].figures_names]
+        keys = [*self.names, *(f"{name}: {figure}" for name, figure in figures)]
+        sums = {
+            key: torch.zeros((), device=self._accelerator.device) for key in keys + [f"number of {k}" for k in keys]
+        }
         for first in range(0, len(ids), BATCH):
             if first // BATCH % world == rank:
                 alive()
@@ -54,10 +59,16 @@ class Validation:
                 inputs = self._preparer.input(batch)
                 draws = {name: self._preparer.draw(name, f"{name}/validation", 0, batch) for name in self.names}
                 by_kind = {"cube": inputs, **self._partners(ids, chunk)}
-                for name, loss in self._module.only(self.names, by_kind, draws).items():
-                    sums[name] += loss.sum()
-        totals = self._step_sums.all_reduce(sums, stop=False, save=False)
-        return {name: value / len(ids) for name, value in totals.losses.items()}
+                told = self._module.only(self.names, by_kind, draws)
+                for name in self.names:
+                    own = self._module.figures(name, by_kind, draws)
+                    told |= {f"{name}: {figure}": values for figure, values in own.items()}
+                for key, values in told.items():
+                    applies = ~values.isnan() if key not in self.names else torch.ones_like(values, dtype=torch.bool)
+                    sums[key] += values[applies].sum()
+                    sums[f"number of {key}"] += applies.sum()
+        totals = self._step_sums.all_reduce(sums, stop=False, save=False).losses
+        return {key: totals[key] / max(totals[f"number of {key}"], 1) for key in keys}
 
     def _partners(self, ids: np.ndarray, chunk: np.ndarray) -> dict[str, Inputs]:
         """Other held-out cubes to compare those of a chunk with: those half of all measured samples away."""
@@ -68,4 +79,4 @@ class Validation:
 
     def total(self, losses: dict[str, float]) -> float:
         """One number of the losses by task: weighted as in training."""
-        return sum(self.weights[name] * loss for name, loss in losses.items())
+        return sum(self.weights[name] * losses[name] for name in self.names)
