@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from dist_vad.base.exact import one_thread
+from dist_vad.base.spacing import evenly_spaced
 
 
 class HeadOutput(NamedTuple):
@@ -76,7 +77,7 @@ class StandardisedScore(HeadScore):
 
 
 class NearestScore(HeadScore):
-    """The distance to the nearest normal cubes, each value standardised, the scene beside them."""
+    """The distance to the nearest normal cubes by all values but the last, plus the last; both standardised."""
 
     @staticmethod
     def memory_bank(normal: HeadOutput) -> "MemoryBank":
@@ -85,29 +86,52 @@ class NearestScore(HeadScore):
     @staticmethod
     @one_thread
     def score(outputs: HeadOutput, bank: "MemoryBank", neighbours: int) -> np.ndarray:
-        squared = bank.squared_distances(outputs)
-        nearest = np.sort(np.partition(squared, neighbours - 1, axis=1)[:, :neighbours], axis=1)
-        return np.sqrt(np.maximum(nearest, 0).mean(axis=1))
+        (far, spread), distance = bank.moments(neighbours), bank.distances(outputs, neighbours)
+        mean, deviation = bank.last
+        return (distance - far) / spread + (outputs.values[:, -1].astype(np.float64) - mean) / deviation
 
 
 class MemoryBank:
-    """Normal cubes as points in the space of their standardised features and of the scene features beside them."""
+    """Normal cubes as points in the space of their standardised features and of the scene features beside them.
+
+    Args:
+        normal: the features, and in the last column what is not compared but standardised.
+    """
+
+    SAMPLE = 512
+    """Of so many of the cubes the distances to the others are measured."""
 
     def __init__(self, normal: HeadOutput) -> None:
-        self._mean, self._deviation = normal.values.mean(axis=0), normal.values.std(axis=0) + 1e-6
+        features, last = normal.values[:, :-1], normal.values[:, -1].astype(np.float64)
+        self._mean, self._deviation = features.mean(axis=0), features.std(axis=0) + 1e-6
         # The scene weighs half as much as the features, whose standardised values have a norm of about sqrt(M).
-        self._weight = 0.5 * np.sqrt(normal.values.shape[1])
+        self._weight = 0.5 * np.sqrt(features.shape[1])
         self._points = self._positions(normal)
         self._norms = np.square(self._points).sum(axis=1)
+        self._normal = normal
+        self._moments: dict[int, tuple[float, float]] = {}
+        self.last = float(last.mean()), float(last.std() + 1e-9)
 
-    def squared_distances(self, outputs: HeadOutput) -> np.ndarray:
-        """From each object to each normal cube: float64 [B, N]; rounding can make them less than 0."""
+    def distances(self, outputs: HeadOutput, neighbours: int, *, but: int = 0) -> np.ndarray:
+        """Mean distance of each object to its nearest normal cubes, the `but` nearest left out: float64 [B]."""
         points = self._positions(outputs)
-        return np.square(points).sum(axis=1)[:, None] + self._norms - 2 * points @ self._points.T
+        squared = np.square(points).sum(axis=1)[:, None] + self._norms - 2 * points @ self._points.T
+        last = min(neighbours + but, squared.shape[1])
+        nearest = np.sort(np.partition(squared, last - 1, axis=1)[:, :last], axis=1)[:, min(but, last - 1) :]
+        return np.sqrt(np.maximum(nearest, 0).mean(axis=1, dtype=np.float64))
+
+    def moments(self, neighbours: int) -> tuple[float, float]:
+        """Mean and deviation of the distance of normal cubes to the others."""
+        if neighbours not in self._moments:
+            chosen = evenly_spaced(len(self._points), self.SAMPLE)
+            some = HeadOutput(*(part[chosen] for part in self._normal))
+            distance = self.distances(some, neighbours, but=1)
+            self._moments[neighbours] = float(distance.mean()), float(distance.std() + 1e-9)
+        return self._moments[neighbours]
 
     def _positions(self, outputs: HeadOutput) -> np.ndarray:
-        standard = (outputs.values - self._mean) / self._deviation
-        return np.concatenate([standard, self._weight * outputs.scenes], axis=1).astype(np.float64)
+        standard = (outputs.values[:, :-1] - self._mean) / self._deviation
+        return np.concatenate([standard, self._weight * outputs.scenes], axis=1).astype(np.float32)
 
 
 HEAD_SCORES = {kind.__name__: kind for kind in (HeadScore, ErrorScore, MeanScore, StandardisedScore, NearestScore)}
