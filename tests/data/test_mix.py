@@ -11,6 +11,7 @@ import torch
 from launching import succeed
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.sealed import read_sealed, write_sealed
 from dist_vad.curriculum.recipes import plan
 from dist_vad.curriculum.state import read_state
 from dist_vad.data.loader import Loader
@@ -75,7 +76,7 @@ def test_a_mix_that_leaves_nothing_is_refused_with_the_numbers(tiny_settings, ot
 
 def test_samples_of_another_shape_are_refused(tiny_settings, other):
     path = other / "cube-train/manifest.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "size": 64}))
+    write_sealed(path, {**read_sealed(path), "size": 64})
     with pytest.raises(InputError, match="have size 64, those of plaza have 48"):
         plan(mixed(tiny_settings, other, 4))
 
