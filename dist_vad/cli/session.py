@@ -15,7 +15,7 @@ from dist_vad.data.manifest import MANIFEST, Manifest
 from dist_vad.data.store import open_store
 from dist_vad.producer.agreement import check_agreement
 from dist_vad.producer.job import write_shards
-from dist_vad.settings.flat import flat
+from dist_vad.settings.command_line.flat import flat
 from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
 from dist_vad.training.accelerators import make_accelerator

@@ -5,7 +5,7 @@ import dataclasses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_vad.settings.flat import flat
+from dist_vad.settings.command_line.flat import flat
 from dist_vad.settings.run import Settings
 
 PLAIN = st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
