@@ -59,11 +59,11 @@ class Browser:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.ask("Emulation.setEmulatedMedia", features=[scheme])
 
-    def open(self, path: Path, fragment: str = "", ready: str = "document.documentElement.dataset.ready") -> None:
-        """Open a file, and wait until a JavaScript expression holds of it."""
+    def open(self, path: Path | str, fragment: str = "", ready: str = "document.documentElement.dataset.ready") -> None:
+        """Open a file or a URL, and wait until a JavaScript expression holds of it."""
         self.complaints.clear()
         self.ask("Page.navigate", url="about:blank")  # else a new fragment alone would not load the page anew
-        self.ask("Page.navigate", url=path.as_uri() + fragment)
+        self.ask("Page.navigate", url=(path if isinstance(path, str) else path.as_uri()) + fragment)
         self.wait(ready)
 
     def wait(self, expression: str, seconds: float = 30) -> None:
