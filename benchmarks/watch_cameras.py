@@ -8,6 +8,7 @@ the moment at which its event line is written.
 """
 
 import argparse
+import contextlib
 import json
 import multiprocessing
 import os
@@ -34,7 +35,8 @@ def serve(video: str, start: int, pipe) -> None:
     fake_cameras.jpeg = lambda picture: frames[int(picture)]
     with fake_cameras.FakeCamera(lambda number: np.array((start + number) % len(frames)), fps=10) as camera:
         pipe.send(camera.url)
-        pipe.recv()
+        with contextlib.suppress(EOFError):  # whoever asked has ended
+            pipe.recv()
 
 
 def main() -> None:

@@ -117,7 +117,10 @@ class LiveFrames:
         with self._changed:
             if self._capture.is_finite:
                 self._changed.wait_for(lambda: len(self._waiting) < self._most or self._ended)
-            elif len(self._waiting) >= self._most:
+            elif len(self._waiting) >= self._most or (
+                # Rates that streams state are often wrong: what counts is how long the first one waits.
+                self._waiting and time.monotonic() - self._waiting[0][0] > MOST_WAITING
+            ):
                 self.lost += len(self._waiting)
                 self._gap = True
                 self._waiting.clear()

@@ -27,7 +27,7 @@ from dist_vad.watch.camera import Seen
 SEGMENT_SECONDS, LEAST_SEGMENTS = 300.0, 8
 HELD_OUT = 4
 """Every so manieth segment is held out."""
-LEAST_FRAMES = 40
+LEAST_FRAMES = 18
 """Shorter segments, such as before a camera is lost, are thrown away."""
 
 
@@ -196,6 +196,7 @@ class Recorder:
         number = self._done[name]
         record = self._open.pop(name).finish(seen.camera.fps, seen.size, name)
         if record is None:
+            log.info("camera %s: a segment without objects, or too short, is recorded again", name)
             return
         split = self._split(number).name.removeprefix("cube-")
         write_sealed(self._segments() / f"{name}_{number:05d}.json", {"split": split, **record})
