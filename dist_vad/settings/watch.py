@@ -121,6 +121,11 @@ class MqttSettings:
     tls: bool = False
     """Encrypt, and check the broker's certificate."""
 
+    def __post_init__(self) -> None:
+        refuse_unless(bool(self.host), "sinks.mqtt.host", self.host, "a name or an address")
+        refuse_unless(1 <= self.port <= 65535, "sinks.mqtt.port", self.port, "1 to 65535")
+        refuse_unless(bool(self.topic), "sinks.mqtt.topic", self.topic, "a topic")
+
 
 @dataclass(kw_only=True)
 class SinkSettings:

@@ -25,9 +25,11 @@ from dist_vad.settings.judge import JudgeSettings
 from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, parse
 from dist_vad.settings.run import Settings
 from dist_vad.settings.video import VideoSettings
+from dist_vad.settings.watch import CameraSettings, ClipSettings, KeepSettings, LearnSettings, MqttSettings
 
 RUN = Command(Settings, "", DEFAULT_CONFIG)
 ROWS = {"rows": [RowSettings(curriculum="pre > sr")]}
+CAMERA = {CameraSettings: {"url": "0"}, MqttSettings: {"host": "broker"}}
 ANY_VALUE = {
     "VideoSettings.detector",  # the settings of a detector, which has checks of its own
     "Settings.mix", "Settings.stages", "Settings.curriculum", "AblationSettings.rows",  # see the tests of them
@@ -48,9 +50,12 @@ def leaves(kind: type, above: str = "") -> Iterator[tuple[str, type, str, Any]]:
             yield f"{above}{field.name}", kind, field.name, hints[field.name]
 
 
+OF_CAMERAS = (CameraSettings, ClipSettings, KeepSettings, LearnSettings, MqttSettings)
+
+
 KEYS = {
     f"{kind.__name__}.{name}": (kind, name, hint)
-    for top in (Settings, VideoSettings, AblationSettings, JudgeSettings)
+    for top in (Settings, VideoSettings, AblationSettings, JudgeSettings, *OF_CAMERAS)
     for _, kind, name, hint in leaves(top)
 }
 
@@ -79,7 +84,7 @@ def wrong_values(hint: Any) -> list[Any]:
 
 def make(kind: type, name: str, value: Any) -> None:
     """What reading a command line does with a value, once it has the right type."""
-    needed = {AblationSettings: ROWS, StageSettings: {"tasks": {"prediction": 1.0}}}.get(kind, {})
+    needed = {AblationSettings: ROWS, StageSettings: {"tasks": {"prediction": 1.0}}, **CAMERA}.get(kind, {})
     made = kind(**{**needed, name: value})
     check_values(made)
 
