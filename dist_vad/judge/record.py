@@ -11,7 +11,6 @@ import json
 import re
 import shlex
 import sys
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -160,13 +159,15 @@ def _table(entries: list[dict[str, Any]]) -> list[str]:
 
 def _commands(entries: list[dict[str, Any]]) -> list[str]:
     """Which command made which rows, on which commit."""
-    made: Mapping[tuple[str, str], list[str]] = {}
+    made: dict[tuple[str, str, str], list[str]] = {}
     for entry in entries:
-        key = (entry["provenance"]["command"], entry["provenance"]["commit"])
-        made = {**made, key: [*made.get(key, []), entry["method"]]}
+        before = entry["source"]["code"] or entry["provenance"]["scores"].get("command") or ""
+        made.setdefault((entry["provenance"]["commit"], before, entry["provenance"]["command"]), []).append(
+            entry["method"]
+        )
     lines = []
-    for (command, code), methods in made.items():
-        lines += [f"{', '.join(methods)}, commit {code}:", "", "```", command, "```", ""]
+    for (code, before, command), methods in made.items():
+        lines += [f"{', '.join(methods)}, commit {code}:", "", "```", *([before] if before else []), command, "```", ""]
     return lines[:-1]
 
 

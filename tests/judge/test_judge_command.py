@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import BROWSERS, Browser, find_browser
-from launching import called
+from launching import ROOT, called
 
 from dist_vad import metrics
 from dist_vad.cli import judge
@@ -68,6 +68,11 @@ def test_results_are_written_down_for_others_and_what_a_person_adds_stays(
     page = (record / "index.md").read_text()
     assert page == record_page(record)
     assert "| mine | frames | none |" in page and "per_video_minmax" in page and "dist-vad judge" in page
+
+
+def test_the_page_of_record_is_made_of_the_files_beside_it():
+    folder = ROOT / "docs/results"
+    assert (folder / "index.md").read_text() == record_page(folder), "write it anew with dist-vad judge --record"
 
 
 @pytest.mark.parametrize(
