@@ -51,7 +51,7 @@ class Asked:
             self.state.digest if self.state else [dataclasses.asdict(settings.model), settings.seed],
             self.trained,
             [[name, task.version, task.recipe()] for name, task in made.items()],
-            [settings.score.refit, settings.seed, settings.augment, settings.train.precision],
+            [settings.score.refit, settings.seed, settings.augment],
             dataclasses.asdict(settings.stream),
             [manifest.content_digest for manifest in manifests],
         ]

@@ -46,7 +46,7 @@ def fit(settings: Settings, each: Asked, device: torch.device) -> Tensors:
     A phase's trunk is trained along where none of the phase's tasks has trained it.
     """
     network = _network(settings, each)
-    module = StageModule(network, each.fitted, settings.task, settings.train.precision).to(device)
+    module = StageModule(network, each.fitted, settings.task).to(device)
     own = _fitted_parameters(module, each)
     for parameter in module.parameters():
         parameter.requires_grad_(any(parameter is some for some in own))
