@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from dist_vad.base.errors import InputError, entry_point
+from dist_vad.base.errors import InputError, entry_point, refuse_unless
 from dist_vad.settings.parsing import Command, Option, parse
 
 
@@ -19,6 +19,12 @@ class ExportSettings:
     """For which engine: ONNX Runtime or OpenVINO."""
     out: str | None = None
     """Folder for the exported state; not given = STATE/exported."""
+    batch: int | None = None
+    """Objects that the graph takes at once; not given = as many as at calibration. For cameras few, such as 8: the
+    objects of a frame are padded to it."""
+
+    def __post_init__(self) -> None:
+        refuse_unless(self.batch is None or self.batch >= 1, "batch", self.batch, "1 or more")
 
 
 WHAT = Option("state", str, [], "folder of the state, such as RUN/states/inference-…", positional=True)
@@ -36,6 +42,6 @@ def main() -> None:
 
     detector = Detector.load(options.state[0], "cpu")
     folder = Path(settings.out) if settings.out else detector.state.folder / FOLDER
-    files = export(detector, settings.format, folder)
+    files = export(detector, settings.format, folder, settings.batch)
     print(f"written: {', '.join(map(str, files))}")
     print(f"score by it: dist-vad score VIDEO --state {folder} --engine {settings.format}")

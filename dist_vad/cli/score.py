@@ -116,14 +116,14 @@ def check_outputs(outputs: list[Path], videos: list[str], state: Path) -> None:
 
 
 def opened(place: str, engine: str, batch: int | None) -> "Detector | ExportedDetector":
-    """The state that scores, by the engine that is asked for."""
+    """The state that scores, by the engine that is asked for; an exported one has a batch of its own."""
     if engine == "torch":
         from dist_vad.inference.detector import Detector
 
         return Detector.load(place, batch=batch)
     from dist_vad.inference.exported import ExportedDetector
 
-    return ExportedDetector.load(Path(place).expanduser(), engine, batch)
+    return ExportedDetector.load(Path(place).expanduser(), engine)
 
 
 def report(video: "VideoResult", written: list[Path]) -> None:

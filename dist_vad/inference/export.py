@@ -41,17 +41,20 @@ class Heads(nn.Module):
         )
 
 
-def export(detector: Detector, form: str, folder: Path) -> list[Path]:
+def export(detector: Detector, form: str, folder: Path, batch: int | None = None) -> list[Path]:
     """Write a state for an engine (`onnx` or `openvino`) into a folder; returns the files.
+
+    The graph takes `batch` objects at once, as many as at calibration where nothing is said; fewer are padded to it.
 
     The graph is run beside the network before it is written. Raises InputError where they differ, where a task has a
     way of its own to make scores, and where a package is missing.
     """
     kinds = {name: _kind(name) for name in detector.scorer.tasks}
     data, size = detector.data, len(next(iter(detector.scenes.values())))
+    batch = batch or detector.scorer.settings.batch
     draw = np.random.default_rng(0)
-    clips = draw.integers(0, 256, (8, data.clip_length, data.cube_size, data.cube_size, 3), np.uint8)
-    scenes = draw.standard_normal((8, size)).astype(np.float32)
+    clips = draw.integers(0, 256, (batch, data.clip_length, data.cube_size, data.cube_size, 3), np.uint8)
+    scenes = draw.standard_normal((batch, size)).astype(np.float32)
     heads = Heads(detector.scorer.network.cpu(), detector.scorer.tasks).eval()
     content = _onnx_graph(heads, clips, scenes)
     with atomic_folder(folder.with_name(f"{folder.name}.new")) as partial:
@@ -63,7 +66,7 @@ def export(detector: Detector, form: str, folder: Path) -> list[Path]:
     for path in folder.with_name(f"{folder.name}.new").iterdir():
         path.unlink()
     folder.with_name(f"{folder.name}.new").rmdir()
-    files[EXPORTED] = _facts(detector, kinds)
+    files[EXPORTED] = _facts(detector, kinds, batch)
     for name, content in files.items():
         write_bytes(folder / name, content)
     return [folder / name for name in files]
@@ -83,8 +86,7 @@ def _kind(task: str) -> str:
 
 
 def _onnx_graph(heads: Heads, clips: np.ndarray, scenes: np.ndarray) -> bytes:
-    """The graph as ONNX has it, for batches of any size."""
-    batch = torch.export.Dim("batch", min=2)
+    """The graph as ONNX has it, for batches of just that size."""
     example = (torch.from_numpy(clips), torch.from_numpy(scenes))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     try:
@@ -92,15 +94,12 @@ def _onnx_graph(heads: Heads, clips: np.ndarray, scenes: np.ndarray) -> bytes:
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 heads, example, dynamo=True, input_names=["clips", "scenes"], output_names=[*heads.tasks],
-                dynamic_shapes=({0: batch}, {0: batch}), verbose=False,
+                verbose=False,
             )  # fmt: skip
     except ImportError as error:
         raise InputError(f"export needs packages that are missing ({error}): pip install onnx onnxscript") from error
     assert program is not None
-    graph = program.model_proto
-    for given in graph.graph.input:  # an input that no head asks for was left at the size of the example
-        given.type.tensor_type.shape.dim[0].dim_param = "batch"
-    return graph.SerializeToString()
+    return program.model_proto.SerializeToString()
 
 
 def _write_graph(form: str, content: bytes, folder: Path) -> None:
@@ -123,7 +122,7 @@ def _check_equal(task: str, network: np.ndarray, graph: np.ndarray) -> None:
         raise InputError(f"the exported graph of {task} is {apart:.1e} apart from the network; nothing was written")
 
 
-def _facts(detector: Detector, kinds: dict[str, str]) -> bytes:
+def _facts(detector: Detector, kinds: dict[str, str], batch: int) -> bytes:
     """What `ExportedDetector.load` reads."""
     own = detector.calibration
     arrays = {
@@ -141,7 +140,7 @@ def _facts(detector: Detector, kinds: dict[str, str]) -> bytes:
         "weights": own.weights,
         "scores_without_objects": own.scores_without_objects,
         "data": dataclasses.asdict(detector.data),
-        "score": dataclasses.asdict(detector.scorer.settings),
+        "score": {**dataclasses.asdict(detector.scorer.settings), "batch": batch},
         "normal_lengths": [len(part) for part in next(iter(detector.normal.values()))],
         "normal_seconds": detector.normal_seconds,
         "scene_names": [*detector.scenes],

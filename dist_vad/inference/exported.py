@@ -93,7 +93,7 @@ class ExportedDetector:
     normal_seconds: float
 
     @classmethod
-    def load(cls, folder: Path | str, engine: str, batch: int | None = None) -> "ExportedDetector":
+    def load(cls, folder: Path | str, engine: str) -> "ExportedDetector":
         """The exported state in a folder, or in `exported` within the folder of its state.
 
         Raises InputError where there is none, or where the package of the engine is missing.
@@ -103,7 +103,7 @@ class ExportedDetector:
         if path is None:
             raise InputError(f"{folder} holds no {EXPORTED}; `dist-vad export STATE --format {engine}` makes it")
         arrays, facts = _read(path)
-        score = settings_of(ScoreSettings, {**facts["score"], "batch": batch or facts["score"]["batch"]}, path)
+        score = settings_of(ScoreSettings, facts["score"], path)
         kinds = {task: HEAD_SCORES[name] for task, name in facts["kinds"].items()}
         scenes = arrays["memory_scenes"]
         banks = {

@@ -53,7 +53,7 @@ class VideoSettings:
     warmup: float = 2.0
     """Online, the background is the median of the first so many seconds; scores begin after them."""
     batch: int = 8
-    """Online, objects of a frame are scored so many at once; fewer are padded to it."""
+    """Online, objects of a frame are scored so many at once; fewer are padded to it. An exported state has its own."""
     max_lag: float = 1.0
     """Online, a stream that is faster than the machine: frames are left unscored where more than so many seconds of
     it wait, so that the delay stays bounded. They are counted."""
