@@ -1,6 +1,9 @@
 """Score the test video by a state and all its ancestors: table, metrics.json and report.html.
 
 dist-vad evaluate [--config FILE] [--state DIR] [--KEY VALUE ...]
+
+With another `data.root` or other `data.labels` than the run was trained with, other test video is scored by the same
+states: a folder with test/ alone is enough, what is normal is read from beside the states.
 """
 
 from pathlib import Path
@@ -18,19 +21,26 @@ COMMAND = Command(Settings, "Score the test video; table, metrics.json and repor
 @entry_point
 def main() -> None:
     settings, options = parse(COMMAND)
-    from dist_vad.cli.session import open_run
+    from dist_vad.cli.session import open_run, open_test_video
     from dist_vad.curriculum.heads import asked
     from dist_vad.curriculum.recipes import last_state, training_needs
     from dist_vad.curriculum.state import read_state
+    from dist_vad.evaluation.other_video import state_of, trained_settings, with_own_shards
     from dist_vad.evaluation.run import evaluate_state, evaluation_needs
     from dist_vad.training.heartbeat import Heartbeat
     from dist_vad.training.refit import fit_heads
 
-    accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()], options.asked)
-    state = read_state(Path(options.state)) if options.state else last_state(settings)
+    trained = trained_settings(settings)
+    if trained is None:
+        accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()], options.asked)
+        state = read_state(Path(options.state)) if options.state else last_state(settings)
+    else:
+        settings = with_own_shards(settings, trained)
+        accelerator = open_test_video(settings, trained, options.asked)
+        state = read_state(Path(options.state)) if options.state else state_of(trained)
     rank, world = accelerator.process_index, accelerator.num_processes
     with Heartbeat(rank, world, settings.train.timeout_seconds, in_steps=False):
-        fit_heads(settings, asked(settings, state), accelerator)
-        report = evaluate_state(settings, state, accelerator)
+        fit_heads(trained or settings, asked(trained or settings, state), accelerator)
+        report = evaluate_state(settings, state, accelerator, trained)
     accelerator.print(f"report: {report}")
     accelerator.end_training()

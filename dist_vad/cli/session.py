@@ -8,13 +8,14 @@ from accelerate import Accelerator
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
 from dist_vad.base.sealed import read_or, write_sealed
+from dist_vad.curriculum.heads import DATA
 from dist_vad.curriculum.precision import keep_precision
 from dist_vad.curriculum.recipes import check_tasks
 from dist_vad.curriculum.stages import remarks, stages_of
-from dist_vad.data.manifest import MANIFEST, Manifest
+from dist_vad.data.manifest import MANIFEST, SPLITS, Manifest
 from dist_vad.data.store import open_store
 from dist_vad.producer.agreement import check_agreement
-from dist_vad.producer.job import write_shards
+from dist_vad.producer.job import WriteOptions, write_shards
 from dist_vad.settings.command_line.flat import flat
 from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
@@ -22,8 +23,7 @@ from dist_vad.training.accelerators import make_accelerator
 from dist_vad.training.admission.plan_check import check_launch, check_plan
 from dist_vad.training.trainer import PREEMPTION
 
-DATA = "data.json"
-"""In a run's folder: the digests of the shard sets that it read first."""
+TEST_SETS = ["cube-test", "clip-test"]
 
 
 def open_run(settings: Settings, needs: list[str], asked: Collection[str] = ()) -> Accelerator:
@@ -51,14 +51,31 @@ def open_run(settings: Settings, needs: list[str], asked: Collection[str] = ()) 
     return accelerator
 
 
-def _make_missing_shards(settings: Settings, needs: list[str]) -> None:
+def open_test_video(settings: Settings, trained: Settings, asked: Collection[str] = ()) -> Accelerator:
+    """Write the shards of test video that is not the run's own, where they are missing; what the run has noted stays.
+
+    Args:
+        trained: settings of the run that trained.
+        asked: names of the settings that the user gave: shard sets that are there must be as these say.
+    """
+    check_launch()
+    accelerator = make_accelerator(settings.train, Path(settings.run))
+    if accelerator.is_main_process:
+        log.info("test video of %s, by the states that %s trained", settings.data.root, trained.run)
+        check_agreement(settings.data, settings.shards, TEST_SETS, asked)
+        _make_missing_shards(settings, TEST_SETS[:1], ("test",))
+    accelerator.wait_for_everyone()
+    return accelerator
+
+
+def _make_missing_shards(settings: Settings, needs: list[str], splits: Collection[str] = SPLITS) -> None:
     root = settings.shards
     store = open_store(root)
     missing = [name for name in needs if store.child(name).size(MANIFEST) is None]
     if missing:
         what = ", ".join(missing)
         log.info("shard sets missing in %s: %s; writing them now (%s)", root, what, settings.data.dataset)
-        write_shards(settings.data, root)
+        write_shards(settings.data, root, WriteOptions(splits=tuple(splits)))
 
 
 def _check_unchanged(settings: Settings, needs: list[str]) -> None:

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest
+from dist_vad.base.sealed import read_or
 from dist_vad.curriculum.state import State, Tensors, read_state, save_tensors
-from dist_vad.data.manifest import Manifest
+from dist_vad.data.manifest import MANIFEST, Manifest
 from dist_vad.data.shard_sets import shard_store
 from dist_vad.settings.run import Settings
 from dist_vad.tasks import make_tasks
@@ -18,6 +19,8 @@ from dist_vad.tasks import make_tasks
 VERSION = 1
 """Part of the name of what was fitted: raise it when the fitting changes."""
 UNTRAINED = "untrained"
+DATA = "data.json"
+"""In a run's folder: the digests of the shard sets that it read first."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,6 @@ class Asked:
         """The file of the whole network with fitted heads; its name is a digest of all that decides it."""
         made = make_tasks(self.fitted, settings.task)
         kinds = sorted({task.kind for task in made.values()})
-        manifests = [Manifest.load(shard_store(settings.shards, kind, "train")) for kind in kinds]
         decisive = [
             VERSION,
             self.state.digest if self.state else [dataclasses.asdict(settings.model), settings.seed],
@@ -53,7 +55,7 @@ class Asked:
             [[name, task.version, task.recipe()] for name, task in made.items()],
             [settings.score.refit, settings.seed, settings.augment],
             dataclasses.asdict(settings.stream),
-            [manifest.content_digest for manifest in manifests],
+            [_training_digest(settings, kind) for kind in kinds],
         ]
         return Path(settings.run) / "heads" / f"{self.name}-{digest(decisive)[:12]}.safetensors"
 
@@ -72,6 +74,16 @@ class Asked:
     def save(self, settings: Settings, tensors: Tensors) -> None:
         """Keep the whole network with fitted heads."""
         save_tensors(self.path(settings), tensors)
+
+
+def _training_digest(settings: Settings, kind: str) -> str:
+    """Digest of the training shards of a kind; where they are no longer at hand, the one that the run has noted."""
+    store = shard_store(settings.shards, kind, "train")
+    if store.size(MANIFEST) is None:
+        noted = read_or(Path(settings.run) / DATA, {}).get(f"{settings.shards}/{kind}-train")
+        if noted:
+            return noted
+    return Manifest.load(store).content_digest
 
 
 def asked(settings: Settings, state: State) -> Iterator[Asked]:

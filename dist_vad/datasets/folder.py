@@ -21,7 +21,7 @@ LAYOUT = "expected train/ (normal video) and, to score, test/, each with video f
 def folder(settings: DataSettings) -> list[Video]:
     """The videos under `data.root`; the scene is the part of the name before the first `_`."""
     root = Path(settings.root or "")
-    if not (root / "train").is_dir():
+    if not (root / "train").is_dir() and not (root / "test").is_dir():  # test video alone can be scored by a state
         loose = len(_entries(root)) if root.is_dir() else 0
         text = f"{root} holds {loose} videos directly, and no train/" if loose else f"{root}/train does not exist"
         raise InputError(f"{text}; {LAYOUT}")
@@ -30,7 +30,7 @@ def folder(settings: DataSettings) -> list[Video]:
     tests = _entries(root / "test") if (root / "test").is_dir() else []
     if labels is not None:
         _check_names(Path(place or ""), labels, [video_name(path) for path in tests])
-    train = [_video(path, "train", None) for path in _entries(root / "train")]
+    train = [_video(path, "train", None) for path in _entries(root / "train")] if (root / "train").is_dir() else []
     return [*train, *(_video(path, "test", labels[video_name(path)] if labels is not None else None) for path in tests)]
 
 

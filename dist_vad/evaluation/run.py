@@ -13,6 +13,7 @@ from dist_vad.curriculum.state import State
 from dist_vad.datasets import open_dataset
 from dist_vad.evaluation.evaluator import Evaluation
 from dist_vad.evaluation.highlights import FrameReader
+from dist_vad.evaluation.other_video import set_aside
 from dist_vad.evaluation.results import write_results
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.provenance import provenance
@@ -24,10 +25,14 @@ def evaluation_needs() -> list[str]:
     return ["cube-train", "cube-val", "cube-test"]
 
 
-def evaluate_state(settings: Settings, state: State, accelerator: Accelerator) -> Path:
-    """Score, then table, metrics.json and report.html under the run's folder; returns the report's path."""
+def evaluate_state(settings: Settings, state: State, accelerator: Accelerator, trained: Settings | None = None) -> Path:
+    """Score, then table, metrics.json and report.html under the run's folder; returns the report's path.
+
+    Args:
+        trained: settings of the run that trained, where the test video is not that run's own.
+    """
     run = Path(settings.run)
-    evaluation = Evaluation(settings, accelerator)
+    evaluation = Evaluation(settings, accelerator, trained)
     models = evaluation.score(state)
     if accelerator.is_main_process:
         facts = {
@@ -37,6 +42,7 @@ def evaluate_state(settings: Settings, state: State, accelerator: Accelerator) -
             "digest": state.digest,
             "data": evaluation.data(),
         }
+        set_aside(run, evaluation.sets.test.manifest.content_digest)
         write_results(run, evaluation, models, facts, frame_reader(settings.data))
         accelerator.log(headline(run / "metrics.json"))
     accelerator.wait_for_everyone()

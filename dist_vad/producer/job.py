@@ -13,7 +13,7 @@ from dist_vad.base.files import is_alive
 from dist_vad.base.labels import Event
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
-from dist_vad.data.manifest import MANIFEST, Manifest, ShardInfo, VideoInfo, index_name, tar_name
+from dist_vad.data.manifest import MANIFEST, SPLITS, Manifest, ShardInfo, VideoInfo, index_name, tar_name
 from dist_vad.producer.opened_video import OpenedVideo, make_shards, open_video
 from dist_vad.producer.plan import Plan, make_plans
 from dist_vad.producer.progress_records import FAILED, all_records, read_record, remove_records, write_record
@@ -27,7 +27,7 @@ Output = TypeVar("Output", Path, str)
 
 @dataclass(frozen=True)
 class WriteOptions:
-    """How the job is run; none of it changes a byte of what is written."""
+    """How the job is run, and which sets it writes; none of it changes a byte of what is written."""
 
     rank: Rank = field(default_factory=Rank)
     on_error: Literal["stop", "skip"] = "stop"
@@ -36,6 +36,8 @@ class WriteOptions:
     scratch: Path | None = None
     """Where the shards of a video wait for their upload, one video of a rank at a time; None = where the system has
     its temporary files. Not used where the output is local."""
+    splits: tuple[str, ...] = SPLITS
+    """Only sets of these are written: test video alone needs no training video beside it."""
 
 
 def write_shards(settings: DataSettings, out: Output, options: WriteOptions | None = None) -> dict[str, Output]:
@@ -49,7 +51,7 @@ def write_shards(settings: DataSettings, out: Output, options: WriteOptions | No
     without samples.
     """
     options = options or WriteOptions()
-    plans = make_plans(settings, out)
+    plans = make_plans(settings, out, options.splits)
     unfinished = [plan for plan in plans if not plan.is_finished()]
     failed: dict[str, str] = {}
     opened = [_open(plan, options, failed) for plan in unfinished]

@@ -1,6 +1,7 @@
 """Which shard sets a data set gives, and whether one that is there is the one that was asked for."""
 
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest
-from dist_vad.data.manifest import MANIFEST, Manifest
+from dist_vad.data.manifest import MANIFEST, SPLITS, Manifest
 from dist_vad.data.store import Store, open_store
 from dist_vad.datasets import open_dataset, open_virtual
 from dist_vad.producer.held_out import hold_out
@@ -97,12 +98,14 @@ class Plan:
         return "; ".join(other) or "from other videos, labels, boxes or weights, or by another version of the producer"
 
 
-def make_plans(settings: DataSettings, out: Store | Path | str) -> list[Plan]:
-    """The shard sets that a data set gives, under `out`; none for a split without videos."""
+def make_plans(settings: DataSettings, out: Store | Path | str, splits: Collection[str] = SPLITS) -> list[Plan]:
+    """The shard sets of some splits that a data set gives, under `out`; none for a split without videos."""
     root = open_store(out)
     videos = open_dataset(settings)
     normal = [video for video in videos if video.split == "train"]
-    train, val = hold_out(normal, settings.val_share, settings.clip_length, settings.train_stride)
+    train, val = [], []
+    if {"train", "val"} & {*splits}:
+        train, val = hold_out(normal, settings.val_share, settings.clip_length, settings.train_stride)
     test = [video for video in videos if video.split == "test"]
     sets = [
         ("cube", "train", train, "train_stride"),
@@ -116,12 +119,12 @@ def make_plans(settings: DataSettings, out: Store | Path | str) -> list[Plan]:
             if settings.clip_stride
             else ()
         ),
-        ("virtual", "train", open_virtual(settings), "virtual_stride"),
+        ("virtual", "train", open_virtual(settings) if "train" in splits else [], "virtual_stride"),
     ]
     return [
         Plan(root.child(f"{kind}-{split}"), kind, split, videos, stride_key, settings)
         for kind, split, videos, stride_key in sets
-        if videos
+        if videos and split in splits
     ]
 
 

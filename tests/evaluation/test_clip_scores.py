@@ -48,7 +48,8 @@ def test_clips_add_scores_of_whole_frames_to_those_of_objects_and_change_none_of
 
 
 def test_where_no_clips_were_cut_nothing_of_whole_frames_is_scored(tiny_settings, tmp_path):
-    settings = dataclasses.replace(tiny_settings, run=str(tmp_path), score=ScoreSettings(refit=0))
+    score = ScoreSettings(batch=16, calibration=64, refit=0)
+    settings = dataclasses.replace(tiny_settings, run=str(tmp_path), score=score)
     evaluation = Evaluation(settings, Accelerator(cpu=True))
     assert evaluation.clips is None
     baselines, _ = evaluation.score_without_learning(["prediction"])

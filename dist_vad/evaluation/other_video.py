@@ -1,0 +1,80 @@
+"""Test video that is not the run's own: shards of its own for it, the run's states and calibrations."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+from dist_vad.base.errors import InputError
+from dist_vad.base.files import digest
+from dist_vad.base.log import log
+from dist_vad.base.sealed import read_sealed
+from dist_vad.curriculum.recipes import last_state
+from dist_vad.curriculum.state import STATE, State, read_state
+from dist_vad.scoring.normal_video import NormalVideo
+from dist_vad.settings.data import DataSettings
+from dist_vad.settings.parsing import settings_of
+from dist_vad.settings.provenance import RUN_KEYS
+from dist_vad.settings.run import Settings
+
+RUN = "run.json"
+RESULTS = ("metrics.json", "report.html", "frame_scores.parquet", "frame_scores.npz")
+"""What an evaluation writes into a run's folder."""
+
+
+def trained_settings(settings: Settings) -> Settings | None:
+    """The settings with which a run was trained, where other test video is asked for than it has; else None.
+
+    Other video is that of another data set, another folder or with other labels.
+    """
+    path = Path(settings.run) / RUN
+    if not path.is_file():
+        return None
+    trained = settings_of(Settings, read_sealed(path, RUN_KEYS)["settings"], path)
+    if _video(trained.data) == _video(settings.data):
+        return None
+    return dataclasses.replace(trained, run=settings.run, score=settings.score)
+
+
+def with_own_shards(settings: Settings, trained: Settings) -> Settings:
+    """The settings with another place for the shards of other test video than the run was trained with."""
+    if settings.shards != trained.shards:
+        return settings
+    return dataclasses.replace(settings, shards=f"{settings.shards}-{digest(_video(settings.data))[:8]}")
+
+
+def state_of(trained: Settings) -> State:
+    """The last finished state of a run, whether or not its training video is at hand."""
+    if NormalVideo(trained).is_there:
+        return last_state(trained)
+    states = [read_state(path.parent) for path in sorted((Path(trained.run) / "states").glob(f"*/{STATE}"))]
+    ancestors = {folder for state in states for folder in state.lineage}
+    last = [state for state in states if state.folder.name not in ancestors]
+    if len(last) != 1:
+        names = ", ".join(state.folder.name for state in last) or "none"
+        raise InputError(
+            f"expected one last state under {trained.run}/states, found {names}; name one with --state, or bring back "
+            f"the training shards at {trained.shards}, which tell them apart"
+        )
+    return last[0]
+
+
+def set_aside(run: Path, content_digest: str) -> None:
+    """Move the results of another test set, if there are such, into a folder of their own: nothing is lost."""
+    path = run / RESULTS[0]
+    try:
+        found = json.loads(path.read_text())["provenance"]["data"]["test"]["content digest"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return
+    if found != content_digest:
+        folder = run / f"results-{found[:8]}"
+        folder.mkdir(exist_ok=True)
+        for name in RESULTS:
+            if (run / name).is_file():
+                (run / name).replace(folder / name)
+        log.info("the results of the test set %s now lie in %s", found[:8], folder)
+
+
+def _video(data: DataSettings) -> list[str]:
+    """What tells one test video from another."""
+    labels = data.labels and data.labels.replace("{root}", str(data.root))
+    return [data.dataset, *(str(Path(path).resolve()) if path else "" for path in (data.root, labels))]
