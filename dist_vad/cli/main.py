@@ -25,6 +25,7 @@ COMMANDS = {
     "push": ("push", "push a state to a folder, a bucket or a hub, with a model card"),
     "pull": ("pull", "pull a state from a folder, a bucket, a hub or a web server"),
     "config": ("config", "list, show or copy the configurations that ship with the package"),
+    "plan": ("plan", "what a run costs before it is started: what each rank reads, hours"),
     "explain": ("explain", "which samples make up a global batch, and which rank reads them"),
 }
 """Command -> its module in dist_vad.cli, and what it does."""
