@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.sealed import write_sealed
 from dist_vad.cli.watch import COMMAND
 from dist_vad.settings.parsing import parse
 from dist_vad.watch.learning import learned_states
@@ -64,6 +65,5 @@ def test_a_camera_without_a_state_is_refused_where_nothing_is_to_be_learned(monk
     settings, _ = parsed(monkeypatch, "--config", str(path))
     with pytest.raises(InputError, match=r"no state for door.*--learn HOURS"):
         learned_states(settings, 0.0)
-    (tmp_path / "learned").mkdir()
-    (tmp_path / "learned/state.json").write_text(json.dumps({"state": "there", "cameras": ["door"]}))
+    write_sealed(tmp_path / "learned/state.json", {"state": "there", "cameras": ["door"], "hours": 1.0})
     assert learned_states(settings, 0.0) == {"door": "there"}
