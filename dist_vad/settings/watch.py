@@ -178,7 +178,7 @@ class WatchEventSettings(EventSettings):
 class WatchSettings:
     """The cameras, what is kept of them, and who is told of events."""
 
-    cameras: dict[str, CameraSettings]
+    cameras: dict[str, CameraSettings] = field(default_factory=dict)
     """By name. Names become parts of files and topics: letters, digits, - and _."""
     out: str = "watched"
     """Folder for events, snapshots, clips, answers, and what was learned."""
@@ -214,7 +214,6 @@ class WatchSettings:
     """Threads of the network."""
 
     def __post_init__(self) -> None:
-        refuse_unless(len(self.cameras) > 0, "cameras", self.cameras, "one camera or more")
         for name in self.cameras:
             plain = bool(name) and all(c.isascii() and (c.isalnum() or c in "-_") for c in name)
             refuse_unless(plain, "cameras", name, "names of letters, digits, - and _")

@@ -23,7 +23,7 @@ from dist_vad.settings.curriculum import StageSettings
 from dist_vad.settings.run import Settings
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-PLACES = ("dist_vad", "launch", "shards", "slurm", "configs", "docs", "tests", "benchmarks", ".ci")
+PLACES = ("dist_vad", "launch", "shards", "slurm", "configs", "docs", "tests", "benchmarks", "deploy", ".ci")
 """Folders of the repository whose files are named with their path."""
 ENDINGS = (".py", ".sh", ".md", ".yaml", ".yml", ".toml", ".cff", ".jpg", ".png")
 OWN = ("slurm/site.sh", "site.sh", "table3.html", "run.yaml")

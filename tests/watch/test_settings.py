@@ -9,7 +9,7 @@ import yaml
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.sealed import write_sealed
-from dist_vad.cli.watch import COMMAND
+from dist_vad.cli.watch import COMMAND, main
 from dist_vad.settings.parsing import parse
 from dist_vad.watch.learning import learned_states
 
@@ -40,7 +40,6 @@ def test_the_compose_file_is_yaml_and_names_what_is_there():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"cameras": {}}, "cameras is {}"),
         ({"cameras": {"front door": {"url": "0"}}}, "names of letters"),
         ({"cameras": {"../x": {"url": "0"}}}, "names of letters"),
         ({"cameras": {"door": {"url": ""}}}, "url"),
@@ -57,6 +56,17 @@ def test_what_cannot_be_is_refused_by_name(monkeypatch, tmp_path, changes, messa
     path.write_text(json.dumps({"cameras": {"door": {"url": "0"}}, **changes}))
     with pytest.raises(InputError, match=message):
         parsed(monkeypatch, "--config", str(path))
+
+
+@pytest.mark.parametrize("arguments", [[], ["--out", "there"], ["a.yaml", "b.yaml"]])
+def test_without_a_file_the_command_says_what_it_expects(monkeypatch, capsys, tmp_path, arguments):
+    for name in ("a.yaml", "b.yaml"):
+        (tmp_path / name).write_text(json.dumps({"cameras": {"door": {"url": "0"}}}))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["dist-vad watch", *arguments])
+    with pytest.raises(SystemExit):
+        main()
+    assert "expected one file with cameras" in capsys.readouterr().err
 
 
 def test_a_camera_without_a_state_is_refused_where_nothing_is_to_be_learned(monkeypatch, tmp_path):
