@@ -6,16 +6,10 @@ What is read is exact, for any number of ranks: streams are pure functions. With
 there; with it, of shards as that data set is going to have them. Hours need a rate, which is measured, not guessed.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 from dist_vad.base.errors import InputError, entry_point
+from dist_vad.cli.plan.readings import Reading, Size, known_readings, planned_readings, planned_shards
 from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, Option, parse
 from dist_vad.settings.run import Settings
-
-if TYPE_CHECKING:
-    from dist_vad.data.streams import Streams
 
 OPTIONS = (
     Option("dataset", str | None, None, "plan for a data set whose shards are not there yet; known: ucf_crime"),
@@ -27,29 +21,8 @@ OPTIONS = (
 COMMAND = Command(Settings, "What a run costs before it is started.", DEFAULT_CONFIG, OPTIONS)
 
 
-@dataclass(frozen=True)
-class Size:
-    """How much normal training video a data set has."""
-
-    videos: int
-    frames: int
-
-
 SIZES = {"ucf_crime": Size(videos=800, frames=6_300_000)}
 """By the data sets' own lists; the frames of UCF-Crime as its 128 hours give them to 800 videos of usual length."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What a stage reads of one source."""
-
-    title: str
-    steps: int
-    streams: "Streams"
-    samples: list[int]
-    """In each shard."""
-    bytes: list[int]
-    """Of each shard."""
 
 
 @entry_point
@@ -72,34 +45,6 @@ def main() -> None:
     print("\nA shard that a node reads is fetched from a bucket once: a request for the tar, and one for its index.")
 
 
-def known_readings(settings: Settings) -> Iterator[Reading]:
-    """What the stages of a run read of the shards that are there, with the run's own draws."""
-    from dist_vad.curriculum.recipes import plan
-    from dist_vad.training.batches import open_sources
-
-    for stage in plan(settings):
-        for kind in stage.kinds:
-            for source in open_sources(settings, stage, kind):
-                shards = source.shards.manifest.shards
-                samples, sizes = [shard.samples for shard in shards], [shard.bytes for shard in shards]
-                title = f"{stage.name}, {kind} of {source.shards.where}"
-                yield Reading(title, stage.settings.steps, source.streams, samples, sizes)
-
-
-def planned_readings(settings: Settings, dataset: str, samples: list[int], cube_bytes: int) -> Iterator[Reading]:
-    """What the stages will read of the cubes of a data set that is not cut yet."""
-    from dist_vad.curriculum.stages import stages_of
-    from dist_vad.data.streams import Streams
-    from dist_vad.tasks import TASKS
-
-    for name, stage in stages_of(settings).items():
-        if all(TASKS[task].kind != "cube" for task in stage.tasks):
-            continue  # its samples are generated, whatever the data set
-        streams = Streams(samples, stage.global_batch, settings.stream, (settings.seed, name, "cube"), dataset)
-        sizes = [cube_bytes * count for count in samples]
-        yield Reading(f"{name}, cube of {dataset} as it would be cut", stage.steps, streams, samples, sizes)
-
-
 def show(reading: Reading, ranks: int, rate: float) -> None:
     """Print what each of 1, 2, 4, ... ranks reads of a source."""
     from dist_vad.data.reads import reads_of_ranks, shards_of_streams
@@ -119,12 +64,3 @@ def show(reading: Reading, ranks: int, rate: float) -> None:
         few_to_many, least_to_most = f"{min(shards):,} to {max(shards):,}", f"{min(sizes):.2f} to {max(sizes):.2f}"
         hours = f"{reads[0].samples / rate / 3600:8.2f}" if rate else f"{'-':>8}"
         print(f"{count:6}{reads[0].samples:16,}{few_to_many:>18}{least_to_most:>16}{sum(sizes):11.2f}{hours}")
-
-
-def planned_shards(settings: Settings, size: Size, objects: float) -> list[int]:
-    """Cubes in each training shard of a data set that is not cut yet: all videos as long as the mean."""
-    data = settings.data
-    cubes = max(1, round(size.frames / size.videos / data.train_stride * objects))
-    whole, rest = divmod(cubes, data.shard_samples)
-    of_video = [data.shard_samples] * whole + ([rest] if rest else [])
-    return of_video * round(size.videos * (1 - data.val_share))
