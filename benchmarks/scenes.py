@@ -83,9 +83,11 @@ def _table(rows: list[dict[str, Any]]) -> str:
     lines = [f"{'':44}" + "".join(f"{head:>9}" for head in heads)]
     for score in dict.fromkeys(row["score"] for row in rows):
         own = [row for row in rows if row["score"] == score]
-        values = [np.mean([row["auc"] for row in own if row["scene"] == scene]) for scene in scenes]
+        values = [float(np.mean([row["auc"] for row in own if row["scene"] == scene])) for scene in scenes]
         pooled = [row for row in own if row["scene"] == POOLED]
-        values += [np.mean(values), np.mean([row["auc"] for row in pooled]), np.mean([row["macro"] for row in pooled])]
+        values += [
+            float(np.mean(each)) for each in (values, *([row[key] for row in pooled] for key in ("auc", "macro")))
+        ]
         lines.append(f"{score:44}" + "".join(f"{value:9.3f}" for value in values))
     return "\n".join(lines)
 

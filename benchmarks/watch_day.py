@@ -66,13 +66,15 @@ def main() -> None:
         service = Service(settings, {"door": red_judge()})
         watched = service.watched["door"]
         watched.camera.__class__ = FedCamera
-        watched.camera._times = []
+        watched.camera._times = []  # pyright: ignore[reportAttributeAccessIssue]
         service._keeper.start()
         process, tenths, start = psutil.Process(), [], time.time() - frames / FPS
         cpu, wall = time.process_time(), time.monotonic()
         for number in range(frames):
             kind = red if number % PERIOD < RED else usual
-            watched.camera.feed(kind[number % len(usual)], start + number / FPS)
+            watched.camera.feed(  # pyright: ignore[reportAttributeAccessIssue]
+                kind[number % len(usual)], start + number / FPS
+            )
             if (number + 1) % (frames // 10) == 0:
                 spent, took = time.process_time() - cpu, time.monotonic() - wall
                 row = {

@@ -40,7 +40,7 @@ def make_accelerator(settings: TrainSettings, run: Path) -> Accelerator:
     stay_inside(os.environ)
     torch.use_deterministic_algorithms(True, warn_only=True)
     # Nothing here reads memory before it is written; filling it first would take some percent of a step.
-    torch.utils.deterministic.fill_uninitialized_memory = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # pyright: ignore[reportAttributeAccessIssue]
     allow_tf32(settings.precision)
     zero = zero_stage()
     accelerator = Accelerator(

@@ -66,7 +66,7 @@ elif kind == "marker":
     writing = at_the_nth(int(values[0]), lambda *_: die(), storage.write_bytes)
     LocalStore.put = when(checkpoint.CHECKPOINT, storage.write_bytes, writing)
 elif kind == "state":
-    state.write_json = at_the_nth(1, lambda *_: die(), state.write_json)
+    state.write_sealed = at_the_nth(1, lambda *_: die(), state.write_sealed)
 elif kind == "handed":
     checkpoint.Checkpoints.clear = at_the_nth(1, lambda *_: die(), checkpoint.Checkpoints.clear)
 else:

@@ -91,7 +91,7 @@ class Alone:
 
 
 def choice(asked: Settings, how: str, seconds: float) -> bool:
-    asked.train.precision, asked.train.compile = how, "auto"
+    asked.train.precision, asked.train.compile = how, "auto"  # pyright: ignore[reportAttributeAccessIssue]
     return compiles(asked.train, Path(asked.run), plan(asked)[0], Alone(), lambda: seconds)  # pyright: ignore
 
 

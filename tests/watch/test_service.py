@@ -120,7 +120,8 @@ def test_a_camera_that_changes_its_size_goes_on(tmp_path):
     with FakeCamera(changing) as camera:
         service = run(watch_settings(tmp_path, {"door": camera.url}), {"door": camera}, 15)
     sizes = [line["size"] for line in events(tmp_path, "door")]
-    assert [160, 120] in sizes and service.watched["door"].view.size == (160, 120)
+    shown = service.watched["door"].view
+    assert [160, 120] in sizes and shown is not None and shown.size == (160, 120)
 
 
 def test_a_file_is_played_at_its_own_pace_again_and_again(tmp_path):
@@ -131,7 +132,7 @@ def test_a_file_is_played_at_its_own_pace_again_and_again(tmp_path):
     writer.release()
     settings = watch_settings(tmp_path / "out", {"door": str(path)})
     settings.cameras["door"] = CameraSettings(url=str(path), fps=10)
-    service = run(settings, {"door": None}, 6)
+    service = run(settings, {"door": None}, 6)  # pyright: ignore[reportArgumentType]
     camera = service.watched["door"].camera
     assert camera.connections >= 2 and camera.fps == 10 and camera.frames == pytest.approx(40, abs=15)
 

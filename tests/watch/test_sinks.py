@@ -23,7 +23,13 @@ LINE = json.dumps({"type": "begin", "camera": "door", "score": 3.0})
 def server():
     """A web server that fails as often as it is told to, and notes what it was sent."""
 
+    class Noting(HTTPServer):
+        failures = 0
+        received: list
+
     class Handler(BaseHTTPRequestHandler):
+        server: Noting  # pyright: ignore[reportIncompatibleVariableOverride]
+
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.server.failures > 0:
@@ -37,8 +43,8 @@ def server():
         def log_message(self, *_):
             pass
 
-    made = HTTPServer(("127.0.0.1", 0), Handler)
-    made.received, made.failures = [], 0
+    made = Noting(("127.0.0.1", 0), Handler)
+    made.received = []
     threading.Thread(target=made.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     yield made
     made.shutdown()
@@ -135,7 +141,7 @@ def test_a_broker_passes_every_line_on_under_the_camera_s_topic(broker, monkeypa
     listener = Client(CallbackAPIVersion.VERSION2)
     listener.username_pw_set("door", "planted-password")
     listener.on_message = lambda client, data, message: got.append((message.topic, message.payload))
-    listener.on_connect = lambda client, *rest: client.subscribe("home/#", qos=1)
+    listener.on_connect = lambda client, *rest: client.subscribe("home/#", qos=1) and None  # pyright: ignore
     listener.on_subscribe = lambda *rest: subscribed.set()
     listener.connect("127.0.0.1", broker)
     listener.loop_start()

@@ -119,7 +119,7 @@ def test_answers_put_the_cubes_into_the_validation_set_and_the_last_one_counts(m
     kept = sorted(str(path.relative_to(tmp_path)) for path in (tmp_path / "validation").rglob("*.npz"))
     assert kept == ["validation/anomaly/door-2.npz", "validation/false_alarm/door-1.npz"]
     assert json.loads((tmp_path / "validation/anomaly/door-2.json").read_text())["label"] == 1
-    state = client.get("/api/state", **LOCAL).json
+    state = client.get("/api/state", **LOCAL).json or {}
     assert state["judged"] == {
         "false_alarms": 1, "anomalies": 1, "lowest_anomaly": 5.0, "false_alarms_below_it": 1
     }  # fmt: skip

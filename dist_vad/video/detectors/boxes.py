@@ -53,8 +53,9 @@ class BoxesDetector:
 
 def _is_box(row: object) -> bool:
     """Whether a row is x1, y1, x2, y2, confidence."""
-    numbers = isinstance(row, list) and len(row) == 5 and all(isinstance(value, int | float) for value in row)
-    return numbers and all(math.isfinite(value) for value in row)
+    if not isinstance(row, list) or len(row) != 5:
+        return False
+    return all(isinstance(value, int | float) and math.isfinite(value) for value in row)
 
 
 @functools.lru_cache(maxsize=1)
