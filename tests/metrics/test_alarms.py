@@ -192,7 +192,7 @@ def test_the_95_percent_interval_of_a_paired_difference_covers_the_truth_in_93_t
         labels, first, second = simulated(draw, 60)
         found = metrics.paired_difference(Pairs(labels, first), Pairs(labels, second), 5000)
         ends = found.micro_auc_interval, found.macro_auc_interval
-        covered += [low <= value <= high for value, (low, high) in zip((micro, macro), ends)]
+        covered += [low <= value <= high for value, (low, high) in zip((micro, macro), ends)]  # pyright: ignore[reportOperatorIssue]
     assert ((covered / times >= 0.93) & (covered / times <= 0.97)).all(), covered / times
 
 
