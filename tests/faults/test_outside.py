@@ -147,13 +147,11 @@ def test_a_place_that_cannot_be_written_is_named(case, tmp_path):
 
 
 ADDRESSES = [
-    "gs://bucket/x",
-    "http://host/x",
-    "https://host/x",
     "hdfs://host/x",
+    "webdav://host/x",
+    "s3a://bucket/x",
     "file:///x",
     "ftp://host/x",
-    "az://x/y",
     "",
 ]
 
@@ -161,6 +159,6 @@ ADDRESSES = [
 @pytest.mark.parametrize("place", ADDRESSES)
 def test_an_address_that_nothing_reads_becomes_no_folder(place, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(InputError, match=r"allowed: a folder of this machine, or s3://BUCKET/PREFIX"):
+    with pytest.raises(InputError, match=r"allowed: a folder of this machine"):
         open_store(place)
     assert not list(tmp_path.iterdir())

@@ -47,7 +47,8 @@ def test_the_examples_run(tiny_run, tmp_path, monkeypatch):
         "state": read_state(state), "device": torch.device("cpu"),
     }  # fmt: skip
     for of in (Calibration, Detector, VideoScorer):
-        exec(example(of).replace("walk.mp4", "walk.avi"), names)
+        code = example(of).replace("walk.mp4", "walk.avi")
+        exec(code.replace("runs/demo/states/inference-2f436122f911", str(state)), names)
     names["threshold"] = event_threshold(names["detector"], VideoSettings(), online=False)
     exec(example(VideoResult).replace('"walk.mp4"', '"walk.avi"'), names)
     assert (tmp_path / "scored" / "walk.parquet").is_file()

@@ -76,7 +76,7 @@ def test_replay_adds_the_earlier_tasks_with_their_weight_and_data(tiny_settings)
     tiny_settings.curriculum["inference"].retain_weight = 0.25
     stage = plan(tiny_settings)[-1]
     assert stage.weights == {"virtual": 1, "prediction": 0.25, "semantic_reconstruction": 0.25}
-    assert stage.kinds == ["cube", "virtual"]
+    assert stage.kinds == ["cube", "partner", "virtual"]
     assert stage.recipe["data"].keys() == {"cube", "virtual"}
 
 
