@@ -36,6 +36,7 @@ def test_the_examples_run(tiny_run, tmp_path, monkeypatch):
     """One after another: what the first makes, the next ones use."""
     state = next((tiny_run / "states").glob("inference-*"))
     settings = run_settings(read_state(state))
+    settings.score.refit = 0  # no command has fitted heads
     train, val, test = (ShardSet(Path(settings.shards) / f"cube-{split}") for split in ("train", "val", "test"))
     monkeypatch.chdir(tmp_path)
     write_video(tmp_path / "walk.avi", 30)
