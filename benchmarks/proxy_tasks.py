@@ -47,7 +47,7 @@ def main() -> None:
     for seed in map(int, options.seeds.split(",")):
         for task in stages_of(settings):
             rows += _measured(_alone(settings, task, seed), task, accelerator)
-            data = {"data": _digests(settings), "provenance": provenance(settings), "rows": rows}
+            data = {"commit": provenance(settings).get("commit"), "data": _digests(settings), "rows": rows}
             write_json(Path(options.out), data)
     print(_table(rows))
     print(json.dumps({"rows": len(rows), "out": options.out}))

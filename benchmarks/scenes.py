@@ -44,7 +44,8 @@ def main() -> None:
         file, facts = read_frame_file(Path(run) / PARQUET), json.loads((Path(run) / "run.json").read_text())
         seed = int(facts.get("settings", facts)["seed"])
         rows += _rows(model, seed, file, options.smoothing)
-        sources[f"{model}, seed {seed}"] = file.provenance
+        known = file.provenance
+        sources[f"{model}, seed {seed}"] = {key: known.get(key) for key in ("commit", "digest")}
     write_json(options.out, {"smoothing": options.smoothing, "runs": sources, "rows": rows})
     print(_table(rows))
     print(json.dumps({"rows": len(rows), "out": str(options.out)}))
