@@ -41,6 +41,7 @@ from dist_vad.settings.parsing import settings_of
 from dist_vad.settings.provenance import RUN_KEYS
 from dist_vad.settings.run import Settings, TaskSettings
 from dist_vad.settings.score import ScoreSettings
+from dist_vad.video.scene_feature import most_alike
 
 if TYPE_CHECKING:
     from dist_vad.inference.outputs import VideoResult
@@ -124,7 +125,7 @@ class Detector:
     def scores_of_each(self, clips: np.ndarray, features: np.ndarray, scenes: np.ndarray) -> dict[str, np.ndarray]:
         """The same for cubes of several videos at once: f_scene of each, float32 [N, D_B], and its scene, str [N]."""
         outputs = self.scorer.measure_clips(clips, features)
-        return self.calibration.scores_of_each(outputs, scenes, self.scorer.settings.neighbours)
+        return self.calibration.scores(outputs, scenes, self.scorer.settings.neighbours)
 
     def score(self, video: str | Path | np.ndarray, *, fps: float = 25.0, **settings: Any) -> "VideoResult":
         """The frame scores, events and objects of a whole video.
@@ -143,9 +144,7 @@ class Detector:
 
     def nearest_scene(self, feature: np.ndarray) -> tuple[str, float]:
         """(name, cosine) of the training scene that looks most like a video's f_scene."""
-        likeness = {name: float(feature @ own) for name, own in self.scenes.items()}
-        name = max(likeness, key=lambda scene: likeness[scene])
-        return name, likeness[name]
+        return most_alike(self.scenes, feature)
 
 
 def _scoring_settings(kept: KeptCalibration, path: Path, batch: int | None) -> Settings:

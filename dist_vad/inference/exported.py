@@ -20,6 +20,7 @@ from dist_vad.scoring.tail_calibration import TailCalibration
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.parsing import settings_of
 from dist_vad.settings.score import ScoreSettings
+from dist_vad.video.scene_feature import most_alike
 
 if TYPE_CHECKING:
     from dist_vad.inference.outputs import VideoResult
@@ -114,8 +115,8 @@ class ExportedDetector:
             ExportedState(path.parent, facts["state"], facts["digest"]),
             ExportedScorer(open_engine(engine, path.parent), [*kinds], score),
             ExportedCalibration(
-                kinds, banks, {task: _tail(tail) for task, tail in facts["tails"].items()}, facts["weights"],
-                facts["scores_without_objects"],
+                kinds, banks, {task: TailCalibration.of_facts(tail) for task, tail in facts["tails"].items()},
+                facts["weights"], facts["scores_without_objects"],
             ),
             settings_of(DataSettings, facts["data"], path),
             dict(zip(facts["scene_names"], arrays["scenes"])),
@@ -139,9 +140,7 @@ class ExportedDetector:
 
     def nearest_scene(self, feature: np.ndarray) -> tuple[str, float]:
         """(name, cosine) of the training scene that looks most like a video's f_scene."""
-        likeness = {name: float(feature @ own) for name, own in self.scenes.items()}
-        name = max(likeness, key=lambda scene: likeness[scene])
-        return name, likeness[name]
+        return most_alike(self.scenes, feature)
 
     def _scores(self, clips: np.ndarray, features: np.ndarray, scenes: str | np.ndarray) -> dict[str, np.ndarray]:
         own, outputs = self.calibration, self.scorer.measure_clips(clips, features)
@@ -161,9 +160,3 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if facts["version"] != VERSION:
         raise InputError(f"{path} was exported by another version of dist_vad; export the state again")
     return arrays, facts
-
-
-def _tail(facts: dict[str, Any]) -> TailCalibration:
-    """A TailCalibration from what JSON made of it."""
-    moments = {name: tuple(pair) for name, pair in facts["by_scene"].items()}
-    return TailCalibration(moments, tuple(facts["overall"]), tuple(facts["levels"]), facts["excess"])

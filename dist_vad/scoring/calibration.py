@@ -12,7 +12,7 @@ from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.fusion import fusion_weights
 from dist_vad.scoring.geometry import Geometry, features_of
 from dist_vad.scoring.measuring import Change, Outputs, measure
-from dist_vad.scoring.object_scores import columns, fuse
+from dist_vad.scoring.object_scores import columns, fuse, fusion_inputs, raw_scores, scene_scores
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.synthetic_anomalies import SyntheticAnomaly, synthetic_anomalies
 from dist_vad.scoring.synthetic_auc import NORMAL, HeldOutScenes, held_out
@@ -69,39 +69,31 @@ class Calibration:
         motion, place = self.velocity.anomaly_scores(flow, scenes), self.geometry.anomaly_scores(boxes, scenes)
         return fuse(self.shares, dict(zip(COMBINED, (fused, motion, place))))
 
-    def scores(self, outputs: dict[str, HeadOutput], scene: str, neighbours: int) -> dict[str, np.ndarray]:
-        """For cubes of one scene, float64 [B] each: the score by task, `rarity_TASK`, `fused` (their weighted sum)."""
-        raw = self._raw(outputs, neighbours)
-        calibrated = {name: self.tails[name](value, scene) for name, value in _fusion_inputs(outputs, raw).items()}
-        return columns(raw, calibrated, self.weights)
-
-    def scores_of_each(
-        self, outputs: dict[str, HeadOutput], scenes: np.ndarray, neighbours: int
+    def scores(
+        self, outputs: dict[str, HeadOutput], scenes: str | np.ndarray, neighbours: int
     ) -> dict[str, np.ndarray]:
-        """The same for cubes of several scenes, named one by one: str [B]."""
-        raw = self._raw(outputs, neighbours)
-        inputs = _fusion_inputs(outputs, raw)
-        calibrated = {name: self.tails[name].each(value, scenes) for name, value in inputs.items()}
-        return columns(raw, calibrated, self.weights)
+        """For cubes of one scene, or of several, named one by one (str [B]), float64 [B] each: the score by task,
+        `rarity_TASK`, `fused` (their weighted sum)."""
+        raw, inputs = self._raw(outputs, neighbours)
+        return columns(raw, scene_scores(inputs, self.tails, scenes), self.weights)
 
     def anomaly_scores(
         self, outputs: dict[str, HeadOutput], scenes: np.ndarray, neighbours: int
     ) -> dict[str, np.ndarray]:
         """Calibrated anomaly scores by task of cubes of several scenes, named one by one: float64 [B]."""
-        inputs = _fusion_inputs(outputs, self._raw(outputs, neighbours))
-        return {name: self.tails[name].each(value, scenes) for name, value in inputs.items()}
+        return scene_scores(self._raw(outputs, neighbours)[1], self.tails, scenes)
 
-    def _raw(self, outputs: dict[str, HeadOutput], neighbours: int) -> dict[str, np.ndarray]:
-        banks = self._memory_banks
-        return {name: TASKS[name].score(outputs[name], banks[name], neighbours) for name in banks}
+    def _raw(
+        self, outputs: dict[str, HeadOutput], neighbours: int
+    ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """Scores and fusion inputs by task; what is no task's output is left aside."""
+        own = {name: outputs[name] for name in self.normal}
+        raw = raw_scores(TASKS, own, self._memory_banks, neighbours)
+        return raw, fusion_inputs(TASKS, own, raw)
 
     @functools.cached_property
     def _memory_banks(self) -> dict[str, Any]:
         return {name: TASKS[name].memory_bank(normal) for name, normal in self.normal.items()}
-
-
-def _fusion_inputs(outputs: dict[str, HeadOutput], raw: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    return {name: TASKS[name].fusion_input(outputs[name], score) for name, score in raw.items()}
 
 
 def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet, geometry: Geometry | None = None) -> Calibration:

@@ -141,7 +141,7 @@ def read(path: Path) -> KeptCalibration:
         facts = json.loads(metadata["facts"])
         calibration = Calibration(
             {name: HeadOutput(arrays[f"memory.{name}"], arrays["memory_scenes"]) for name in facts["rarities"]},
-            {name: _tail_calibration(own) for name, own in facts["rarities"].items()},
+            {name: TailCalibration.of_facts(own) for name, own in facts["rarities"].items()},
             facts["weights"],
             facts["floors"],
             facts["shares"],
@@ -178,15 +178,9 @@ def _take(cls: type[N], name: str, facts: dict[str, Any], arrays: dict[str, np.n
         dict(zip(own["scenes"], features)),
         arrays[f"{name}.mean"],
         arrays[f"{name}.deviation"],
-        _tail_calibration(own["calibration"]),
+        TailCalibration.of_facts(own["calibration"]),
         own["nearest"],
     )
-
-
-def _tail_calibration(facts: dict[str, Any]) -> TailCalibration:
-    """A TailCalibration from what JSON made of it."""
-    moments = {name: tuple(pair) for name, pair in facts["by_scene"].items()}
-    return TailCalibration(moments, tuple(facts["overall"]), tuple(facts["levels"]), facts["excess"])
 
 
 def _digest(facts: str, arrays: dict[str, np.ndarray]) -> str:

@@ -1,6 +1,5 @@
 """From cubes to what each head says of them."""
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -13,7 +12,7 @@ from dist_vad.scoring.measuring import Outputs, joined, measure
 from dist_vad.settings.run import Settings, TaskSettings
 from dist_vad.settings.score import ScoreSettings
 from dist_vad.tasks import HeadOutput, Inputs, make_tasks
-from dist_vad.tasks.network import build_network, load_weights
+from dist_vad.tasks.network import network_of
 
 
 class Scorer:
@@ -50,9 +49,7 @@ class Scorer:
 
         Of the settings, those of model, tasks, scoring and the seed count.
         """
-        own = make_tasks(tasks, settings.task).values()
-        network = build_network(own, **dataclasses.asdict(settings.model), scene_size=scene_size, seed=settings.seed)
-        load_weights(network, tensors, own if tensors else [])
+        network = network_of(settings, tasks, tensors, tasks, scene_size)
         return cls(network, tasks, settings.score, settings.task, device)
 
     def measure(self, shards: ShardSet, ids: np.ndarray) -> Outputs:

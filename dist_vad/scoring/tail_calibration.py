@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -49,6 +50,12 @@ class TailCalibration:
         threshold = standard[below - 1]
         excess = float(np.mean(standard[below:] - threshold)) if below < len(standard) else 1.0
         return cls(moments, _moments(scores), tuple(standard[:below].tolist()), max(excess, 1e-6))
+
+    @classmethod
+    def of_facts(cls, facts: dict[str, Any]) -> "TailCalibration":
+        """From what JSON made of its fields."""
+        moments = {name: tuple(pair) for name, pair in facts["by_scene"].items()}
+        return cls(moments, tuple(facts["overall"]), tuple(facts["levels"]), facts["excess"])
 
     def __call__(self, scores: np.ndarray, scene: str) -> np.ndarray:
         """Calibrated anomaly scores of cubes of one scene: float64 [N], 0 or more, rising with the score."""

@@ -1,5 +1,6 @@
 """From tasks to the network that learns them, and from a state's weights into it."""
 
+import dataclasses
 from collections.abc import Callable, Iterable
 
 import torch
@@ -7,6 +8,8 @@ from torch import nn
 
 from dist_vad.base.errors import InputError
 from dist_vad.model import Network
+from dist_vad.settings.run import Settings
+from dist_vad.tasks import make_tasks
 from dist_vad.tasks.base import Task
 
 
@@ -19,6 +22,19 @@ def build_network(tasks: Iterable[Task], *, width: int, embedding: int, scene_si
     for task in tasks:
         outputs.setdefault(task.phase, {}).setdefault(task.output, task.make_output)
     return Network(width, embedding, scene_size, seed, outputs)
+
+
+def network_of(
+    settings: Settings, tasks: Iterable[str], tensors: dict[str, torch.Tensor], trained: Iterable[str], scene_size: int
+) -> Network:
+    """The network of some tasks with the weights of a state that has trained some of them; without weights, untrained.
+
+    Of the settings, those of model and tasks and the seed count.
+    """
+    made, model = make_tasks(tasks, settings.task).values(), dataclasses.asdict(settings.model)
+    network = build_network(made, **model, scene_size=scene_size, seed=settings.seed)
+    load_weights(network, tensors, make_tasks(trained, settings.task).values() if tensors else [])
+    return network
 
 
 def load_weights(network: Network, tensors: dict[str, torch.Tensor], trained: Iterable[Task]) -> None:

@@ -15,11 +15,10 @@ from dist_vad.curriculum.state import Tensors
 from dist_vad.data.loader import Loader
 from dist_vad.data.manifest import Manifest
 from dist_vad.data.shard_sets import shard_store
-from dist_vad.model import Network
 from dist_vad.settings.curriculum import StageSettings
 from dist_vad.settings.run import Settings
 from dist_vad.tasks import make_tasks
-from dist_vad.tasks.network import build_network, load_weights
+from dist_vad.tasks.network import network_of, parts
 from dist_vad.training.batches import BatchPreparer, open_sources
 from dist_vad.training.stage_module import StageModule
 
@@ -45,7 +44,8 @@ def fit(settings: Settings, each: Asked, device: torch.device) -> Tensors:
 
     A phase's trunk is trained along where none of the phase's tasks has trained it.
     """
-    network = _network(settings, each)
+    scene_size = Manifest.load(shard_store(settings.shards, "cube", "train")).scene_size
+    network = network_of(settings, each.tasks, each.own_weights(), each.trained, scene_size)
     module = StageModule(network, each.fitted, settings.task).to(device)
     own = _fitted_parameters(module, each)
     for parameter in module.parameters():
@@ -74,23 +74,11 @@ def fit(settings: Settings, each: Asked, device: torch.device) -> Tensors:
     return dict(network.state_dict())
 
 
-def _network(settings: Settings, each: Asked) -> Network:
-    tasks = make_tasks(each.tasks, settings.task).values()
-    scene_size = Manifest.load(shard_store(settings.shards, "cube", "train")).scene_size
-    model = settings.model
-    network = build_network(
-        tasks, width=model.width, embedding=model.embedding, scene_size=scene_size, seed=settings.seed
-    )
-    tensors = each.own_weights()
-    load_weights(network, tensors, make_tasks(each.trained, settings.task).values() if tensors else [])
-    return network
-
-
 def _fitted_parameters(module: StageModule, each: Asked) -> list[nn.Parameter]:
     """Those of the tasks' output layers, and of the trunks that no task has trained."""
     trained = {task.phase for task in make_tasks(each.trained, next(iter(module.tasks.values())).settings).values()}
     prefixes = []
     for task in module.tasks.values():
-        head = f"heads.{task.phase}"
-        prefixes += [f"{head}.outputs.{task.output}."] + ([] if task.phase in trained else [f"{head}.trunk."])
+        _, trunk, output = parts(task)
+        prefixes += [output] if task.phase in trained else [output, trunk]
     return [p for name, p in module.named_parameters() if name.startswith(tuple(prefixes))]

@@ -35,6 +35,13 @@ def background_feature(background: np.ndarray, grid: int) -> np.ndarray:
     return (cells / max(float(np.linalg.norm(cells)), 1e-12)).astype(np.float32)
 
 
+def most_alike(scenes: dict[str, np.ndarray], feature: np.ndarray) -> tuple[str, float]:
+    """(name, cosine) of the scene whose feature is most like another; all are unit vectors, float32 [D_B]."""
+    likeness = {name: float(feature @ own) for name, own in scenes.items()}
+    name = max(likeness, key=lambda scene: likeness[scene])
+    return name, likeness[name]
+
+
 def check_scene(settings: SceneSettings) -> None:
     """Raise InputError where the scene feature could not be computed, before any video is decoded."""
     if settings.scene != "background":
