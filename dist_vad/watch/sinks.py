@@ -121,7 +121,9 @@ class MqttSink(Sink):
 
         self._topic = settings.topic.rstrip("/")
         self._client = Client(CallbackAPIVersion.VERSION2)
-        self._client.max_queued_messages_set(MOST_WAITING)
+        self._connected = threading.Event()
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = lambda *_: self._connected.clear()
         self._client.reconnect_delay_set(1, 60)
         if settings.user:
             password = from_environment(settings.password or "", "sinks.mqtt.password")
@@ -134,6 +136,10 @@ class MqttSink(Sink):
         super().__init__()
 
     def deliver(self, text: str) -> None:
+        # What is published without a connection waits in the client too, and would be sent once more for every try.
+        while not self._connected.wait(1):
+            if self._ending.is_set():
+                raise OSError("the broker is not connected")
         sent = self._client.publish(f"{self._topic}/{json.loads(text)['camera']}", text, qos=1)
         try:
             sent.wait_for_publish(PATIENCE)
@@ -141,6 +147,12 @@ class MqttSink(Sink):
             raise OSError(str(error)) from error
         if not sent.is_published():
             raise OSError("the broker did not confirm it in time")
+
+    def _on_connect(self, client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
+        if reason.is_failure:
+            log.warning("the broker refuses the connection: %s; lines wait until it is accepted", reason)
+        else:
+            self._connected.set()
 
     def close(self) -> None:
         self._client.disconnect()

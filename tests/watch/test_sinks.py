@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import signal
 import socket
 import subprocess
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
 
 import pytest
 from watching import until
@@ -107,8 +110,8 @@ def test_what_is_no_address_is_refused():
 
 
 @pytest.fixture
-def broker(tmp_path):
-    """A Mosquitto that asks for a password."""
+def mosquitto(tmp_path):
+    """A Mosquitto that asks for a password: its port, and its process."""
     program = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
     if program is None:
         pytest.skip("needs a broker: mosquitto is not installed")
@@ -122,9 +125,15 @@ def broker(tmp_path):
     configuration.write_text(f"listener {port} 127.0.0.1\npassword_file {passwords}\nuser root\n")
     process = subprocess.Popen([program, "-c", str(configuration)], stderr=subprocess.DEVNULL)
     until(lambda: _answers(port))
-    yield port
+    yield port, process
     process.terminate()
     process.wait()
+
+
+@pytest.fixture
+def broker(mosquitto) -> int:
+    """The port of a broker."""
+    return mosquitto[0]
 
 
 def _answers(port: int) -> bool:
@@ -132,22 +141,49 @@ def _answers(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_a_broker_passes_every_line_on_under_the_camera_s_topic(broker, monkeypatch):
+def listening(port: int) -> tuple[Any, list[tuple[str, bytes]]]:
+    """A client that has subscribed, and the (topic, content) of what it gets."""
     from paho.mqtt.client import Client
     from paho.mqtt.enums import CallbackAPIVersion
 
-    monkeypatch.setenv("MQTT_PASSWORD", "planted-password")
     got, subscribed = [], threading.Event()
     listener = Client(CallbackAPIVersion.VERSION2)
     listener.username_pw_set("door", "planted-password")
     listener.on_message = lambda client, data, message: got.append((message.topic, message.payload))
     listener.on_connect = lambda client, *rest: client.subscribe("home/#", qos=1) and None  # pyright: ignore
     listener.on_subscribe = lambda *rest: subscribed.set()
-    listener.connect("127.0.0.1", broker)
+    listener.connect("127.0.0.1", port)
     listener.loop_start()
     assert subscribed.wait(30)
-    settings = MqttSettings(host="127.0.0.1", port=broker, topic="home/vad/", user="door", password="${MQTT_PASSWORD}")
-    sink = MqttSink(settings)
+    return listener, got
+
+
+def mqtt_settings(port: int) -> MqttSettings:
+    """Of a camera's lines to a broker here."""
+    return MqttSettings(host="127.0.0.1", port=port, topic="home/vad/", user="door", password="${MQTT_PASSWORD}")
+
+
+def test_lines_that_wait_for_a_broker_arrive_once_each(mosquitto, monkeypatch):
+    monkeypatch.setenv("MQTT_PASSWORD", "planted-password")
+    port, process = mosquitto
+    listener, got = listening(port)
+    process.send_signal(signal.SIGSTOP)
+    sink = MqttSink(mqtt_settings(port))
+    for _ in range(3):
+        sink.offer(LINE)
+    time.sleep(2)
+    process.send_signal(signal.SIGCONT)
+    until(lambda: sink.delivered == 3)
+    sink.stop()
+    until(lambda: len(got) >= 3)
+    listener.loop_stop()
+    assert got == [("home/vad/door", LINE.encode())] * 3 and sink.failed == 0
+
+
+def test_a_broker_passes_every_line_on_under_the_camera_s_topic(broker, monkeypatch):
+    monkeypatch.setenv("MQTT_PASSWORD", "planted-password")
+    listener, got = listening(broker)
+    sink = MqttSink(mqtt_settings(broker))
     for _ in range(3):
         sink.offer(LINE)
     until(lambda: len(got) == 3)
