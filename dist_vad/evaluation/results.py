@@ -4,20 +4,19 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from dist_vad import metrics
 from dist_vad.base.files import write_json
 from dist_vad.base.text.jsonable import without_nan
 from dist_vad.curriculum.heads import UNTRAINED
-from dist_vad.data.manifest import Manifest, VideoInfo
+from dist_vad.data.manifest import VideoInfo
 from dist_vad.evaluation.evaluator import Evaluation
-from dist_vad.evaluation.frame_scores import FrameScores, video_regions
+from dist_vad.evaluation.frame_scores import FrameScores
 from dist_vad.evaluation.highlights import FrameReader, highlights
 from dist_vad.evaluation.scored_model import ScoredModel
+from dist_vad.evaluation.summary import summary
 from dist_vad.judge.frame_files import write_frame_scores
 from dist_vad.judge.rows import Labelled, labelled
-from dist_vad.report import LEARNED, NO_LEARNING, Report, Row, VideoCurve, format_table, write_report
+from dist_vad.report import LEARNED, NO_LEARNING, Report, Row, VideoCurve, write_report
 from dist_vad.settings.run import Settings
 from dist_vad.tasks import TASKS
 
@@ -40,19 +39,10 @@ def write_results(
         for row in _rows(model, frame_scores[model.name], manifest.videos, ground_truth, evaluation.settings)
     ]
     headline = next(r for r in rows if (r.phase, r.scorer, r.smoothing) == (final.name, HEADLINE, how.smoothing))
-    print(format_table([row for row in rows if row.smoothing == how.smoothing or row.phase == final.name]))
-    for line in _remarks(headline, rows, manifest):
-        print(line)
+    shown = [row for row in rows if row.smoothing == how.smoothing or row.phase == final.name]
+    print(summary(shown, headline, models, manifest, provenance["state"], str(run)))
     weights = {model.name: model.weights for model in models if model.weights}
-    for name, shares in weights.items():
-        listed = ", ".join(f"{task} {weight:.2f}" for task, weight in shares.items())
-        print(f"weights of the heads in fused, {name}: {listed}")
-    shares = ", ".join(f"{name} {share:.2f}" for name, share in final.shares.items())
-    print(f"weights in combined, {final.name}: {shares}")
     synthetic = {model.name: model.synthetic_auc for model in models if model.synthetic_auc}
-    for name, aucs in synthetic.items():
-        figures = ", ".join(f"{score} {np.mean([*kinds.values()]):.3f}" for score, kinds in aucs.items())
-        print(f"validation AUC on synthetic anomalies in held-out normal frames, {name}: {figures}")
     provenance = {**provenance, "weights": weights, "trials": synthetic}
     numbers = {"final": dataclasses.asdict(headline), "rows": [dataclasses.asdict(row) for row in rows]}
     write_json(run / "metrics.json", without_nan({**numbers, "provenance": provenance}))
@@ -60,16 +50,18 @@ def write_results(
     write_frame_scores(run, manifest, raw, rows, headline, how.resamples, provenance)
     videos = [labelled(video, headline.ground_truth) for video in manifest.videos]
     curves = [_curve(video, frame_scores, final, how.smoothing) for video in videos]
-    shown = highlights(evaluation, final, frame_scores[final.name], HEADLINE, curves, read_frames)
+    highlighted = highlights(evaluation, final, frame_scores[final.name], HEADLINE, curves, read_frames)
     report = Report(
         title=f"{manifest.dataset}: {final.name}",
         dataset=manifest.dataset,
         headline=headline,
         rows=rows,
-        videos=shown.videos,
-        findings=shown.findings,
-        misses=shown.misses,
+        videos=highlighted.videos,
+        findings=highlighted.findings,
+        misses=highlighted.misses,
         provenance=provenance,
+        synthetic_auc=synthetic,
+        state=provenance["state"],
     )
     write_report(run / "report.html", report)
     return run / "report.html"
@@ -109,25 +101,6 @@ def _rows(
                 )
             )
     return rows
-
-
-def _remarks(headline: Row, rows: list[Row], manifest: Manifest) -> list[str]:
-    """What the table has no room for: how sure the headline is, and the notes of rows."""
-    lines = []
-    low, high = headline.micro_auc_interval
-    if np.isfinite(low):
-        name = f"{headline.phase} {headline.scorer} {headline.smoothing}"
-        lines.append(
-            f"micro AUC of {name}: {headline.micro_auc:.3f}, 95 % interval {low:.3f} to {high:.3f} (bootstrap over "
-            f"{len(manifest.videos)} videos)"
-        )
-    if np.isfinite(headline.rbdc):
-        annotated = video_regions(manifest)
-        lines.append(
-            f"RBDC and TBDC are of {len(annotated)} of {len(manifest.videos)} videos: regions are annotated there"
-        )
-    notes = dict.fromkeys((row.scorer, row.note) for row in rows if row.note)
-    return [*lines, *(f"note on {scorer}: {note}" for scorer, note in notes)]
 
 
 def _curve(video: Labelled, frame_scores: dict[str, FrameScores], final: ScoredModel, smoothing: str) -> VideoCurve:

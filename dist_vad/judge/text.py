@@ -4,11 +4,11 @@ import math
 import textwrap
 from collections.abc import Sequence
 
+from dist_vad.base.text.columns import terminal_width
 from dist_vad.judge.judgement import Judgement, Opinion
 from dist_vad.metrics import Alarms, Interval
 from dist_vad.report import format_table
 
-WIDTH = 110
 CLEAN = "clean sheet: no trace of a treatment that is not stated"
 
 
@@ -46,7 +46,7 @@ def _findings(opinion: Opinion) -> list[str]:
     return [
         wrapped
         for line in lines
-        for wrapped in textwrap.wrap(line, WIDTH - 2, initial_indent="  ", subsequent_indent="    ")
+        for wrapped in textwrap.wrap(line, terminal_width() - 2, initial_indent="  ", subsequent_indent="    ")
     ]
 
 

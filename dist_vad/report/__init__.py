@@ -2,6 +2,7 @@
 
 from dist_vad.report.content import LEARNED, NO_LEARNING, Finding, Miss, Report, Row, Stills, VideoCurve
 from dist_vad.report.page import write_report
+from dist_vad.report.synthetic import SyntheticTable
 from dist_vad.report.terminal import format_table
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Report",
     "Row",
     "Stills",
+    "SyntheticTable",
     "VideoCurve",
     "format_table",
     "write_report",

@@ -9,6 +9,7 @@ import numpy as np
 
 from dist_vad.base.labels import Event
 from dist_vad.metrics import event_kinds
+from dist_vad.report.synthetic import SyntheticAUC
 
 LEARNED = "learned"
 NO_LEARNING = "no learning"
@@ -135,6 +136,10 @@ class Report:
     findings: Sequence[Finding] = ()
     misses: Sequence[Miss] = ()
     """The lowest peak first."""
+    synthetic_auc: SyntheticAUC = field(default_factory=dict)
+    """How well each score tells synthetic anomalies from held-out normal frames."""
+    state: str = ""
+    """Folder of the state that scored."""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     """Nested and JSON-able: command, configuration, versions, git commit, seed, lineage, data fingerprint, time."""
 

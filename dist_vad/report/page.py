@@ -14,6 +14,7 @@ from dist_vad.report.gallery import galleries, misses, video_link
 from dist_vad.report.groups import class_table, scene_table
 from dist_vad.report.spans import UNNAMED, spans
 from dist_vad.report.sparkline import Spark, kind_class, sparkline
+from dist_vad.report.synthetic import SyntheticTable
 from dist_vad.report.table import bodies, columns, filters, rival, several_truths, tiles
 
 SCRIPTS = ("charts.js", "videos.js", "page.js")
@@ -44,6 +45,8 @@ def shared_values(report: Report) -> dict[str, Any]:
         "title": report.title,
         "dataset": report.dataset,
         "labelled": report.labelled,
+        "synthetic": SyntheticTable.of(report.synthetic_auc),
+        "state": report.state,
         "final": report.headline,
         "tiles": tiles(report.headline),
         "filters": filters(report),
