@@ -3,6 +3,7 @@
 2    `InputError`: settings, data or files that the user gave; the same command would end in the same way
 69   `Unavailable`: a full disk, a bucket that does not answer, a killed process; the same command goes on later
 70   a rank made no progress; the same command goes on
+71   another rank was lost, which says itself why; the same command goes on
 75   `Preempted`: the run was asked to end, and has saved; the same command goes on
 """
 
@@ -23,6 +24,10 @@ PREEMPTED = 75
 """Exit status of a run that was asked to end, has saved, and wants to be started again (EX_TEMPFAIL of sysexits.h)."""
 STALLED = 70
 """Exit status of a run that ended because a rank made no progress."""
+LOST = 71
+"""Exit status of a rank whose connection to another one broke (EX_OSERR of sysexits.h)."""
+LOST_PEER = ("Connection closed by peer", "Connection reset by peer", "remote process exited")
+"""What gloo and NCCL say then."""
 
 AGAIN = "start the same command again, what is complete is kept"
 FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the quota of the disk is used up"}
@@ -111,6 +116,10 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
         except OSError as error:
             told = explained(error)
             _end(2 if isinstance(told, InputError) else UNAVAILABLE, f"error: {told}")
+        except RuntimeError as error:
+            if "RANK" not in os.environ or not any(words in str(error) for words in LOST_PEER):
+                raise
+            _end(LOST, f"rank {os.environ['RANK']} lost its connection to another rank, and ends too")
         except MemoryError as error:
             _end(UNAVAILABLE, f"error: memory is short ({error or 'no more is given'}); free some, and {AGAIN}")
         except Preempted as stop:

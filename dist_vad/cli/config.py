@@ -3,11 +3,12 @@
 dist-vad config list | show NAME | copy NAME [--to DIR]
 """
 
-import shutil
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
 from dist_vad.base.errors import InputError, entry_point
+from dist_vad.base.text.columns import terminal_width
 from dist_vad.settings.command_line.configs import CONFIGS, config_names, first_comment, shipped_config, with_references
 from dist_vad.settings.parsing import Command, Option, parse
 
@@ -41,9 +42,13 @@ def main() -> None:
 
 def _listed() -> str:
     names = config_names()
-    width, room = max(map(len, names)), shutil.get_terminal_size().columns
-    rows = [f"{name:{width}}  {first_comment(CONFIGS / f'{name}.yaml')}" for name in names]
-    return "\n".join(row if len(row) <= room else f"{row[: room - 1]}…" for row in rows)
+    width = max(map(len, names)) + 2
+    room = terminal_width() - width
+    lines = []
+    for name in names:
+        first, *further = textwrap.wrap(first_comment(CONFIGS / f"{name}.yaml"), room) or [""]
+        lines += [f"{name:{width}}{first}", *(" " * width + line for line in further)]
+    return "\n".join(lines)
 
 
 def _copy(path: Path, folder: Path) -> None:

@@ -71,7 +71,7 @@ def open_test_video(settings: Settings, trained: Settings, asked: Collection[str
 def _make_missing_shards(settings: Settings, needs: list[str], splits: Collection[str] = SPLITS) -> None:
     root = settings.shards
     store = open_store(root)
-    missing = [name for name in needs if store.child(name).size(MANIFEST) is None]
+    missing = [name for name in dict.fromkeys(needs) if store.child(name).size(MANIFEST) is None]
     if missing:
         what = ", ".join(missing)
         log.info("shard sets missing in %s: %s; writing them now (%s)", root, what, settings.data.dataset)

@@ -6,12 +6,12 @@ import signal
 import sys
 from pathlib import Path
 
-from dist_vad.base.errors import PREEMPTED
+from dist_vad.base.errors import LOST, PREEMPTED, STALLED, UNAVAILABLE
 from dist_vad.settings.command_line.configs import CONFIGS
 
 PATIENCE = "3600"
 """Seconds that ranks have to save once they are asked to end; torchrun alone would kill them after 30."""
-SAID = (2, PREEMPTED, 70, 130)
+SAID = (2, UNAVAILABLE, STALLED, LOST, PREEMPTED, 130)
 """Exit statuses of ranks that have said themselves why they ended (dist_vad/base/errors.py)."""
 
 

@@ -224,6 +224,36 @@ def test_the_home_folder_is_written_out(monkeypatch, tmp_path):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("text", ["$DATA/x", "${DATA}/x", "~/x", "$$DATA/x", "/a/$5/x"])
+def test_variables_of_the_environment_are_written_out_in_every_setting_that_names_a_place(text, monkeypatch, tmp_path):
+    from dist_vad.settings.command_line.checks import FOLDERS, STORES, place
+
+    monkeypatch.setenv("DATA", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    meant = {"$$DATA/x": "$DATA/x", "/a/$5/x": "/a/$5/x"}.get(text, f"{tmp_path}/x")
+    for name in (*FOLDERS, *STORES):
+        assert place(name, name, text) == meant
+    assert read("--data.root", text).data.root == meant
+    assert place("title", "title", text) == text
+
+
+def test_a_bucket_of_the_environment_and_a_variable_that_is_not_set(monkeypatch):
+    monkeypatch.setenv("BUCKET", "shards-of-mine")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    assert read("--shards", "s3://$BUCKET/a").shards == "s3://shards-of-mine/a"
+    with pytest.raises(
+        InputError, match=r"data\.root is '\$NOWHERE/x'; allowed: variables that are set; NOWHERE is not"
+    ):
+        read("--data.root", "$NOWHERE/x")
+
+
+def test_a_place_within_the_settings_of_a_detector_is_written_out(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    given = VideoSettings(detector={"name": "files", "boxes": "~/boxes.json"})
+    check_values(given)
+    assert given.detector == {"name": "files", "boxes": f"{tmp_path}/boxes.json"}
+
+
 CURRICULA = {
     "a task twice, in short and in full": (["--curriculum", "pre + prediction*3"], "names 'pre' and 'prediction', one task"),
     "an unknown task": (["--curriculum", "pre > prophecy"], "names 'prophecy'; allowed: prediction"),

@@ -5,6 +5,7 @@ What a single setting allows, its dataclass says (`refuse_unless`). All of it is
 
 import dataclasses
 import math
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,15 @@ EITHER = ("out", "place")
 LARGEST = {"seed": 2**63 - 1}
 """Largest numbers by name, where more is needed than the next line allows."""
 MOST = 2**31 - 1
+VARIABLE = re.compile(r"\$(?:\$|(?P<name>[A-Za-z_]\w*)|\{(?P<braced>[A-Za-z_]\w*)\})", re.ASCII)
 ADDRESS = re.compile(r"[A-Za-z][\w+.-]*:/")
 
 
 def check_values(settings: Any, prefix: str = "") -> None:
     """Refuse what no setting may be, in a dataclass of settings and in all that it holds.
 
-    Places are written out where they begin with `~`. Raises ValueError, naming key, value and what is allowed.
+    Places are written out where they begin with `~` or name variables of the environment. Raises ValueError, naming
+    key, value and what is allowed.
     """
     for field in dataclasses.fields(settings):
         value = getattr(settings, field.name)
@@ -44,12 +47,17 @@ def check_values(settings: Any, prefix: str = "") -> None:
 
 
 def place(key: str, name: str, value: str) -> str:
-    """A setting's text, with the home folder written out where it names a place. Raises ValueError for text that is
-    empty, for characters that no name has, and for addresses of a kind that is not read."""
+    """A setting's text; where it names a place, with the home folder (`~`) and variables of the environment (`$NAME`,
+    `${NAME}`; `$$` is a dollar) written out.
+
+    Raises ValueError for text that is empty, for characters that no name has, for variables that are not set, and for
+    addresses of a kind that is not read.
+    """
     refuse_unless(value != "", key, value, "text that is not empty, or leave it out")
     refuse_unless("\0" not in value, key, value, "text without the character 0")
     if name not in (*FOLDERS, *STORES, *EITHER):
         return value
+    value = VARIABLE.sub(lambda match: _variable(key, value, match), value)
     if ADDRESS.match(value):
         bucket = value.startswith("s3://") and name not in FOLDERS
         refuse_unless(bucket, key, value, "a path of this machine" + ", or s3://BUCKET/PREFIX" * (name not in FOLDERS))
@@ -60,12 +68,23 @@ def place(key: str, name: str, value: str) -> str:
         raise ValueError(f"{key} is {value!r}; allowed: a path ({error})") from error
 
 
+def _variable(key: str, value: str, match: re.Match[str]) -> str:
+    name = match["name"] or match["braced"]
+    if name is None:
+        return "$"
+    found = os.environ.get(name)
+    refuse_unless(bool(found), key, value, f"variables that are set; {name} is not ($$ stands for a dollar)")
+    return str(found)
+
+
 def _check(key: str, name: str, value: Any) -> None:
     if dataclasses.is_dataclass(value):
         check_values(value, f"{key}.")
     elif isinstance(value, dict):
         for inner, held in value.items():
             refuse_unless(inner != "", key, value, "names that are not empty")
+            if isinstance(held, str) and inner in FOLDERS:
+                value[inner] = held = place(f"{key}.{inner}", inner, held)
             _check(f"{key}.{inner}", str(inner), held)
     elif isinstance(value, list | tuple):
         for number, held in enumerate(value):

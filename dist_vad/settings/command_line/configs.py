@@ -4,7 +4,8 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 
-from dist_vad.base.errors import InputError
+from dist_vad.base.errors import InputError, UsageError
+from dist_vad.settings.command_line.checks import place
 
 _INSTALLED = Path(__file__).resolve().parents[2] / "configs"
 _CHECKOUT = Path(__file__).resolve().parents[3] / "configs"
@@ -35,6 +36,10 @@ def shipped_config(name: str) -> Path:
 
 def found_config(given: str) -> str:
     """The file that is meant where a command takes a configuration: that of the user if it is there, else ours."""
+    try:
+        given = place("--config", "folder", given) if given else given
+    except ValueError as error:
+        raise UsageError(f"{error}") from error
     asked = given.removeprefix("configs/").removesuffix(".yaml")
     return str(shipped_config(given)) if not Path(given).exists() and asked in config_names() else given
 
