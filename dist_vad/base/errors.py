@@ -138,7 +138,9 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
                 raise
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             time.sleep(OTHERS_SPEAK)
-            _end(1, f"error: another rank has ended, or is out of reach: {str(error).splitlines()[0]}; see what it says")
+            _end(
+                1, f"error: another rank has ended, or is out of reach: {str(error).splitlines()[0]}; see what it says"
+            )
         except KeyboardInterrupt:
             _end(130, "interrupted; the same command goes on from here" if first else "")
 

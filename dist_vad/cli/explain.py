@@ -10,7 +10,7 @@ from dist_vad.settings.run import Settings
 OPTIONS = (
     Option("step", int, 0, "step of the stage, counted from 0"),
     Option("phase", str | None, None, "name of the stage; without it, the first"),
-    Option("ranks", int, 1, "number of ranks that share the batch"),
+    Option("ranks", int, 1, "number of ranks that share the batch", least=1),
 )
 COMMAND = Command(
     Settings, "Show which samples make up a global batch and which rank reads them.", DEFAULT_CONFIG, OPTIONS
@@ -20,8 +20,6 @@ COMMAND = Command(
 @entry_point
 def main() -> None:
     settings, options = parse(COMMAND)
-    if options.step < 0 or options.ranks < 1:
-        raise InputError(f"--step is {options.step}, --ranks is {options.ranks}; allowed: 0 or more, 1 or more")
     from dist_vad.curriculum.recipes import plan
     from dist_vad.data.explain import explain
     from dist_vad.training.batches import open_sources

@@ -40,8 +40,6 @@ def ranks_to_start(asked: int) -> int:
     """How many processes to start: 1 = none but this one. Raises InputError for a number that cannot be."""
     from dist_vad.training.launcher import is_launched
 
-    if asked < 0:
-        raise InputError(f"--ranks is {asked}; allowed: 0 or more")
     if is_launched():
         if asked:
             raise InputError(f"--ranks is {asked}, but a launcher has started this; leave it out")

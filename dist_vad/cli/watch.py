@@ -28,8 +28,6 @@ def main() -> None:
     from dist_vad.watch.learning import learned_states
     from dist_vad.watch.run import watch
 
-    if options.learn < 0:
-        raise InputError(f"--learn is {options.learn}; allowed: 0 or more hours")
     states = learned_states(settings, options.learn)
     if states is not None:
         watch(settings, states)

@@ -60,7 +60,9 @@ class FoundEvent:
     """The calibrated anomaly score of that frame."""
 
 
-def find_events(scores: np.ndarray, calibrated: np.ndarray, threshold: float, join: int) -> list[FoundEvent]:
+def find_events(
+    scores: np.ndarray, calibrated: np.ndarray, threshold: float, join: int, shown: np.ndarray | None = None
+) -> list[FoundEvent]:
     """The events of one video, in order of time.
 
     Args:
@@ -68,10 +70,12 @@ def find_events(scores: np.ndarray, calibrated: np.ndarray, threshold: float, jo
         calibrated: the calibrated anomaly scores of the same frames, float64 [T].
         threshold: the least calibrated score of an event's frames.
         join: stretches with fewer frames than this between them are one event.
+        shown: when each frame is shown, in usual distances of two frames: float64 [T]; None = at even distances.
     """
+    shown = np.arange(len(scores)) if shown is None else shown
     stretches: list[list[int]] = []
     for start, end in intervals_of(np.nan_to_num(calibrated, nan=-1.0) >= threshold):
-        if stretches and start - stretches[-1][1] < join:
+        if stretches and shown[start] - shown[stretches[-1][1]] < join - 0.5:
             stretches[-1][1] = end
         else:
             stretches.append([start, end])

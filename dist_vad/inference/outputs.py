@@ -89,8 +89,9 @@ class VideoResult:
         return np.arange(len(self.raw)) / self.fps if self.times is None else self.times
 
     def events(self, join: float = 1.0) -> list[FoundEvent]:
-        """Its events; stretches less than `join` seconds apart are one."""
-        return find_events(self.smoothed, self.calibrated, self.threshold.value, max(1, round(join * self.fps)))
+        """Its events; stretches less than `join` seconds apart, as the video is shown, are one."""
+        least, shown = max(1, round(join * self.fps)), self.seconds * self.fps
+        return find_events(self.smoothed, self.calibrated, self.threshold.value, least, shown)
 
     @property
     def calibrated(self) -> np.ndarray:

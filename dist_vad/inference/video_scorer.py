@@ -183,6 +183,7 @@ class OnlineScores:
         self.latency = Latency()
         self._live = frames if isinstance(frames, LiveFrames) else None
         self._cubes = OnlineCubes(scorer, place, frames.fps, 0 if isinstance(frames, LiveFrames) else len(frames))
+        self._shown: np.ndarray | None = getattr(frames, "times", None)
         self._most_waiting = scorer.settings.max_lag * frames.fps
         self._held, self._objects = HeldScore(), Objects()
         self._times: deque[float] = deque(maxlen=self._cubes.half + 1)
@@ -200,13 +201,16 @@ class OnlineScores:
     def __iter__(self) -> Iterator[OnlineFrame]:
         for number, frame in enumerate(self._frames):
             came = self._live.arrived if self._live else time.monotonic()
-            self._times.append(self._live.taken if self._live else number / self._frames.fps)
+            self._times.append(self._live.taken if self._live else self._seconds(number))
             moment = self._cubes.see(frame, gap=bool(self._live and self._live.gap), late=self._is_late)
             if moment:
                 yield self._scored(moment, self._times[0], came)
         times = list(self._times)[-self._cubes.half :]
         for moment, seconds in zip(self._cubes.rest(), times):
             yield self._scored(moment, seconds, 0.0)
+
+    def _seconds(self, number: int) -> float:
+        return number / self._frames.fps if self._shown is None else float(self._shown[number])
 
     @property
     def _is_late(self) -> bool:

@@ -16,8 +16,8 @@ import yaml
 from jsonargparse import ArgumentError, ArgumentParser, Namespace, set_loader, set_parsing_settings
 
 from dist_vad.base import log, plugins
-from dist_vad.base.errors import InputError, UsageError
-from dist_vad.settings.command_line.checks import check_values, place
+from dist_vad.base.errors import InputError, UsageError, refuse_unless
+from dist_vad.settings.command_line.checks import check, check_values, place
 from dist_vad.settings.command_line.configs import CONFIGS, DEFAULT_CONFIG, found_config
 from dist_vad.settings.command_line.help import short_help, whole_help
 from dist_vad.settings.command_line.refusals import load_unique, nulls, refusal
@@ -42,6 +42,8 @@ class Option:
     help: str
     positional: bool = False
     """Given without its name, any number of times."""
+    least: int = 0
+    """The least that a number may be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,17 +111,22 @@ def parse(command: Command) -> tuple[Any, Namespace]:
         names = [field.name for field in dataclasses.fields(command.settings)]
         chosen = command.settings(**{name: values[name] for name in names})
         check_values(chosen)
-        options = {option.name: _checked(option.name, values[option.name]) for option in command.options}
+        options = {option.name: _checked(option, values[option.name]) for option in command.options}
     except ValueError as error:
         raise UsageError(f"{error}") from error
     return chosen, Namespace(**options, asked=_asked(parser, arguments, command))
 
 
-def _checked(name: str, value: Any) -> Any:
-    """An option's value, with the home folder written out."""
+def _checked(option: Option, value: Any) -> Any:
+    """An option's value, with the home folder written out. Raises ValueError for what no option may be."""
     if isinstance(value, list):
-        return [_checked(name, held) for held in value]
-    return place(f"--{name}", name, value) if isinstance(value, str) else value
+        return [_checked(option, held) for held in value]
+    if isinstance(value, str):
+        return place(f"--{option.name}", option.name, value)
+    check(f"--{option.name}", option.name, value)
+    if isinstance(value, int | float):
+        refuse_unless(value >= option.least, f"--{option.name}", value, f"{option.least} or more")
+    return value
 
 
 def _asked(parser: ArgumentParser, arguments: list[str], command: Command) -> frozenset[str]:

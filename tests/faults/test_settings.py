@@ -2,7 +2,9 @@
 
 import dataclasses
 import functools
+import importlib
 import math
+import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from launching import called
 
+from dist_vad import cli
 from dist_vad.base.errors import InputError
 from dist_vad.cli import check, evaluate, progressive, score, write
 from dist_vad.curriculum.stages import stages_of
@@ -25,17 +28,17 @@ from dist_vad.settings.judge import JudgeSettings
 from dist_vad.settings.parsing import DEFAULT_CONFIG, Command, parse
 from dist_vad.settings.run import Settings
 from dist_vad.settings.video import VideoSettings
-from dist_vad.settings.watch import CameraSettings, ClipSettings, KeepSettings, LearnSettings, MqttSettings
+from dist_vad.settings.watch import CameraSettings, MqttSettings, WatchSettings, WebhookSettings
 
 RUN = Command(Settings, "", DEFAULT_CONFIG)
 ROWS = {"rows": [RowSettings(curriculum="pre > sr")]}
-CAMERA = {CameraSettings: {"url": "0"}, MqttSettings: {"host": "broker"}}
+CAMERA = {CameraSettings: {"url": "0"}, MqttSettings: {"host": "broker"}, WebhookSettings: {"url": "http://host"}}
 ANY_VALUE = {
     "VideoSettings.detector",  # the settings of a detector, which has checks of its own
     "Settings.mix", "Settings.stages", "Settings.curriculum", "AblationSettings.rows",  # see the tests of them
 }  # fmt: skip
-ANY_SIGN = {"JudgeSettings.threshold"}
-"""Scores of others may be negative, so may thresholds of theirs."""
+ANY_SIGN = {"JudgeSettings.threshold", "PageSettings.port"}
+"""Scores of others may be negative, so may thresholds of theirs; a port of -1 is no page."""
 FREE_TEXT = {"AblationSettings.title", "AblationSettings.scorer"}
 """Of these nothing but text is asked; the scorer is looked up in the table."""
 
@@ -50,9 +53,8 @@ def leaves(kind: type, above: str = "") -> Iterator[tuple[str, type, str, Any]]:
             yield f"{above}{field.name}", kind, field.name, hints[field.name]
 
 
-OF_CAMERAS = (CameraSettings, ClipSettings, KeepSettings, LearnSettings, MqttSettings)
-
-
+OF_CAMERAS = (WatchSettings, CameraSettings, MqttSettings, WebhookSettings)
+"""Cameras by name, and sinks that need not be there, are no groups of fixed keys."""
 KEYS = {
     f"{kind.__name__}.{name}": (kind, name, hint)
     for top in (Settings, VideoSettings, AblationSettings, JudgeSettings, *OF_CAMERAS)
@@ -96,7 +98,7 @@ def test_every_setting_refuses_what_none_of_its_type_allows(key):
     if key in FREE_TEXT:
         return
     for value in wrong_values(hint):
-        if key in ANY_SIGN and value == -1.0:
+        if key in ANY_SIGN and value == -1:
             continue
         with pytest.raises(ValueError, match="allowed: ") as refused:
             make(kind, name, value)
@@ -137,21 +139,55 @@ def of_another_type(hint: Any) -> str | None:
     return "no-such-value" if any(get_origin(kind) is Literal for kind in kinds) else "[x: y"
 
 
+OF_COMMANDS: dict[str, Command] = {
+    name: module.COMMAND
+    for name in [one.name for one in pkgutil.iter_modules(cli.__path__)]
+    if hasattr(module := importlib.import_module(f"dist_vad.cli.{name}"), "COMMAND")
+}
 TYPED = [
-    (key, text)
-    for key, _, _, hint in leaves(Settings)
+    (name, key, text)
+    for name, command in OF_COMMANDS.items()
+    for key, hint in (
+        *((key, hint) for key, _, _, hint in leaves(command.settings)),
+        *(
+            (option.name, option.type)
+            for option in command.options
+            if not option.positional and option.type is not bool
+        ),
+    )
     if (text := of_another_type(hint)) is not None
-]  # fmt: skip
+]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(TYPED))
 def test_a_value_of_another_type_is_refused_with_key_value_and_what_is_allowed(case):
-    key, text = case
+    name, key, text = case
     with pytest.raises(InputError) as refused:
-        read(f"--{key}={text}")
+        read(f"--{key}={text}", command=OF_COMMANDS[name])
     message = str(refused.value)
-    assert message.startswith(f"{key} is ") and text in message and "allowed: " in message and len(message) < 400
+    assert key in message.split(" is ")[0] and text in message and "allowed: " in message and len(message) < 400
+
+
+NUMBERS = [
+    (name, option.name, value)
+    for name, command in OF_COMMANDS.items()
+    for option in command.options
+    if {int, float} & {*kinds_of(option.type)}
+    for value in ["-7", *(["-.inf", ".inf", ".nan"] if float in kinds_of(option.type) else [str(2**70)])]
+]
+
+
+@pytest.mark.parametrize(("name", "option", "value"), NUMBERS)
+def test_a_number_that_no_option_may_be_is_refused_before_anything_starts(
+    name, option, value, monkeypatch, capfd, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    main = importlib.import_module(f"dist_vad.cli.{name}").main
+    given = ["--cameras", '{"a": {"url": "0"}}'] if name == "watch" else []
+    status, _, error = called(main, monkeypatch, capfd, *given, f"--{option}={value}")
+    assert status == 2 and option in error and "allowed: " in error and error.count("\n") == 1, error
+    assert not list(tmp_path.iterdir())
 
 
 MESSAGES = {

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from dist_vad.base.errors import InputError
 from dist_vad.inference.events import Threshold, find_events
 from dist_vad.inference.online import CausalMedian, Latency
+from dist_vad.inference.outputs import Objects, VideoResult
 from dist_vad.metrics import smooth
 from dist_vad.settings.video import EventSettings
 
@@ -48,6 +49,22 @@ def test_events_cover_every_frame_above_the_threshold_and_lie_as_far_apart_as_wa
         covered[event.start : event.end] = True
     assert covered[np.nan_to_num(scores) >= 1].all()
     assert all(after.start - before.end >= join for before, after in pairwise(events))
+
+
+SHOWN = {
+    "even": (np.arange(8) / 10, [(1, 2), (5, 7)]),
+    "a pause between them": (np.array([0, 0.1, 0.2, 0.3, 0.4, 3.4, 3.5, 3.6]), [(1, 2), (5, 7)]),
+    "close together": (np.array([0, 0.1, 0.12, 0.14, 0.16, 0.18, 3.5, 3.6]), [(1, 7)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SHOWN)
+def test_stretches_of_a_video_of_uneven_rate_are_joined_by_when_they_are_shown(case):
+    times, expected = SHOWN[case]
+    scores = np.array([0, 30.0, 0, 0, 0, 30.0, 30.0, 0])
+    threshold = Threshold.of([np.linspace(0, 1, 500)], EventSettings(false_alarms=0.01))
+    video = VideoResult("phone.mp4", 10.0, Objects(), scores, scores, threshold, times)
+    assert [(event.start, event.end) for event in video.events(join=0.2)] == expected
 
 
 @given(st.lists(st.floats(-5, 5), min_size=1, max_size=50))

@@ -25,7 +25,7 @@ def losses(log: Path) -> list[float]:
     """The loss of every step, as the trainer logged it."""
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    (folder,) = {path.parent for path in log.rglob("events.out.tfevents.*")}
+    (folder,) = {path.parent for path in log.glob("*/events.out.tfevents.*")}  # those of the settings lie deeper
     events = EventAccumulator(str(folder))
     events.Reload()
     (name,) = [tag for tag in events.Tags()["scalars"] if tag.endswith("perception/prediction")]

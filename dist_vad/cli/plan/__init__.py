@@ -13,7 +13,7 @@ from dist_vad.settings.run import Settings
 
 OPTIONS = (
     Option("dataset", str | None, None, "plan for a data set whose shards are not there yet; known: ucf_crime"),
-    Option("ranks", int, 8, "plan for 1, 2, 4, ... ranks up to so many"),
+    Option("ranks", int, 8, "plan for 1, 2, 4, ... ranks up to so many", least=1),
     Option("rate", float, 0.0, "samples/s of one rank, measured in a short run; 0 = hours are left out"),
     Option("objects", float, 10.0, "objects a frame that are assumed with --dataset"),
     Option("cube_bytes", int, 8000, "bytes of a cube that are assumed with --dataset"),
@@ -33,8 +33,6 @@ def main() -> None:
             f"--dataset is {options.dataset!r}, whose size is not known here; allowed: {', '.join(SIZES)}; of any "
             "other, write the shards, and plan without --dataset"
         )
-    if options.ranks < 1:
-        raise InputError(f"--ranks is {options.ranks}; allowed: 1 or more")
     if options.dataset:
         samples = planned_shards(settings, SIZES[options.dataset], options.objects)
         readings = planned_readings(settings, options.dataset, samples, options.cube_bytes)

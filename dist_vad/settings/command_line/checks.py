@@ -43,7 +43,7 @@ def check_values(settings: Any, prefix: str = "") -> None:
             setattr(settings, field.name, value := place(f"{prefix}{field.name}", field.name, value))
         if field.name == "mix" and isinstance(value, dict):
             setattr(settings, field.name, value := {place(f"{prefix}mix", "mix", key): n for key, n in value.items()})
-        _check(f"{prefix}{field.name}", field.name, value)
+        check(f"{prefix}{field.name}", field.name, value)
 
 
 def place(key: str, name: str, value: str) -> str:
@@ -77,7 +77,8 @@ def _variable(key: str, value: str, match: re.Match[str]) -> str:
     return str(found)
 
 
-def _check(key: str, name: str, value: Any) -> None:
+def check(key: str, name: str, value: Any) -> None:
+    """The same of one value, or of a list or dictionary of them."""
     if dataclasses.is_dataclass(value):
         check_values(value, f"{key}.")
     elif isinstance(value, dict):
@@ -85,10 +86,10 @@ def _check(key: str, name: str, value: Any) -> None:
             refuse_unless(inner != "", key, value, "names that are not empty")
             if isinstance(held, str) and inner in FOLDERS:
                 value[inner] = held = place(f"{key}.{inner}", inner, held)
-            _check(f"{key}.{inner}", str(inner), held)
+            check(f"{key}.{inner}", str(inner), held)
     elif isinstance(value, list | tuple):
         for number, held in enumerate(value):
-            _check(f"{key}[{number}]", name, held)
+            check(f"{key}[{number}]", name, held)
     elif isinstance(value, int):
         most = LARGEST.get(name, MOST)
         refuse_unless(-most <= value <= most, key, value, f"a number of {-most} to {most}")
