@@ -1,6 +1,5 @@
 """How a run ends that cannot go on: one clear message and an exit status that says whose turn it is, no stack trace.
 
-1    a fault of the program, with its stack trace; or this rank lost another one, which says why
 2    `InputError`: settings, data or files that the user gave; the same command would end in the same way
 69   `Unavailable`: a full disk, a bucket that does not answer, a killed process; the same command goes on later
 70   a rank made no progress; the same command goes on
@@ -13,9 +12,7 @@ import errno
 import functools
 import os
 import shutil
-import signal
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -39,12 +36,6 @@ GIVEN = {
     errno.ENOTEMPTY, errno.EXDEV, errno.EILSEQ,
 }  # fmt: skip
 """Errors of the system that are the same at every start: a path that was given does not fit what is there."""
-
-
-PEER_GONE = ("gloo/transport", "ncclRemoteError", "failed to recv, got 0 bytes")
-"""What the libraries say, in a RuntimeError, where ranks can no longer reach each other."""
-OTHERS_SPEAK = 5.0
-"""Seconds in which a launcher stops the ranks that wait for one that has ended, and has said why."""
 
 
 class InputError(ValueError):
@@ -133,14 +124,6 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
             _end(UNAVAILABLE, f"error: memory is short ({error or 'no more is given'}); free some, and {AGAIN}")
         except Preempted as stop:
             _end(PREEMPTED, f"pre-empted: {stop}; the same command goes on from here" if first else "")
-        except RuntimeError as error:
-            if not any(words in str(error) for words in PEER_GONE):
-                raise
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            time.sleep(OTHERS_SPEAK)
-            _end(
-                1, f"error: another rank has ended, or is out of reach: {str(error).splitlines()[0]}; see what it says"
-            )
         except KeyboardInterrupt:
             _end(130, "interrupted; the same command goes on from here" if first else "")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from launching import ROOT, called
 
-from dist_vad.base import errors, files
+from dist_vad.base import files
 from dist_vad.base.errors import (
     PREEMPTED,
     STALLED,
@@ -66,28 +66,6 @@ def test_each_end_has_a_status_of_its_own(case, monkeypatch, capfd):
     status, _, said = called(main, monkeypatch, capfd)
     assert status == expected and said.count("\n") == 1
     assert len({2, UNAVAILABLE, PREEMPTED, STALLED, 130}) == 5
-
-
-GONE = [
-    "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:561] Connection closed by peer [127.0.0.1]:4513. This is ...",
-    "[/pytorch/third_party/gloo/gloo/transport/tcp/pair.cc:545] Read error [10.0.0.2]:369: Connection reset by peer.",
-    "NCCL error in: ProcessGroupNCCL.cpp:2356, remote process exited\nncclRemoteError: A call failed possibly due to",
-    "failed to recv, got 0 bytes",
-]
-
-
-@pytest.mark.parametrize("text", GONE)
-def test_a_rank_that_lost_another_ends_without_a_traceback_and_not_as_the_first_to_fail(text, monkeypatch, capfd):
-    waited = []
-    monkeypatch.setattr(errors.time, "sleep", waited.append)
-    monkeypatch.setattr(errors.signal, "signal", lambda *_: None)
-
-    @entry_point
-    def main() -> None:
-        raise RuntimeError(text)
-
-    status, _, error = called(main, monkeypatch, capfd)
-    assert status == 1 and waited and error.startswith("error: another rank has ended") and error.count("\n") == 1
 
 
 def test_a_fault_of_the_program_stays_a_traceback():
