@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ON_CPU := $(BIN)/accelerate launch --config_file configs/accelerate/cpu1.yaml
 
-.PHONY: help demo test test-all check docs docs-check clean
+.PHONY: help demo test test-all check images-check docs docs-check clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -26,6 +26,9 @@ check: .venv/ready  ## style, types, and the way that imports go
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports --no-cache && $(BIN)/pyright
 	@if command -v shellcheck >/dev/null; then shellcheck slurm/*.sh .ci/run; \
 	else echo "shellcheck is not installed: the batch scripts are not checked"; fi
+
+images-check: .venv/ready  ## as root, with debootstrap: the steps of deploy/Dockerfile in a fresh Debian; downloads PyTorch
+	DIST_VAD_DEBIAN=1 $(BIN)/python -m pytest tests/deploy
 
 docs: .venv/ready  ## the pages of docs/ with the reference as a site, into build/site; a warning fails it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

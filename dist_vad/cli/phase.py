@@ -16,6 +16,7 @@ COMMAND = Command(Settings, "Train one stage of the curriculum.", DEFAULT_CONFIG
 @entry_point
 def main() -> None:
     settings, options = parse(COMMAND)
+    from dist_vad.cli.calibrating import calibrate_state
     from dist_vad.cli.session import open_run
     from dist_vad.curriculum.recipes import finished_state, plan, training_needs
     from dist_vad.curriculum.stages import stages_of
@@ -26,11 +27,14 @@ def main() -> None:
         raise InputError(f"--phase is {options.phase!r}; allowed: {', '.join(names)}")
     accelerator = open_run(settings, training_needs(settings), options.asked)
     parent = state = None
-    for stage in plan(settings):
+    stages = plan(settings)
+    for stage in stages:
         state = finished_state(settings, stage)
         wanted = stage.name == options.phase or (options.phase is None and state is None)
         if wanted and state is None:
             state = train_stage(settings, stage, parent, accelerator)
+        if wanted and stage is stages[-1]:
+            calibrate_state(settings, state, accelerator)
         if wanted:
             break
         if state is None:

@@ -29,6 +29,9 @@ VIDEOS = Option(
 STATE = Option("state", str | None, None, "folder of the state that scores, such as RUN/states/inference-… (required)")
 
 
+MOST_EVENTS = 10
+"""Events that are told of on standard output; the files have all."""
+
 COMMAND = Command(
     VideoSettings,
     "Score any video by a trained state: frame scores, events, an annotated mp4.",
@@ -135,6 +138,15 @@ def report(video: "VideoResult", written: list[Path]) -> None:
         f"{redacted(video.place)}: {len(video.raw)} frames, {len(video.events(1.0))} events; the same threshold gives "
         f"{normal['events']} events in {normal['seconds']} s of held-out normal video"
     )
+    for number, event in enumerate(video.events(1.0)[:MOST_EVENTS]):
+        start, end = video.seconds[event.start], video.seconds[event.end - 1]
+        score = video.threshold.shown(event.calibrated)
+        print(f"  event {number}: {start:.2f} s to {end:.2f} s, anomaly score {score}")
+    if video.threshold.value > video.threshold.supported:
+        print(
+            f"note: the threshold is extrapolated: {video.threshold.frames.normal} frames of held-out normal video "
+            f"show no share as small as {10**-video.threshold.value:.2g}"
+        )
     if latency := video.facts.get("latency"):
         times = f"p50 {latency['p50_ms']} ms, p95 {latency['p95_ms']} ms" if "p50_ms" in latency else "no frame scored"
         print(

@@ -249,7 +249,10 @@ class ShardSet(Dataset[dict[str, Any]]):
         return of_shard[np.searchsorted(self.starts, ids, side="right") - 1]
 
     def folds(self, ids: np.ndarray) -> np.ndarray:
-        """0 or 1 for each sample: every other video of a scene, so that no video is in both. int64 [len(ids)]."""
+        """0 or 1 for each sample: every other video of a scene, so that no video is in both; of a single one its first
+        half and its second. int64 [len(ids)]."""
+        if len(self.manifest.videos) == 1:
+            return (ids >= len(self) // 2).astype(np.int64)
         seen: dict[str, int] = {}
         of_video = {}
         for video in self.manifest.videos:

@@ -226,6 +226,7 @@ class Evaluation:
             calibration.weights,
             calibration.shares,
             calibration.synthetic_auc,
+            {task: tail.supported for task, tail in calibration.tails.items()},
         )
         return Scoring(model, WithVelocity(scorer, self._flow) if geometry else scorer, scores)
 

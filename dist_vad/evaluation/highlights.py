@@ -168,6 +168,7 @@ def _finding(
         box=(facts["x1"], facts["y1"], facts["x2"], facts["y2"]),
         score=facts[scorer],
         heads={task: facts[calibrated_name(task)] for task in final.weights},
+        supported=final.supported,
         strip=evaluation.sets.test.read(np.array([sample])).clips[0].numpy(),
         image=image,
         anomalous=None if video.labels is None else bool(video.labels[frame]),

@@ -27,6 +27,8 @@ class ScoredModel:
     """Weights of `fused`, `velocity` and `geometry` in `combined`."""
     synthetic_auc: dict[str, dict[str, float]] = field(default_factory=dict)
     """Score -> kind of synthetic anomaly -> frame-level AUC on held-out normal video."""
+    supported: dict[str, float] = field(default_factory=dict)
+    """Task -> the highest calibrated score that its normal cubes can show; higher ones are extrapolated."""
     clips: "ScoredModel | None" = None
     """The model as it scores whole frames, where there are clips."""
 

@@ -41,6 +41,15 @@ class Threshold:
         calibrated[finite] = self.frames(np.asarray(scores, np.float64)[finite], "")
         return calibrated
 
+    @property
+    def supported(self) -> float:
+        """The highest calibrated anomaly score that the held-out normal video can show; beyond, it is extrapolated."""
+        return self.frames.supported
+
+    def shown(self, calibrated: float) -> str:
+        """A calibrated anomaly score as people are told it: `> N (extrapolated)` beyond what is supported."""
+        return self.frames.shown(calibrated)
+
     def reached(self, scores: Sequence[float]) -> np.ndarray:
         """Which objects or frames score as high as the threshold: bool [n]."""
         return self.calibrated(np.array(scores, np.float64)) >= self.value

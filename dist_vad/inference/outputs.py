@@ -134,6 +134,8 @@ class VideoResult:
         curve = go.Scatter(x=seconds, y=self.calibrated, mode="lines", name="calibrated anomaly score")
         figure = go.Figure(curve, layout={"template": "simple_white", "title": self.place})
         figure.add_hline(y=self.threshold.value, line_dash="dot", annotation_text="threshold")
+        if np.nanmax(self.calibrated, initial=0.0) > (most := self.threshold.supported):
+            figure.add_hline(y=most, line_dash="dash", line_color="#999", annotation_text="beyond: extrapolated")
         for event in self.events(join):
             start, end = seconds[event.start], seconds[event.end - 1]
             figure.add_vrect(start, end, fillcolor="#c0392b", opacity=0.2, line_width=0)
@@ -182,6 +184,7 @@ class VideoResult:
                 **self._times(event),
                 "score": event.score,
                 "rarity": event.calibrated,
+                "extrapolated": event.calibrated > self.threshold.supported,
                 "boxes": self._boxes(event),
             }
             for event in events

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from dist_vad.inference.events import Threshold
+
 WIDTH = 640
 """Smaller frames are enlarged by a whole number to about this width, so that text can be read."""
 STRIP = 96
@@ -35,10 +37,10 @@ class Shown:
 class Overlay:
     """Draws the frames of one video, in order."""
 
-    def __init__(self, width: int, height: int, fps: float, threshold: float) -> None:
-        """`threshold`: the calibrated anomaly score from which on a frame is part of an event."""
+    def __init__(self, width: int, height: int, fps: float, threshold: Threshold) -> None:
+        """`threshold`: of events; a score beyond what its normal video supports is called extrapolated."""
         self._scale = max(1, round(WIDTH / width))
-        self._threshold, self._fps = threshold, fps
+        self._told, self._threshold, self._fps = threshold, threshold.value, fps
         self.width = width * self._scale // 2 * 2
         self._height = height * self._scale
         self.height = (self._height + STRIP) // 2 * 2
@@ -65,7 +67,9 @@ class Overlay:
         cv2.rectangle(picture, (x1, y1), (x2, y2), (0, 0, 0), 4 if high else 3, cv2.LINE_AA)
         cv2.rectangle(picture, (x1, y1), (x2, y2), colour, 2 if high else 1, cv2.LINE_AA)
         if high:
-            _label(picture, f"{score:.1f}", (x1, y1 - 5 if y1 > 18 else y2 + 14), colour)
+            supported = self._told.supported
+            text = f"{score:.1f}" if score <= supported else f"> {supported:.1f}"
+            _label(picture, text, (x1, y1 - 5 if y1 > 18 else y2 + 14), colour)
 
     def _strip(self, strip: np.ndarray, shown: Shown) -> None:
         """The curve of the last seconds, newest at the right, over the dashed threshold."""
@@ -95,7 +99,7 @@ class Overlay:
         time = f"{shown.number / self._fps:7.2f} s   frame {shown.number}"
         cv2.putText(strip, time, (left, 20), FONT, 0.45, INK, 1, cv2.LINE_AA)
         text = (
-            f"anomaly score {shown.score:.2f}, threshold {self._threshold:.2f}"
+            f"anomaly score {self._told.shown(shown.score)}, threshold {self._threshold:.2f}"
             if np.isfinite(shown.score)
             else "no score yet"
         )

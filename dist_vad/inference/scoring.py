@@ -67,7 +67,7 @@ def score_offline(
     told = facts(scorer, threshold, scene, False)
     video = VideoResult(place, frames.fps, objects, raw, smoothed, threshold, getattr(frames, "times", None), told)
     if scorer.settings.mp4:
-        overlay = Overlay(frames.width, frames.height, frames.fps, threshold.value)
+        overlay = Overlay(frames.width, frames.height, frames.fps, threshold)
         drawn, stride = Drawing(overlay, threshold), scorer.stride
         with mp4_writer(mp4, overlay.width, overlay.height, frames.fps) as write:
             bar = progress_bar(frames, total=len(frames), desc=f"draw {mp4.name}", unit=" frames")
@@ -87,7 +87,7 @@ def score_online(
     live = frames if isinstance(frames, LiveFrames) else None
     scores, kept = scorer.online(place, frames), Objects()
     raw, smooth, times = array("d"), array("d"), array("d")
-    overlay = Overlay(frames.width, frames.height, frames.fps, threshold.value)
+    overlay = Overlay(frames.width, frames.height, frames.fps, threshold)
     drawn = Drawing(overlay, threshold)
     started, above, last = time.monotonic(), False, -1
     with ExitStack() as stack:
@@ -107,7 +107,7 @@ def score_online(
                 score = float(threshold.calibrated(np.array([frame.smoothed]))[0])
                 if score >= threshold.value and not above:
                     when = iso_time(frame.seconds) if live else f"{frame.seconds:9.2f} s"
-                    tqdm.write(f"{when}  event begins, anomaly score {score:.2f}")
+                    tqdm.write(f"{when}  event begins, anomaly score {threshold.shown(score)}")
                     sys.stdout.flush()
                 above = score >= threshold.value
                 if write:
@@ -165,6 +165,7 @@ def facts(scorer: VideoScorer, threshold: Threshold, scene: SceneMatch | None, o
         "level": {
             "false_alarms": settings.events.false_alarms,
             "rarity": threshold.value,
+            "supported_rarity": round(threshold.supported, 3),
             "held_out_normal": {
                 "seconds": round(detector.normal_seconds, 2),
                 "share_of_frames": threshold.share_reached,

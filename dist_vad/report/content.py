@@ -59,6 +59,8 @@ class Finding:
     """By the headline's scorer, before smoothing."""
     heads: Mapping[str, float] = field(default_factory=dict)
     """Proxy task -> how rare its score is: -log10 of the share of normal training cubes that score as high."""
+    supported: Mapping[str, float] = field(default_factory=dict)
+    """Proxy task -> the highest of these that so many normal cubes can show; higher ones are extrapolated."""
     strip: np.ndarray
     """The cube, RGB uint8 [T, H, W, 3]."""
     image: np.ndarray | None = None

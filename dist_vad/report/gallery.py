@@ -14,7 +14,7 @@ from dist_vad.report.images import boxed, data_uri, film_strip, shrunk
 BAR_LIMIT = 0.1
 """Least length of the scale of head scores, so that a row of zeros does not fill it."""
 RAREST = 6.0
-"""Rarity from which on no number is given."""
+"""Rarity from which on no number is given, however many normal cubes there were."""
 
 
 @dataclass(frozen=True)
@@ -157,18 +157,21 @@ def _scale(heads: Sequence[Mapping[str, float]]) -> float:
 
 def _heads(finding: Finding, scale: float) -> list[Head]:
     """Scores by head, with bars that are long where few normal cubes score as high."""
-    return [Head(name, f"{_length(value, scale):.0f}", _one_in(value)) for name, value in finding.heads.items()]
+    return [
+        Head(name, f"{_length(value, scale):.0f}", _one_in(value, finding.supported.get(name, RAREST)))
+        for name, value in finding.heads.items()
+    ]
 
 
 def _length(rarity: float, scale: float) -> float:
     return 100 * min(1.0, max(0.0, rarity) / scale) if math.isfinite(rarity) else 0.0
 
 
-def _one_in(rarity: float) -> str:
-    """-log10 of a share as `1 in so many`, with two digits."""
+def _one_in(rarity: float, supported: float = RAREST) -> str:
+    """-log10 of a share as `1 in so many`, with two digits; beyond what the normal cubes can show, `extrapolated`."""
     if not math.isfinite(rarity):
         return NOTHING
-    if rarity >= RAREST:
-        return "1 in > 10⁶"
+    if rarity > min(supported, RAREST):
+        return f"{_one_in(min(supported, RAREST)).replace('in ', 'in > ')} (extrapolated)"
     digits = max(0, math.floor(rarity) - 1)
     return f"1 in {round(10**rarity, -digits):,.0f}".replace(",", " ")

@@ -70,6 +70,28 @@ class TailCalibration:
             calibrated[rows] = self(scores[rows], str(name))
         return calibrated
 
+    @property
+    def normal(self) -> int:
+        """How many normal scores it was made of, to within one."""
+        return round(len(self.levels) / (1 - TAIL))
+
+    @property
+    def supported(self) -> float:
+        """The highest calibrated anomaly score that so many normal scores can show: one of them all scores as high.
+        Higher ones are extrapolated."""
+        return float(np.log10(max(self.normal, 1)))
+
+    def shown(self, calibrated: float, digits: int = 2) -> str:
+        """A calibrated anomaly score as people are told it: `> N (extrapolated)` beyond what is supported.
+
+        >>> calibration = TailCalibration.of(np.linspace(0, 1, 1000), np.full(1000, "square"))
+        >>> calibration.shown(1.5), calibration.shown(7.2)
+        ('1.50', '> 3.0 (extrapolated)')
+        """
+        if calibrated > self.supported:
+            return f"> {self.supported:.1f} (extrapolated)"
+        return f"{calibrated:.{digits}f}"
+
     @functools.cached_property
     def _curve(self) -> tuple[np.ndarray, np.ndarray]:
         """The levels, and the calibrated anomaly score at each: float64 [L] both."""

@@ -220,6 +220,7 @@ class Watched:
             "end": iso_time(event.above) if change.kind == "end" else None,
             "score": round(event.score, 3),
             "threshold": round(self.threshold.value, 3),
+            "supported": round(self.threshold.supported, 3),
             "size": [*record.size],
             "boxes": [{"box": [round(v, 1) for v in one.box], "score": round(one.score, 3)} for one in event.objects],
             "snapshot": self._journal.relative(record.snapshot),

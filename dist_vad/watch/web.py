@@ -186,6 +186,7 @@ def _camera_facts(watched: Any) -> dict[str, Any]:
         "fps": camera.fps,
         "score": score if camera.status == "connected" else None,
         "threshold": watched.threshold.value,
+        "supported": watched.threshold.supported,
         "note": watched.note,
         "event": event.id if event else None,
         "curve": [[second, round(value, 2)] for second, value in watched.curve()],

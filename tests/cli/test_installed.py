@@ -4,9 +4,12 @@ import json
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from installed import Installed, build_wheel, tiny_config
-from miniature import write_pictures
+from launching import ROOT
+from miniature import write_pictures, write_video
 from outsiders import install
 
 pytestmark = pytest.mark.slow
@@ -52,6 +55,53 @@ def test_a_video_is_scored(installed, home):
     write_pictures(home / "clip", 30)
     installed.run("dist-vad", "score", "clip", "--state", str(last_state(home)), "--out", "scored", cwd=home)
     assert {path.name for path in (home / "scored").iterdir()} == {"clip.parquet", "clip.events.json", "clip.mp4"}
+
+
+def test_one_recording_of_ones_own_without_labels_leads_with_what_can_be_said(installed, home):
+    """mine/train/morning.avi and mine/test/evening.avi, as docs/GET_STARTED.md has it."""
+    write_video(home / "mine/train/morning.avi", 120)
+    write_video(home / "mine/test/evening.avi", 60, tint=20)
+    given = ["--config", "tiny.yaml", "--run", "runs/mine", "--shards", "runs/mine/shards"]
+    given += ["--data.dataset", "folder", "--data.root", "mine"]
+    installed.run("dist-vad", "train", *given, cwd=home)
+    (state,) = (home / "runs/mine/states").glob("virtual-*")
+    assert (state / "calibration.safetensors").is_file(), "a state's folder is whole when the training ends"
+    said = installed.run("dist-vad", "evaluate", *given, cwd=home).stdout
+    command = f"dist-vad score VIDEO... --state runs/mine/states/{state.name} --out runs/mine/scored"
+    assert said.startswith("no labels") and command in said and " - " not in said
+    assert max(map(len, said.replace(command, "").splitlines())) <= 80
+    page = (home / "runs/mine/report.html").read_text()
+    assert page.index('id="synthetic"') < page.index('id="videos"')
+    installed.run(*command.replace("VIDEO...", "mine/test/evening.avi").split(), cwd=home)
+    assert (home / "runs/mine/scored/evening.events.json").is_file()
+
+
+def test_the_lines_of_python_of_the_readme_run(installed, home):
+    write_video(home / "walk.mp4", 40)
+    text = (ROOT / "README.md").read_text()
+    program = text.partition("```python\n")[2].partition("```")[0]
+    program = program.replace("runs/demo/states/inference-...", str(last_state(home)))
+    program = program.replace("runs/shards/plaza", "shards").replace("streams=32", "streams=8")
+    done = installed.run("python", "-c", program + "print(clips.shape)", cwd=home)
+    assert done.stdout.endswith("torch.Size([32, 9, 48, 48, 3])\n")
+    assert (home / "scored/walk.parquet").is_file()
+
+
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_an_exported_state_scores_in_an_environment_without_torch(installed, wheel, home, tmp_path, engine):
+    pytest.importorskip("onnxscript")
+    pytest.importorskip({"onnx": "onnxruntime", "openvino": "openvino"}[engine])
+    out = str(home / f"exported-{engine}")
+    installed.run("dist-vad", "export", str(last_state(home)), "--format", engine, "--out", out, cwd=home)
+    write_video(tmp_path / "walk.avi", 40)
+    bare = Installed(tmp_path / "bare", wheel, without=("torch", "accelerate", "torchvision"))
+    assert bare.try_("python", "-c", "import torch", cwd=home).returncode != 0
+    words = ["dist-vad", "score", str(tmp_path / "walk.avi"), "--mp4", "false", "--out"]
+    bare.run(*words, str(tmp_path / "theirs"), "--state", out, "--engine", engine, cwd=home)
+    installed.run(*words, str(tmp_path / "ours"), "--state", str(last_state(home)), cwd=home)
+    ours, theirs = (pq.read_table(tmp_path / name / "walk.parquet").to_pydict() for name in ("ours", "theirs"))
+    np.testing.assert_allclose(theirs["score"], ours["score"], rtol=1e-5, atol=1e-5)
+    assert theirs["event"] == ours["event"]
 
 
 def test_a_configuration_is_copied_changed_and_used(installed, home):

@@ -25,10 +25,24 @@ from dist_vad.settings.run import Settings
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 PLACES = ("dist_vad", "launch", "shards", "slurm", "configs", "docs", "tests", "benchmarks", "deploy", ".ci")
 """Folders of the repository whose files are named with their path."""
-ENDINGS = (".py", ".sh", ".md", ".yaml", ".yml", ".toml", ".cff", ".jpg", ".png")
+ENDINGS = (".py", ".sh", ".def", ".md", ".yaml", ".yml", ".toml", ".cff", ".jpg", ".png")
 OWN = ("slurm/site.sh", "site.sh", "table3.html", "run.yaml")
 """What a user makes."""
-EXEMPT = ("curl", "pip", "git", "source", "scancel", "scontrol", "cp", "pre-commit", "cff", "apt-get", "diff")
+EXEMPT = (
+    "curl",
+    "pip",
+    "git",
+    "source",
+    "scancel",
+    "scontrol",
+    "cp",
+    "pre-commit",
+    "cff",
+    "apt-get",
+    "diff",
+    "docker",
+    "apptainer",
+)
 """Programs whose options are theirs."""
 FOREIGN = ("num_processes", "config_file", "ntasks", "array", "requeue", "signal", "nodes", "gres", "time", "batch")
 """Options of accelerate, Slurm and pip that the text names without a command."""

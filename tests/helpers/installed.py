@@ -10,10 +10,10 @@ from pathlib import Path
 from launching import ROOT
 
 
-def build_wheel(folder: Path) -> Path:
-    """The wheel of this checkout, built without a download."""
+def build_wheel(folder: Path, source: Path = ROOT) -> Path:
+    """The wheel of this checkout (or of what else has its pyproject.toml), built without a download."""
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
-    done = subprocess.run([*command, "--wheel-dir", str(folder), str(ROOT)], capture_output=True, text=True)
+    done = subprocess.run([*command, "--wheel-dir", str(folder), str(source)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     (wheel,) = folder.glob("*.whl")
     return wheel

@@ -16,6 +16,7 @@ from dist_vad.base.head_scores import HEAD_SCORES
 from dist_vad.inference.detector import Detector
 from dist_vad.inference.export import Heads, _check_equal, _kind, export
 from dist_vad.inference.exported import EXPORTED, ExportedDetector
+from dist_vad.inference.outputs import VideoResult
 from dist_vad.tasks import TASKS, make_tasks
 from dist_vad.tasks.network import build_network
 
@@ -57,6 +58,23 @@ def test_scores_are_equal_to_1e_5_and_events_the_same(detector, exported, engine
     assert np.abs(theirs.raw - ours.raw).max() <= 1e-5 * max(1.0, np.abs(ours.raw).max())
     assert [(event.start, event.end) for event in theirs.events()] == [(e.start, e.end) for e in ours.events()]
     assert theirs.threshold.value == ours.threshold.value and theirs.boxes.tolist() == ours.boxes.tolist()
+
+
+@pytest.fixture(scope="module", params=["vtest/vtest.avi", "ped2/testing/frames/02"])
+def real(request, detector, shared) -> tuple[Path, VideoResult]:
+    """Real video, and how it scores with torch. Half of all normal frames may reach the threshold: there are events."""
+    place = shared / "data" / request.param
+    return place, detector.score(place, **{**SETTINGS, "stride": 4})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["onnx", "openvino"])
+def test_real_video_has_the_same_scores_and_events(real, exported, engine):
+    place, ours = real
+    theirs = ExportedDetector.load(exported, engine).score(place, **{**SETTINGS, "stride": 4})
+    assert np.abs(theirs.raw - ours.raw).max() <= 1e-5 * max(1.0, np.abs(ours.raw).max())
+    spans = [[(event.start, event.end, event.peak) for event in result.events()] for result in (ours, theirs)]
+    assert spans[0] == spans[1] and spans[0], "the same events, and some"
 
 
 @pytest.mark.slow

@@ -2,9 +2,12 @@
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import pyarrow.csv
@@ -12,8 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from fake_cameras import FakeCamera, walker
-from launching import plainly
+from launching import ROOT, plainly
 from miniature import write_pictures, write_video
+from watching import red_by_times, until
 
 from dist_vad.base.errors import InputError
 from dist_vad.curriculum.state import State, read_state
@@ -151,6 +155,27 @@ def test_the_online_command_prints_its_latency_and_writes_all_files(detector, vi
     assert f"p50 {latency['p50_ms']} ms" in said and "frames/s" in said
     table = pq.read_table(tmp_path / "square.parquet").to_pydict()
     assert table["frame"] == list(range(60)) and table["score"][0] is None and table["score"][-1] is not None
+
+
+@pytest.mark.slow
+def test_sigterm_ends_a_camera_and_writes_what_was_scored(detector, tmp_path):
+    """As `systemctl stop` and `docker stop` do it."""
+    out, said = tmp_path / "out", tmp_path / "said.txt"
+    with FakeCamera(red_by_times) as camera, said.open("w") as file:
+        words = [camera.url, "--state", str(detector.state.folder), "--out", str(out), "--stride", "2"]
+        words += ["--warmup", "0.4", "--events.false_alarms", "0.5"]
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "launch/score.py"), *words], stdout=file, stderr=subprocess.STDOUT
+        )
+        until(lambda: "event begins" in said.read_text() or process.poll() is not None, 120)
+        process.terminate()
+        assert process.wait(60) == 0, said.read_text()
+    (events,) = out.glob("*.events.json")
+    facts = json.loads(events.read_text())
+    (table,) = out.glob("*.parquet")
+    assert facts["events"] and facts["frames"] == pq.read_metadata(table).num_rows > 0
+    with av.open(str(next(out.glob("*.mp4")))) as clip:
+        assert sum(1 for _ in clip.decode(video=0)) > 0
 
 
 def test_a_slow_taker_of_a_camera_loses_frames_and_is_told():

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.sealed import write_sealed
@@ -27,14 +26,6 @@ def test_the_file_that_ships_is_read_and_overridden(monkeypatch):
     )
     assert list(settings.cameras) == ["door", "yard"] and settings.cameras["yard"].false_alarms == 0.001
     assert settings.clip.before == 7 and options.learn == 2 and "${DOOR_PASSWORD}" in settings.cameras["door"].url
-
-
-def test_the_compose_file_is_yaml_and_names_what_is_there():
-    service = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["watch"]
-    assert (DEPLOY.parent / service["build"]["dockerfile"]).is_file() and service["command"][:2] == [
-        "dist-vad",
-        "watch",
-    ]
 
 
 @pytest.mark.parametrize(

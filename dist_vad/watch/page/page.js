@@ -6,6 +6,9 @@ let state = null, shown = "";
 
 const clock = (seconds) => new Date(seconds * 1000).toLocaleTimeString([], { hour12: false });
 const number = (value) => (value === null || value === undefined ? "–" : value.toFixed(2));
+// Beyond what the held-out normal video can show, a calibrated anomaly score is extrapolated: no number is given.
+const anomaly = (score, supported) => (score > supported ? `> ${supported.toFixed(1)}` : number(score));
+const meaning = (score, supported) => (score > supported ? "calibrated anomaly score (extrapolated)" : "calibrated anomaly score");
 
 async function refresh() {
   try {
@@ -52,8 +55,8 @@ function drawCamera(camera) {
   $(".away", card).textContent = camera.status === "lost" ? `away since ${clock(camera.since)}: ${camera.reason}` : "connecting …";
   $(".status", card).textContent = camera.status === "connected" ? `${camera.fps.toFixed(1)} fps` : camera.status;
   $(".score", card).textContent = camera.score === null ? (camera.status === "connected" ? "learning the background" : "") :
-    `${number(camera.score)} / ${number(camera.threshold)}`;
-  $(".score", card).title = "calibrated anomaly score / threshold";
+    `${anomaly(camera.score, camera.supported)} / ${number(camera.threshold)}`;
+  $(".score", card).title = `${meaning(camera.score, camera.supported)} / threshold`;
   $(".note", card).textContent = camera.note;
   curve($("canvas", card), camera);
 }
@@ -139,7 +142,8 @@ function drawEvents() {
     const begin = new Date(event.begin);
     $("time", row).textContent = begin.toLocaleString([], { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
     $("time", row).dateTime = event.begin;
-    $(".score", row).textContent = number(event.score);
+    $(".score", row).textContent = anomaly(event.score, event.supported);
+    $(".score", row).title = meaning(event.score, event.supported);
     $(".score", row).classList.add("high");
     $(".what", row).textContent = event.type === "end" ? `lasted ${lasted(event)}${event.reason ? `, ${event.reason}` : ""}` : "goes on";
     buttons($(".answers", row), event);
