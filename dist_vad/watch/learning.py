@@ -27,6 +27,8 @@ from dist_vad.watch.camera import Camera, Judge
 from dist_vad.watch.recording import CubeCutter, Recorder, SegmentPlan
 
 LEARNED = "learned"
+VIDEO = "video"
+"""In it, where the video would lie that the shards were cut from: none is kept, and there is no such folder."""
 TRAIN = "from dist_vad.cli.main import main; main()"
 
 
@@ -83,7 +85,7 @@ def _data_settings(settings: WatchSettings) -> DataSettings:
         detector = DetectorSettings(**settings.detector)
     except (TypeError, ValueError) as error:
         raise InputError(f"--detector: {error}") from error
-    root = str(Path(settings.out) / LEARNED)
+    root = str(Path(settings.out) / LEARNED / VIDEO)
     stride = settings.learning.every
     return DataSettings(
         dataset="folder", root=root, virtual="none", detector=detector, train_stride=stride, test_stride=stride
@@ -132,8 +134,9 @@ def _train(settings: WatchSettings, folder: Path, asked: threading.Event) -> str
     """Train on what was recorded, in a process of its own; the folder of the last state, or None if interrupted."""
     learn = settings.learning
     arguments = [
-        "--run", folder / "run", "--shards", folder / "shards", "--data.dataset", "folder", "--data.root", folder,
-        "--data.virtual", "none", "--curriculum", learn.curriculum, "--stage.steps", learn.steps, *learn.options,
+        "--run", folder / "run", "--shards", folder / "shards",
+        "--data.dataset", "folder", "--data.root", folder / VIDEO, "--data.virtual", "none",
+        "--curriculum", learn.curriculum, "--stage.steps", learn.steps, *learn.options,
     ]  # fmt: skip
     command = [sys.executable, "-c", TRAIN, "train", *map(str, arguments)]
     log.info("training on what was recorded; %s/run has its log", folder)

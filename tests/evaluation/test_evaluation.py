@@ -10,7 +10,9 @@ import numpy as np
 import psutil
 import pyarrow.parquet as pq
 import pytest
+import yaml
 from launching import ROOT, command, run, succeed
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from dist_vad.base.text.jsonable import without_nan
 from dist_vad.data.shardset import ShardSet
@@ -100,6 +102,16 @@ def test_the_results_hold_every_phase_beside_what_learns_nothing(trained):
         assert {("perception", "prediction", smoothing), ("inference", "fused", smoothing)} <= phases
         assert {("untrained", "fused", smoothing), ("no learning", "box_width", smoothing)} <= phases
     assert "<html" in (trained / "report.html").read_text()
+
+
+def test_the_tracker_has_every_setting_and_the_figures_of_the_headline(trained):
+    folders = {path.parent for path in trained.rglob("events.out.tfevents.*")}
+    told = [EventAccumulator(str(folder)).Reload() for folder in sorted(folders)]
+    scalars = {tag: own.Scalars(tag)[-1].value for own in told for tag in own.Tags()["scalars"]}
+    final = json.loads((trained / "metrics.json").read_text())["final"]
+    assert scalars["test/micro_auc"] == pytest.approx(final["micro_auc"])
+    settings = yaml.safe_load(next(trained.rglob("hparams.yml")).read_text())
+    assert settings["data.dataset"] == "plaza" and settings["model.width"] == 4 and settings["stage.learning_rate"]
 
 
 def test_every_row_has_its_interval_and_the_criteria_of_its_objects_whatever_the_smoothing(trained):
