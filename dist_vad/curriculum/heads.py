@@ -5,11 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from safetensors.torch import load_file
+from safetensors import SafetensorError, safe_open
 
-from dist_vad.base.errors import InputError
+from dist_vad.base.errors import Damaged, InputError
 from dist_vad.base.files import digest
 from dist_vad.base.sealed import read_or
+from dist_vad.base.tensors import tensors_digest
 from dist_vad.curriculum.state import State, Tensors, read_state, save_tensors
 from dist_vad.data.manifest import MANIFEST, Manifest
 from dist_vad.data.shard_sets import shard_store
@@ -19,6 +20,8 @@ from dist_vad.tasks import make_tasks
 VERSION = 1
 """Part of the name of what was fitted: raise it when the fitting changes."""
 UNTRAINED = "untrained"
+DIGEST = "digest"
+"""In a file of fitted heads: the digest of the weights in it."""
 DATA = "data.json"
 """In a run's folder: the digests of the shard sets that it read first."""
 
@@ -69,11 +72,28 @@ class Asked:
                 f"{path} is missing: the heads of {', '.join(self.fitted)} were not fitted on {self.name}; evaluate "
                 "with `dist-vad evaluate`, which fits them, or with --score.refit 0, which scores without"
             )
-        return load_file(path)
+        return _read(path)
+
+    def is_kept(self, settings: Settings) -> bool:
+        """Whether the network with fitted heads is there; where it is damaged, that is warned of."""
+        return read_or(self.path(settings), None, _read) is not None
 
     def save(self, settings: Settings, tensors: Tensors) -> None:
         """Keep the whole network with fitted heads."""
-        save_tensors(self.path(settings), tensors)
+        save_tensors(self.path(settings), tensors, {DIGEST: tensors_digest(tensors)})
+
+
+def _read(path: Path) -> Tensors:
+    """The weights of a file. Raises Damaged for others than were written, as far as the file says its digest."""
+    try:
+        with safe_open(path, "pt") as file:
+            digest = (file.metadata() or {}).get(DIGEST)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError) as error:
+        raise Damaged(f"{path} is damaged: it does not read ({error}); remove it, and it is fitted anew") from error
+    if digest not in (None, tensors_digest(tensors)):
+        raise Damaged(f"{path} is damaged: its weights have another digest; remove it, and they are fitted anew")
+    return tensors
 
 
 def _training_digest(settings: Settings, kind: str) -> str:

@@ -76,13 +76,13 @@ def save_state(folder: Path, tensors: Tensors, **facts: Any) -> State:
     return State(folder=folder, digest=digest, **facts)
 
 
-def save_tensors(path: Path, tensors: Tensors) -> None:
+def save_tensors(path: Path, tensors: Tensors, metadata: dict[str, str] | None = None) -> None:
     """Write weights into a file, whole or not at all.
 
     As bytes: files that safetensors itself writes are readable by their owner alone, whatever the umask.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_bytes(path, save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}))
+    write_bytes(path, save({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, metadata))
 
 
 def read_state(folder: Path) -> State:

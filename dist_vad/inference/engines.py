@@ -11,6 +11,8 @@ from dist_vad.base.machine import usable_cores
 
 FILES = {"onnx": "heads.onnx", "openvino": "heads.xml"}
 """Engine -> the file of its graph in the folder of an exported state."""
+GRAPHS = {"onnx": ("heads.onnx",), "openvino": ("heads.xml", "heads.bin")}
+"""Engine -> all files of its graph."""
 Engine = Callable[[np.ndarray, np.ndarray], list[np.ndarray]]
 """Clips uint8 [B, T, S, S, 3] and scene features float32 [B, D_B] -> the output of each head, float32 [B, M]."""
 

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.numpy import save
 from torch import nn
 
-from dist_vad.base.errors import InputError
-from dist_vad.base.files import atomic_folder, write_bytes
+from dist_vad.base.errors import Damaged, InputError
+from dist_vad.base.files import atomic_folder, bytes_sha256, write_bytes
 from dist_vad.base.head_scores import HEAD_SCORES
+from dist_vad.base.sealed_arrays import sealed_arrays
 from dist_vad.inference.detector import Detector
 from dist_vad.inference.engines import FILES, open_engine
-from dist_vad.inference.exported import EXPORTED, VERSION
+from dist_vad.inference.exported import EXPORTED, VERSION, read_exported
 from dist_vad.tasks import TASKS, Inputs, Task
 
 TOLERANCE = 1e-4
@@ -66,7 +66,8 @@ def export(detector: Detector, form: str, folder: Path, batch: int | None = None
     for path in folder.with_name(f"{folder.name}.new").iterdir():
         path.unlink()
     folder.with_name(f"{folder.name}.new").rmdir()
-    files[EXPORTED] = _facts(detector, kinds, batch)
+    graphs = {name: bytes_sha256(content) for name, content in files.items()}
+    files[EXPORTED] = _facts(detector, kinds, batch, {**_other_graphs(folder, detector, batch), **graphs})
     for name, content in files.items():
         write_bytes(folder / name, content)
     return [folder / name for name in files]
@@ -122,7 +123,17 @@ def _check_equal(task: str, network: np.ndarray, graph: np.ndarray) -> None:
         raise InputError(f"the exported graph of {task} is {apart:.1e} apart from the network; nothing was written")
 
 
-def _facts(detector: Detector, kinds: dict[str, str], batch: int) -> bytes:
+def _other_graphs(folder: Path, detector: Detector, batch: int) -> dict[str, str]:
+    """Digests of the graphs of other engines that the same state was exported for, with the same batch."""
+    try:
+        facts = read_exported(folder / EXPORTED)[1]
+    except (FileNotFoundError, Damaged, InputError):
+        return {}
+    same = facts["digest"] == detector.state.digest and facts["score"]["batch"] == batch
+    return facts["graphs"] if same else {}
+
+
+def _facts(detector: Detector, kinds: dict[str, str], batch: int, graphs: dict[str, str]) -> bytes:
     """What `ExportedDetector.load` reads."""
     own = detector.calibration
     arrays = {
@@ -136,6 +147,7 @@ def _facts(detector: Detector, kinds: dict[str, str], batch: int) -> bytes:
         "state": detector.state.folder.name,
         "digest": detector.state.digest,
         "kinds": kinds,
+        "graphs": graphs,
         "tails": {task: dataclasses.asdict(tail) for task, tail in own.tails.items()},
         "weights": own.weights,
         "scores_without_objects": own.scores_without_objects,
@@ -145,4 +157,4 @@ def _facts(detector: Detector, kinds: dict[str, str], batch: int) -> bytes:
         "normal_seconds": detector.normal_seconds,
         "scene_names": [*detector.scenes],
     }
-    return save({name: np.ascontiguousarray(value) for name, value in arrays.items()}, {"facts": json.dumps(facts)})
+    return sealed_arrays(arrays, json.dumps(facts))

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from dist_vad.base.errors import Damaged, InputError
+from dist_vad.base.files import file_sha256
 from dist_vad.base.head_scores import HEAD_SCORES, HeadOutput, HeadScore
-from dist_vad.inference.engines import Engine, open_engine
+from dist_vad.base.sealed_arrays import read_arrays
+from dist_vad.inference.engines import GRAPHS, Engine, open_engine
 from dist_vad.scoring.object_scores import columns, fusion_inputs, raw_scores, scene_scores
 from dist_vad.scoring.tail_calibration import TailCalibration
 from dist_vad.settings.data import DataSettings
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 EXPORTED = "exported.safetensors"
 FOLDER = "exported"
 """Within the folder of a state, where nothing else is said."""
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ class ExportedDetector:
         path = next((own for own in (folder / EXPORTED, folder / FOLDER / EXPORTED) if own.is_file()), None)
         if path is None:
             raise InputError(f"{folder} holds no {EXPORTED}; `dist-vad export STATE --format {engine}` makes it")
-        arrays, facts = _read(path)
+        arrays, facts = read_exported(path)
+        _check_graph(path.parent, GRAPHS[engine], facts["graphs"])
         score = settings_of(ScoreSettings, facts["score"], path)
         kinds = {task: HEAD_SCORES[name] for task, name in facts["kinds"].items()}
         scenes = arrays["memory_scenes"]
@@ -149,14 +151,16 @@ class ExportedDetector:
         return columns(raw, calibrated, own.weights)
 
 
-def _read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and facts of an exported state. Raises Damaged where they do not read."""
-    try:
-        with safe_open(path, "numpy") as file:
-            facts = json.loads(file.metadata()["facts"])
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise Damaged(f"{path} is damaged: it does not read ({error}); export the state again") from error
+def read_exported(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and facts of an exported state. Raises InputError where they are other than were written."""
+    arrays, text = read_arrays(path)
+    facts = json.loads(text)
     if facts["version"] != VERSION:
         raise InputError(f"{path} was exported by another version of dist_vad; export the state again")
     return arrays, facts
+
+
+def _check_graph(folder: Path, names: tuple[str, ...], digests: dict[str, str]) -> None:
+    for path in [path for name in names if (path := folder / name).is_file()]:
+        if file_sha256(path) != digests.get(path.name):
+            raise Damaged(f"{path} is damaged, or of another export than {EXPORTED}; export the state again")

@@ -5,6 +5,9 @@ import math
 from pathlib import Path
 from typing import Any
 
+from dist_vad.base.errors import Damaged
+from dist_vad.base.sealed import SEAL, read_or, unsealed
+from dist_vad.base.sealed_arrays import read_arrays
 from dist_vad.curriculum.state import State
 
 RUN, METRICS = "run.json", "metrics.json"
@@ -76,18 +79,23 @@ def _facts(state: State, name: str) -> dict[str, Any]:
     """A file of JSON beside the state or in its run; empty where there is none."""
     for folder in (state.folder, state.folder.parent.parent):
         if (folder / name).is_file():
-            return json.loads((folder / name).read_text(encoding="utf-8"))
+            return read_or(folder / name, {}, _parsed)
     return {}
 
 
-def _scenes(state: State) -> list[str]:
-    from safetensors import safe_open
+def _parsed(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise Damaged(f"{path} is damaged: it is no JSON ({error})") from error
+    return unsealed(path.read_bytes(), path) if SEAL in found else found
 
+
+def _scenes(state: State) -> list[str]:
     path = state.folder / "calibration.safetensors"
     if not path.is_file():
         return []
-    with safe_open(path, "numpy") as file:
-        return json.loads(file.metadata()["facts"]).get("scene_names", [])
+    return json.loads(read_arrays(path)[1]).get("scene_names", [])
 
 
 def _table(*rows: tuple[str, object]) -> list[str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_bytes
+from dist_vad.base.sealed_arrays import read_arrays
 from dist_vad.curriculum.state import State, read_state
 from dist_vad.data.store import open_store
 from dist_vad.inference.model_card import write_card
@@ -34,6 +35,7 @@ def push(state: State, place: str, licence: str | None = None, private: bool = F
             f"{state.folder} has no {CALIBRATION}, without which it scores nothing elsewhere: score a video with it "
             "once, on the machine that trained it, then push again"
         )
+    read_arrays(files[CALIBRATION])
     with tempfile.TemporaryDirectory() as folder:
         write_card(state, Path(folder) / CARD, licence)
         files[CARD] = Path(folder) / CARD
@@ -51,6 +53,8 @@ def pull(place: str, folder: Path) -> State:
     or where something else lies in the folder."""
     state = read_state(local_state(place))
     state.load()
+    if (state.folder / CALIBRATION).is_file():
+        read_arrays(state.folder / CALIBRATION)
     for path in [path for name in FILES if (path := state.folder / name).is_file()]:
         there, content = folder / path.name, path.read_bytes()
         if there.is_file() and there.read_bytes() != content:

@@ -1,7 +1,6 @@
 """Calibrations kept beside the states that they belong to: made once, and good wherever a state is copied to."""
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -9,12 +8,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
-from dist_vad.base.errors import InputError
+from dist_vad.base.errors import Damaged, InputError
 from dist_vad.base.files import write_bytes
 from dist_vad.base.log import log
+from dist_vad.base.sealed_arrays import read_arrays, sealed_arrays
 from dist_vad.base.tensors import tensors_digest
 from dist_vad.scoring.calibration import SCORING_VERSION, Calibration, calibrate_all
 from dist_vad.scoring.geometry import Geometry
@@ -120,10 +118,8 @@ def write(path: Path, kept: KeptCalibration) -> None:
     }
     for name, unlearned in (("geometry", calibration.geometry), ("velocity", calibration.velocity)):
         facts[name] = _put(unlearned, name, arrays) if unlearned else None
-    arrays = {name: np.ascontiguousarray(value) for name, value in arrays.items()}
-    text = json.dumps(facts)
     try:
-        write_bytes(path, save(arrays, {"facts": text, "digest": _digest(text, arrays)}))
+        write_bytes(path, sealed_arrays(arrays, json.dumps(facts)))
     except PermissionError as error:
         log.warning("warning: the calibration cannot be kept (%s); it is made anew each time", error)
 
@@ -131,14 +127,8 @@ def write(path: Path, kept: KeptCalibration) -> None:
 def read(path: Path) -> KeptCalibration:
     """The calibration at `path`, whatever it was made of. Raises UnfitError where there is no whole one."""
     try:
-        with safe_open(path, "numpy") as file:
-            metadata = file.metadata()
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if metadata.get("digest") != _digest(metadata["facts"], arrays):
-            raise UnfitError(
-                "is damaged, or was written by another version of dist_vad: its digest is not the right one"
-            )
-        facts = json.loads(metadata["facts"])
+        arrays, text = read_arrays(path)
+        facts = json.loads(text)
         calibration = Calibration(
             {name: HeadOutput(arrays[f"memory.{name}"], arrays["memory_scenes"]) for name in facts["rarities"]},
             {name: TailCalibration.of_facts(own) for name, own in facts["rarities"].items()},
@@ -151,7 +141,9 @@ def read(path: Path) -> KeptCalibration:
         )
     except FileNotFoundError:
         raise UnfitError("does not exist") from None
-    except (SafetensorError, OSError, KeyError, TypeError, AttributeError, ValueError) as error:
+    except Damaged as error:
+        raise UnfitError(str(error).removeprefix(f"{path} ")) from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnfitError(f"does not read: {error}") from error
     return KeptCalibration(calibration, facts["basis"], arrays, facts)
 
@@ -181,12 +173,3 @@ def _take(cls: type[N], name: str, facts: dict[str, Any], arrays: dict[str, np.n
         TailCalibration.of_facts(own["calibration"]),
         own["nearest"],
     )
-
-
-def _digest(facts: str, arrays: dict[str, np.ndarray]) -> str:
-    """The sha256 over facts, and over names and bytes of arrays."""
-    whole = hashlib.sha256(facts.encode())
-    for name in sorted(arrays):
-        whole.update(f"{name} {arrays[name].dtype} {arrays[name].shape}\n".encode())
-        whole.update(arrays[name].tobytes())
-    return whole.hexdigest()

@@ -34,7 +34,7 @@ def fit_heads(settings: Settings, chosen: Iterable[Asked], accelerator: Accelera
     """
     if settings.score.refit and accelerator.is_main_process:
         for each in chosen:
-            if each.fitted and not each.path(settings).is_file():
+            if each.fitted and not each.is_kept(settings):
                 each.save(settings, fit(settings, each, accelerator.device))
     accelerator.wait_for_everyone()
 
