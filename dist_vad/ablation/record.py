@@ -1,16 +1,14 @@
 """What a run's folder holds of a tree: states, what was measured of them, and how long it took."""
 
 import dataclasses
-import json
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from dist_vad.ablation.tree import Node, Tree
-from dist_vad.base.errors import Damaged, InputError
+from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest
-from dist_vad.base.log import log
-from dist_vad.base.sealed import SEAL, read_or, unsealed, write_sealed
+from dist_vad.base.sealed import read_lines, read_or, sealed_line, write_sealed
 from dist_vad.curriculum.recipes import Stage, check_tasks, finished_state, plan
 from dist_vad.curriculum.stages import stage_name
 from dist_vad.curriculum.state import State
@@ -110,7 +108,7 @@ class Record:
         self.folder.mkdir(parents=True, exist_ok=True)
         with (self.folder / TIMES).open("a") as file:
             facts = {"what": what, "amount": amount, "seconds": round(seconds, 2)}
-            file.write(json.dumps({**facts, SEAL: digest(facts)}) + "\n")
+            file.write(sealed_line(facts).decode())
 
     def training_seconds(self, node: Node) -> float | None:
         """How long a training will take, by the rate of those of the same tasks, else of all; None without any."""
@@ -124,14 +122,7 @@ class Record:
 
     @property
     def _times(self) -> list[dict[str, Any]]:
-        path = self.folder / TIMES
-        times = []
-        for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):
-            try:
-                times.append(unsealed(line, f"line {number} of {path}", ("what", "amount", "seconds")))
-            except Damaged as error:
-                log.warning("warning: %s; it is left out", error)
-        return times
+        return read_lines(self.folder / TIMES, ("what", "amount", "seconds"))
 
     def _path(self, state: State) -> Path:
         return self.folder / "measured" / f"{state.folder.name}-{self._how([state.digest, state.tasks])}.json"

@@ -57,6 +57,26 @@ def read_sealed(path: Path, old: Collection[str] | None = None) -> dict[str, Any
     return unsealed(path.read_bytes(), path, old)
 
 
+def sealed_line(facts: dict[str, Any]) -> bytes:
+    """Facts with their digest as one line, for a file that grows."""
+    return json.dumps({**facts, SEAL: digest(json.loads(json.dumps(facts)))}, ensure_ascii=False).encode() + b"\n"
+
+
+def read_lines(path: Path, old: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """The facts of every line of a file, none where there is none. A line that is damaged is left out, and warned of.
+
+    Args:
+        old: as of `unsealed`.
+    """
+    found = []
+    for number, line in enumerate(path.read_bytes().splitlines() if path.is_file() else [], 1):
+        try:
+            found.append(unsealed(line, f"line {number} of {path}", old))
+        except Damaged as error:
+            log.warning("warning: %s; it is left out", error)
+    return found
+
+
 def read_or(path: Path, instead: T, read: Callable[[Path], T] = read_sealed) -> T:
     """The facts of a file that can be done without: `instead` where it is missing, or damaged, which is warned of."""
     try:

@@ -72,18 +72,18 @@ class Asked:
                 f"{path} is missing: the heads of {', '.join(self.fitted)} were not fitted on {self.name}; evaluate "
                 "with `dist-vad evaluate`, which fits them, or with --score.refit 0, which scores without"
             )
-        return _read(path)
+        return read_fitted(path)
 
     def is_kept(self, settings: Settings) -> bool:
         """Whether the network with fitted heads is there; where it is damaged, that is warned of."""
-        return read_or(self.path(settings), None, _read) is not None
+        return read_or(self.path(settings), None, read_fitted) is not None
 
     def save(self, settings: Settings, tensors: Tensors) -> None:
         """Keep the whole network with fitted heads."""
         save_tensors(self.path(settings), tensors, {DIGEST: tensors_digest(tensors)})
 
 
-def _read(path: Path) -> Tensors:
+def read_fitted(path: Path) -> Tensors:
     """The weights of a file. Raises Damaged for others than were written, as far as the file says its digest."""
     try:
         with safe_open(path, "pt") as file:

@@ -3,12 +3,14 @@
 `frame_scores.parquet` has a row for each frame of the test videos: `video`, `frame` (from 0), `label/NAME` for each
 ground truth (uint8, null where a video has no such labels), and a float64 column for each score, raw as `PHASE/SCORER`
 and smoothed as `PHASE/SCORER/SMOOTHING`. What a table has no room for (scenes, events, which row of the results a
-column is) stands as JSON in the metadata of its schema, under `dist_vad`.
+column is) stands as JSON in the metadata of its schema, under `dist_vad`;
+beside it a digest over all of it.
 
 `frame_scores.npz` is the short form: the headline's scores alone, one float64 array [frames] for each video.
 """
 
 import dataclasses
+import hashlib
 import io
 import json
 import math
@@ -22,8 +24,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dist_vad import metrics
-from dist_vad.base.errors import InputError
-from dist_vad.base.files import atomic_file, write_bytes
+from dist_vad.base.errors import Damaged, InputError
+from dist_vad.base.files import atomic_file, digest, write_bytes
 from dist_vad.base.labels import Event, interval_labels, intervals_of
 from dist_vad.base.text.jsonable import without_nan
 from dist_vad.data.manifest import Manifest, VideoInfo
@@ -32,6 +34,8 @@ from dist_vad.report import Row
 PARQUET, NPZ = "frame_scores.parquet", "frame_scores.npz"
 SCHEMA = 1
 METADATA = b"dist_vad"
+DIGEST = "dist_vad.digest"
+"""In the metadata of the file: a digest over its facts and its columns."""
 LABEL = "label/"
 GROUP_FRAMES = 200_000
 """Frames that are written at a time: memory does not grow with the test set."""
@@ -118,9 +122,13 @@ def write_frame_scores(
         ],
         metadata={METADATA: json.dumps(facts).encode()},
     )
+    seal = _Seal()
     with atomic_file(folder / PARQUET) as file, pq.ParquetWriter(file, schema, use_dictionary=False) as writer:
         for videos in _batches(manifest.videos):
-            writer.write_table(pa.table(_columns(videos, truths, unique, raw), schema=schema))
+            table = pa.table(_columns(videos, truths, unique, raw), schema=schema)
+            seal.add(table)
+            writer.write_table(table)
+        writer.add_key_value_metadata({DIGEST: seal.over(facts)})
     final = raw[headline.phase][headline.scorer]
     file = io.BytesIO()
     arrays = {video.name: metrics.smooth(final[video.name], headline.smoothing) for video in manifest.videos}
@@ -135,13 +143,21 @@ def is_frame_file(path: Path) -> bool:
 
 def read_frame_file(path: Path) -> FrameFile:
     """Read `frame_scores.parquet` back. Raises InputError for a file of another schema, or one that is not whole."""
-    table = pq.read_table(path)
-    facts = json.loads((table.schema.metadata or {})[METADATA])
+    try:
+        with pq.ParquetFile(path) as file:
+            held, table = file.metadata.metadata, file.read()
+        facts = json.loads(held[METADATA])
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        raise Damaged(f"{path} is damaged: it does not read ({error}); evaluate the state again") from error
     if facts.get("schema") != SCHEMA:
         raise InputError(
             f"{path} has schema {facts.get('schema')!r}, this version of dist_vad reads {SCHEMA}; evaluate the state "
             "again, or use the dist_vad that wrote the file"
         )
+    seal = _Seal()
+    seal.add(table)
+    if held.get(DIGEST.encode(), b"").decode() not in ("", seal.over(facts)):
+        raise Damaged(f"{path} is damaged: its scores have another digest than it says; evaluate the state again")
     ends = np.cumsum([video["frames"] for video in facts["videos"]])
     expected = int(ends[-1]) if len(ends) else 0
     if len(table) != expected:
@@ -161,6 +177,26 @@ def read_frame_file(path: Path) -> FrameFile:
         for name, kept in facts["rows"].items()
     ]
     return FrameFile(facts["dataset"], videos, columns, facts["headline"], facts["resamples"], facts["provenance"])
+
+
+class _Seal:
+    """The digest of a file's facts and columns, whatever batches these are written in."""
+
+    def __init__(self) -> None:
+        self._columns: dict[str, Any] = {}
+
+    def add(self, table: pa.Table) -> None:
+        """Take the next rows. Which video they are of, the facts say."""
+        for name in table.column_names:
+            if name != "video":
+                values = table[name].fill_null(255) if name.startswith(LABEL) else table[name]
+                column = self._columns.setdefault(name, hashlib.sha256())
+                column.update(np.ascontiguousarray(values.to_numpy()))
+
+    def over(self, facts: Mapping[str, Any]) -> str:
+        """The digest."""
+        columns = {name: column.hexdigest() for name, column in self._columns.items()}
+        return digest([json.loads(json.dumps(facts)), columns])
 
 
 def _video_facts(video: VideoInfo) -> dict[str, Any]:

@@ -116,8 +116,9 @@ class Places(nn.Module):
     def forward(self, meaning: Meaning) -> torch.Tensor:
         """Logits [B, 81 + T^2]: of place j for piece i at 9 i + j, then of time u for frame t at 81 + T t + u."""
         vector, features = meaning
-        cells = functional.adaptive_avg_pool3d(features, (None, GRID, GRID))
-        frames = self.frame(cells.transpose(1, 2).flatten(2)) + self.event(vector)[:, None]
+        own = features.transpose(1, 2)  # frame by frame: ONNX has no pooling of volumes to a size
+        cells = functional.adaptive_avg_pool2d(own.flatten(0, 1), GRID).unflatten(0, own.shape[:2])
+        frames = self.frame(cells.flatten(2)) + self.event(vector)[:, None]
         length = features.shape[2]
         middles = (torch.arange(length, device=vector.device) + 0.5) / length
         cosines = torch.cos(math.pi * torch.arange(self.TERMS, device=vector.device)[:, None] * middles)

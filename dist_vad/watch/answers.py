@@ -1,6 +1,5 @@
 """What people say of events: a validation set that never trains and never calibrates."""
 
-import json
 import os
 import shutil
 import threading
@@ -11,11 +10,14 @@ from typing import Any, Literal, get_args
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_json
 from dist_vad.base.log import log
+from dist_vad.base.sealed import read_lines, sealed_line
 from dist_vad.base.times import iso_time
 
 Answer = Literal["seen", "anomaly", "false_alarm"]
 ANSWERS: tuple[str, ...] = get_args(Answer)
 """seen: acknowledged, and no more. anomaly: it was one. false_alarm: it was normal."""
+OLD_KEYS = ("time", "id", "answer", "score", "camera", "threshold")
+"""Those of lines that were written before lines had digests."""
 LABELS = {"anomaly": 1, "false_alarm": 0}
 
 
@@ -35,12 +37,11 @@ class Answers:
         if self._path.exists() and not self._path.read_bytes().endswith(b"\n"):  # the power went while it was written
             with self._path.open("ab") as file:
                 file.write(b"\n")
-        for text in self._path.read_text().splitlines() if self._path.exists() else ():
+        for line in read_lines(self._path, OLD_KEYS):
             try:
-                line = json.loads(text)
                 self._note(line["id"], line["answer"], line["score"])
-            except (ValueError, KeyError, TypeError):
-                log.warning("a line of %s does not read: %.80s", self._path, text)
+            except (KeyError, TypeError) as error:
+                log.warning("warning: a line of %s has no answer (%s); it is left out", self._path, error)
 
     def give(self, event: dict[str, Any], answer: str) -> None:
         """Note what somebody says of an event, given by its last line. Raises InputError for an unknown answer."""
@@ -51,7 +52,7 @@ class Answers:
         with self._lock:
             handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
             try:
-                os.write(handle, json.dumps(line).encode() + b"\n")
+                os.write(handle, sealed_line(line))
                 os.fsync(handle)
             finally:
                 os.close(handle)

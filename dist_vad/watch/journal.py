@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dist_vad.base.files import write_bytes
-from dist_vad.base.log import log
+from dist_vad.base.sealed import read_lines, sealed_line
 from dist_vad.base.text.redact import redacted
 from dist_vad.base.times import from_iso, iso_time
 from dist_vad.settings.watch import KeepSettings
@@ -19,6 +19,11 @@ Line = dict[str, Any]
 EVENTS, MEDIA, ALIVE = "events", "media", "alive"
 DAY = 86_400.0
 KILLED = "the service was killed"
+OLD_KEYS = (
+    "type", "id", "camera", "scene", "time", "begin", "peak", "end", "score", "threshold", "size", "boxes", "snapshot",
+    "clip", "reason", "status",
+)  # fmt: skip
+"""Those of lines that were written before lines had digests."""
 
 
 class Journal:
@@ -35,14 +40,14 @@ class Journal:
             (out / folder).mkdir(parents=True, exist_ok=True)
 
     def write(self, line: Line) -> str:
-        """Append a line, on the disk when this returns; returns it as text, without credentials."""
+        """Append a line with its digest, on the disk when this returns; returns it as text, without credentials."""
         text = redacted(json.dumps(line, ensure_ascii=False))
         path = self.out / EVENTS / f"{str(line['time'])[:10]}.jsonl"
         with self._lock:
             # One write of one line: a kill leaves the whole line or none of it.
             handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
             try:
-                os.write(handle, text.encode() + b"\n")
+                os.write(handle, sealed_line(json.loads(text)))
                 os.fsync(handle)
             finally:
                 os.close(handle)
@@ -57,13 +62,9 @@ class Journal:
         return path.relative_to(self.out).as_posix()
 
     def lines(self) -> Iterator[Line]:
-        """All lines that are kept, in order."""
+        """All lines that are kept, in order; what is damaged is left out, and warned of."""
         for path in sorted((self.out / EVENTS).glob("*.jsonl")):
-            for text in path.read_text(errors="replace").splitlines():
-                try:
-                    yield json.loads(text)
-                except json.JSONDecodeError:
-                    log.warning("a line of %s does not read: %.80s", path, text)
+            yield from read_lines(path, OLD_KEYS)
 
     def recover(self) -> list[Line]:
         """End the events that were going on when the service was killed; the last line of every event."""

@@ -13,16 +13,23 @@ import pytest
 import torch
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.sealed import read_or, read_sealed, write_sealed
-from dist_vad.curriculum.state import MODEL, STATE, read_state, save_state
+from dist_vad.base.sealed import read_lines, read_or, read_sealed, sealed_line, write_sealed
+from dist_vad.base.sealed_arrays import read_arrays, sealed_arrays
+from dist_vad.base.tensors import tensors_digest
+from dist_vad.curriculum import heads
+from dist_vad.curriculum.state import MODEL, STATE, read_state, save_state, save_tensors
 from dist_vad.data.cache import ShardCache
 from dist_vad.data.manifest import INDEX_DTYPE, MANIFEST, Manifest, ShardInfo, index_path, tar_path
 from dist_vad.data.shardset import ShardSet
 from dist_vad.data.store import LocalStore, Store, open_store
 from dist_vad.evaluation.score_files import ScoreFiles, score_file_name
+from dist_vad.judge.frame_files import PARQUET, read_frame_file, write_frame_scores
 from dist_vad.producer.plan import make_plans
 from dist_vad.producer.progress_records import read_record, record_name, write_record
+from dist_vad.report import Row
 from dist_vad.training.checkpoint import CHECKPOINT, TENSORS, Checkpoint, Checkpoints
+from dist_vad.watch.answers import Answers
+from dist_vad.watch.journal import Journal
 
 FLIPS, CUTS = 60, 8
 """Of each kind of file."""
@@ -179,7 +186,62 @@ def progress_json(sets, dataset, folder):
     return Kind(path, lambda: read_sealed(path))
 
 
+def times_jsonl(sets, dataset, folder):
+    path = folder / "times.jsonl"
+    path.write_bytes(sealed_line({"what": "measure", "amount": 512, "seconds": 3.25}))
+    return Kind(path, lambda: read_lines(path, ("what", "amount", "seconds")), [])
+
+
+def event_lines(sets, dataset, folder):
+    """The journal of a service that watches cameras."""
+    journal = Journal(folder)
+    journal.write({"type": "end", "id": "door-1", "time": "2026-11-26T10:00:00.000Z", "begin": "x", "score": 3.5})
+    return Kind(folder / "events/2026-11-26.jsonl", lambda: [*Journal(folder).lines()], [])
+
+
+def answers_jsonl(sets, dataset, folder):
+    event = {"id": "door-1", "score": 3.5, "camera": "door", "threshold": 2.0, "snapshot": "media/x/door-1.jpg"}
+    Answers(folder).give(event, "false_alarm")
+    nobody = {"false_alarms": 0, "anomalies": 0, "lowest_anomaly": None, "false_alarms_below_it": None}
+    return Kind(folder / "answers.jsonl", lambda: Answers(folder).summary(), nobody)
+
+
+def kept_calibration(sets, dataset, folder):
+    """What is beside a state, beneath its reader: arrays and facts."""
+    path = folder / "calibration.safetensors"
+    path.write_bytes(sealed_arrays({"memory.a": np.linspace(0, 1, 50), "scenes": np.eye(3)}, '{"weights": {"a": 0.5}}'))
+
+    def read() -> Any:
+        arrays, facts = read_arrays(path)
+        return {name: array.tolist() for name, array in arrays.items()}, facts
+
+    return Kind(path, read)
+
+
+def fitted_heads(sets, dataset, folder):
+    weights = {"heads.a": torch.linspace(0, 1, 40)}
+    path = folder / "untrained.safetensors"
+    save_tensors(path, weights, {heads.DIGEST: tensors_digest(weights)})
+    return Kind(path, lambda: {name: one.tolist() for name, one in heads.read_fitted(path).items()})
+
+
+def frame_scores(sets, dataset, folder):
+    manifest = Manifest.load(sets / "cube-test")
+    scores = {video.name: np.linspace(0, 2, video.frames) for video in manifest.videos}
+    row = Row(group="", phase="inference", scorer="fused", smoothing="none", micro_auc=0.5)
+    given = {"inference": {"fused": scores}}
+    write_frame_scores(folder, manifest, given, [row], row, 10, {"command": "dist-vad evaluate"})
+
+    def read() -> Any:
+        file = read_frame_file(folder / PARQUET)
+        columns = {one.name: {name: own.tolist() for name, own in one.scores.items()} for one in file.columns}
+        return columns, file.videos, file.provenance, file.headline
+
+    return Kind(folder / PARQUET, read)
+
+
 KINDS = [
+    times_jsonl, event_lines, answers_jsonl, kept_calibration, fitted_heads, frame_scores,
     manifest_file, index_file, tar_file, cached_tar, progress_record, state_file, weights_file, checkpoint_file,
     checkpoint_tensors, score_file, data_json, micro_batch_json, measured_json, run_json, progress_json,
 ]  # fmt: skip
@@ -219,7 +281,7 @@ def test_a_file_that_is_not_as_it_was_written_is_refused_by_name_or_made_anew(
     record_property("damages", dict(outcomes))
     print(f"{make.__name__}: {sum(outcomes.values())} tried, {dict(outcomes)}")
     # The tar and the score file hold bytes that nobody reads: owners, padding, statistics.
-    assert outcomes[SAME] <= (FLIPS // 2 if make in (tar_file, cached_tar, score_file) else 5)
+    assert outcomes[SAME] <= (FLIPS // 2 if make in (tar_file, cached_tar, score_file, frame_scores) else 5)
 
 
 def test_a_key_that_was_never_written_is_refused(tmp_path):
