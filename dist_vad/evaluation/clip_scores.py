@@ -9,7 +9,7 @@ from dist_vad.evaluation.frame_scores import FrameScores, ScoresByVideo
 from dist_vad.metrics import RegionRates
 
 FUSED_CLIP = "fused_clip"
-"""fused + clip_fused: of objects and of whole frames, each a weighted sum of calibrated anomaly scores."""
+"""fused + clip_fused: of objects and of whole frames, each of several heads together."""
 
 
 def clip_name(score: str) -> str:

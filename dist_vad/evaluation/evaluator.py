@@ -28,6 +28,7 @@ from dist_vad.scoring.geometry import features_of
 from dist_vad.scoring.kept import KeptCalibration, calibrations
 from dist_vad.scoring.measuring import Outputs
 from dist_vad.scoring.normal_video import NormalVideo
+from dist_vad.scoring.object_scores import calibrated_name
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.velocity import VELOCITY, OpticalFlow, WithVelocity
 from dist_vad.settings.run import Settings
@@ -205,16 +206,14 @@ class Evaluation:
     def _scoring(self, name: str, scorer: Scorer, kept: KeptCalibration, sets: VideoSets) -> Scoring:
         """A network and its heads as they score the samples of a test set."""
         calibration, geometry = kept.calibration, kept.calibration.geometry
-        without_objects = dict(calibration.scores_without_objects)
-        if geometry:
-            without_objects["combined"] = calibration.shares["fused"] * without_objects["fused"]
 
         def scores(number: int, outputs: Outputs) -> dict[str, np.ndarray]:
             scene = str(sets.test.scenes(sets.test.starts[number : number + 1])[0])
             scores = calibration.scores(outputs, scene, self.settings.score.neighbours)
             if geometry:
                 flow = outputs[VELOCITY].values.astype(np.float64)
-                scores["combined"] = calibration.combined(scores["fused"], flow, self._boxes(number)[1], scene)
+                calibrated = {task: scores[calibrated_name(task)] for task in scorer.tasks}
+                scores["combined"] = calibration.combined(calibrated, flow, self._boxes(number)[1], scene)
             return scores
 
         names = (*scorer.tasks, *(["combined"] if geometry else []), "fused")
@@ -222,7 +221,7 @@ class Evaluation:
             name,
             names,
             [kept.basis],
-            without_objects,
+            calibration.scores_without_objects,
             calibration.weights,
             calibration.shares,
             calibration.synthetic_auc,

@@ -1,7 +1,7 @@
 """From cubes to object scores, by way of calibration on normal video."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,11 +20,11 @@ from dist_vad.scoring.tail_calibration import TailCalibration
 from dist_vad.scoring.velocity import VELOCITY, OpticalFlow, Velocity, WithVelocity
 from dist_vad.tasks import TASKS, HeadOutput
 
-SCORING_VERSION = 5
+SCORING_VERSION = 6
 SYNTHETIC_OBJECTS = 1024
 """Of about so many held-out normal cubes synthetic anomalies are made: of all in the frames that are chosen."""
-COMBINED = ("fused", VELOCITY, "geometry")
-"""What enters `combined`."""
+UNLEARNED = (VELOCITY, "geometry")
+"""What enters `combined` beside the heads."""
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,12 @@ class Calibration:
     tails: dict[str, TailCalibration]
     """Task -> from its fusion input to a calibrated anomaly score."""
     weights: dict[str, float]
-    """Task -> its weight in `fused`; together 1. Learned from synthetic anomalies (dist_vad/scoring/fusion.py)."""
+    """Task -> its weight in `fused`; together 1. From synthetic anomalies (dist_vad/scoring/fusion.py)."""
     scores_without_objects: dict[str, float]
     """What a frame without objects gets, by score: 0 where the task's paper says so (eq. 9), else the smallest score
     of the normal training cubes."""
     shares: dict[str, float] = field(default_factory=dict)
-    """Weights of COMBINED in `combined`, learned from synthetic anomalies too; empty where there is no geometry."""
+    """Weights of the tasks and of UNLEARNED in `combined`, in the same way; empty where there is no geometry."""
     synthetic_auc: dict[str, dict[str, float]] = field(default_factory=dict)
     """Score -> kind of synthetic anomaly -> frame-level AUC on held-out normal video
     (dist_vad/scoring/synthetic_auc.py): the figure to choose a model by, since it needs no test video."""
@@ -58,22 +58,25 @@ class Calibration:
     velocity: Velocity | None = None
     """How objects of normal training video move; None for whole frames."""
 
-    def combined(self, fused: np.ndarray, flow: np.ndarray, boxes: np.ndarray, scene: str) -> np.ndarray:
-        """The weighted sum of `fused`, velocity and geometry, calibrated, for objects of one scene: float64 [B].
+    def combined(
+        self, calibrated: Mapping[str, np.ndarray], flow: np.ndarray, boxes: np.ndarray, scene: str
+    ) -> np.ndarray:
+        """What the heads, velocity and geometry say together of objects of one scene: float64 [B].
 
         Args:
-            fused: [B]. flow: features of their motion, [B, 10]. boxes: those of their boxes, [B, 5].
+            calibrated: by task, calibrated anomaly scores [B].
+            flow: features of their motion, [B, 10]. boxes: those of their boxes, [B, 5].
         """
         assert self.geometry and self.velocity, "whole frames have no geometry"
-        scenes = np.full(len(fused), scene)
+        scenes = np.full(len(boxes), scene)
         motion, place = self.velocity.anomaly_scores(flow, scenes), self.geometry.anomaly_scores(boxes, scenes)
-        return fuse(self.shares, dict(zip(COMBINED, (fused, motion, place))))
+        return fuse(self.shares, {**calibrated, **dict(zip(UNLEARNED, (motion, place)))})
 
     def scores(
         self, outputs: dict[str, HeadOutput], scenes: str | np.ndarray, neighbours: int
     ) -> dict[str, np.ndarray]:
         """For cubes of one scene, or of several, named one by one (str [B]), float64 [B] each: the score by task,
-        `rarity_TASK`, `fused` (their weighted sum)."""
+        `rarity_TASK`, `fused` (those together)."""
         raw, inputs = self._raw(outputs, neighbours)
         return columns(raw, scene_scores(inputs, self.tails, scenes), self.weights)
 
@@ -172,19 +175,20 @@ def _calibration(
     auc = {name: held.auc(by_kind, name, half=1) for name in inputs} | {"fused": of_fused}
     shares: dict[str, float] = {}
     if unlearned:
-        for scores in by_kind.values():
-            scores["fused"] = fuse(weights, scores)
-        shares, of_combined = weigh(by_kind, list(COMBINED), held)
-        auc |= {name: held.auc(by_kind, name, half=1) for name in COMBINED[1:]} | {"combined": of_combined}
-    fused = fuse(weights, {name: tails[name].each(value, training.scenes) for name, value in inputs.items()})
-    without_objects = {**_scores_without_objects(inputs), "fused": float(fused.min())}
+        shares, of_combined = weigh(by_kind, [*inputs, *UNLEARNED], held)
+        auc |= {name: held.auc(by_kind, name, half=1) for name in UNLEARNED} | {"combined": of_combined}
+    normal_scores = {name: tails[name].each(value, training.scenes) for name, value in inputs.items()}
+    without_objects = {**_scores_without_objects(inputs), "fused": float(fuse(weights, normal_scores).min())}
+    if shares:
+        of_heads = {name: shares[name] for name in inputs}
+        without_objects["combined"] = float(fuse(of_heads, normal_scores).min())
     return Calibration(normal, tails, weights, without_objects, shares, auc)
 
 
 def weigh(
     by_kind: dict[str, dict[str, np.ndarray]], names: list[str], held: HeldOutScenes
 ) -> tuple[dict[str, float], dict[str, float]]:
-    """(weights of several scores in their sum, AUC of the sum by kind of synthetic anomaly).
+    """(weights of several scores in their norm, AUC of that norm by kind of synthetic anomaly).
 
     Weights come from the first half of the held-out video. The AUC is that on the second half, for each kind with
     weights for which that kind was left out: so neither flatters itself.
@@ -194,8 +198,8 @@ def weigh(
     for kind in first[names[0]]:
         others = {name: {k: v for k, v in own.items() if k != kind} or own for name, own in first.items()}
         weights = fusion_weights({name: float(np.mean([*own.values()])) for name, own in others.items()})
-        summed = {each: {"sum": fuse(weights, by_kind[each])} for each in (NORMAL, kind)}
-        auc |= held.auc(summed, "sum", half=1)
+        fused = {each: {"fused": fuse(weights, by_kind[each])} for each in (NORMAL, kind)}
+        auc |= held.auc(fused, "fused", half=1)
     return fusion_weights({name: float(np.mean([*own.values()])) for name, own in first.items()}), auc
 
 

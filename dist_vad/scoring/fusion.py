@@ -6,7 +6,7 @@ CHANCE = 0.5
 
 
 def fusion_weights(auc: Mapping[str, float]) -> dict[str, float]:
-    """Weights of several calibrated anomaly scores in their sum: 0 or more, together 1.
+    """Weights of several calibrated anomaly scores in their norm: 0 or more, together 1.
 
     Each score counts in proportion to how far its AUC on synthetic anomalies exceeds chance. So a score that finds
     nothing has no say, and none decides alone; nothing is fitted that could fit too well. Equal weights where no score

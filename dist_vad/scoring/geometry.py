@@ -8,10 +8,10 @@ from dist_vad.base.boxes import links
 from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.neighbours import Neighbours
 
-WIDTH, SPEED = 2, 4
+WIDTH, HEIGHT, SPEED = 2, 3, 4
 """Columns of the features."""
-NEIGHBOURS = 30
-"""Normal boxes with which a box is compared; few would make every rare place an anomaly."""
+NEIGHBOURS = 5
+"""Normal boxes with which a box is compared; chosen by synthetic anomalies (docs/EXPERIMENTS.md, 11)."""
 PLACE = 0.1
 """Weight of the two coordinates of the place. With more, whoever walks where nobody walked in a few training videos is
 an anomaly; chosen with dist_vad/scoring/synthetic_anomalies.py (docs/EXPERIMENTS.md)."""

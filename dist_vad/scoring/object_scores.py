@@ -10,6 +10,9 @@ from dist_vad.base.head_scores import HeadOutput, HeadScore
 from dist_vad.scoring.tail_calibration import TailCalibration
 
 FUSED = "fused"
+ORDER = 3
+"""Of the norm by which several scores become one. A sum (order 1) thins out what one score alone has seen, and a
+maximum (order infinity) believes every single false alarm; chosen by synthetic anomalies (docs/EXPERIMENTS.md, 11)."""
 
 
 def calibrated_name(task: str) -> str:
@@ -18,8 +21,13 @@ def calibrated_name(task: str) -> str:
 
 
 def fuse(weights: Mapping[str, float], calibrated: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The weighted sum of the calibrated anomaly scores of several tasks: float64 [B]."""
-    return np.sum([weight * calibrated[name] for name, weight in weights.items()], axis=0)
+    """The norm of order ORDER of several calibrated anomaly scores, each times its weight: float64 [B], 0 or more.
+
+    >>> fuse({"prediction": 0.5, "virtual": 0.5}, {"prediction": np.array([4.0]), "virtual": np.array([0.0])})
+    array([2.])
+    """
+    weighted = np.stack([weight * np.maximum(calibrated[name], 0.0) for name, weight in weights.items()])
+    return np.linalg.norm(weighted, ORDER, axis=0)
 
 
 def raw_scores(

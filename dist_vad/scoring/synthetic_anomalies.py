@@ -8,8 +8,8 @@ import torch
 
 from dist_vad.base import counters
 from dist_vad.data.shardset import Batch
-from dist_vad.scoring.geometry import SPEED, WIDTH
-from dist_vad.tasks.synthetic.sliding import foreign, gliding
+from dist_vad.scoring.geometry import HEIGHT, SPEED, WIDTH
+from dist_vad.tasks.synthetic.sliding import fallen, foreign, gliding
 from dist_vad.tasks.synthetic.transforms import sped_up
 
 Change = Callable[[Batch, np.ndarray], Batch]
@@ -25,6 +25,8 @@ class SyntheticAnomaly:
     """The box becomes so many times as wide: lowest and highest factor, drawn uniformly for each object."""
     faster: tuple[float, float] = (1.0, 1.0)
     """It moves so many times as fast: lowest and highest factor, drawn uniformly for each object."""
+    turned: bool = False
+    """It becomes as wide as it was high, and as high as it was wide."""
 
     def boxes(self, features: np.ndarray, positions: np.ndarray) -> np.ndarray:
         """The features [B, 5] of the boxes that anomalies of this kind have, from those of the normal objects, as
@@ -32,6 +34,8 @@ class SyntheticAnomaly:
         low, high = np.array([self.wider, self.faster]).T
         wider, faster = (low + (high - low) * counters.uniform("boxes", positions[:, None], np.arange(2))).T
         changed = features.copy()
+        if self.turned:
+            changed[:, [WIDTH, HEIGHT]] = features[:, [HEIGHT, WIDTH]]
         changed[:, WIDTH] += np.log(wider)
         changed[:, SPEED] *= faster
         return changed
@@ -43,6 +47,7 @@ def synthetic_anomalies(scenes: np.ndarray) -> dict[str, SyntheticAnomaly]:
         "hasty": SyntheticAnomaly(_hasty, faster=(2.0, 2.0)),
         "gliding": SyntheticAnomaly(_of_clips(gliding), wider=(1.0, 1.5), faster=(1.5, 4.0)),
         "foreign": SyntheticAnomaly(_of_clips(foreign), wider=(1.0, 3.0), faster=(1.0, 3.0)),
+        "fallen": SyntheticAnomaly(_of_clips(fallen), faster=(0.0, 0.0), turned=True),
         "elsewhere": SyntheticAnomaly(_elsewhere),
     }
     if len(scenes) < 2:

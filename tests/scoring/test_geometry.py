@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dist_vad.base.boxes import matches, overlaps
 from dist_vad.data.shardset import ShardSet
-from dist_vad.scoring.geometry import SPEED, WIDTH, Geometry, features_of, speeds
+from dist_vad.scoring.geometry import HEIGHT, SPEED, WIDTH, Geometry, features_of, speeds
 from dist_vad.scoring.synthetic_anomalies import synthetic_anomalies
 
 
@@ -63,10 +63,13 @@ def test_wider_and_faster_boxes_score_higher(tiny_shards):
     assert np.mean(normal >= 2) < 0.1, "2 = one normal box in a hundred"
 
 
-def test_a_synthetic_anomaly_changes_width_and_speed_alone():
-    boxes = np.random.default_rng(0).uniform(1, 5, (40, 5))
-    for kind in synthetic_anomalies(np.eye(2, 4, dtype=np.float32)).values():
-        changed = kind.boxes(boxes, np.arange(40))
+def test_a_synthetic_anomaly_changes_width_and_speed_alone_and_one_that_is_turned_swaps_its_sides():
+    normal = np.random.default_rng(0).uniform(1, 5, (40, 5))
+    kinds = synthetic_anomalies(np.eye(2, 4, dtype=np.float32)).values()
+    assert any(kind.turned for kind in kinds)
+    for kind in kinds:
+        boxes = normal[:, [0, 1, HEIGHT, WIDTH, SPEED]] if kind.turned else normal
+        changed = kind.boxes(normal, np.arange(40))
         kept = [column for column in range(5) if column not in (WIDTH, SPEED)]
         assert np.array_equal(changed[:, kept], boxes[:, kept])
         wider, faster = np.exp(changed[:, WIDTH] - boxes[:, WIDTH]), changed[:, SPEED] / boxes[:, SPEED]

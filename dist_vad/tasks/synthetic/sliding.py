@@ -1,4 +1,4 @@
-"""Things that slide over stored clips as no walker moves: synthetic anomalies to weigh scores by.
+"""Things that slide over stored clips as no walker moves, or lie still: synthetic anomalies to weigh scores by.
 
 Every function takes clips as they are stored, uint8 [B, T, H, W, 3], and the positions of their samples, int64 [B],
 which decide all draws; it gives clips of the same shape. dist_vad/tasks/synthetic/transforms.py changes other things,
@@ -37,6 +37,14 @@ def foreign(clips: torch.Tensor, positions: np.ndarray) -> torch.Tensor:
     moved = _moved(torch.cat([thing * cover, cover], dim=3), np.ones(b), speed, length, "zeros")
     covered = moved[..., :3] + (1 - moved[..., 3:]) * clips
     return covered.round().clamp(0, 255).byte()
+
+
+def fallen(clips: torch.Tensor, positions: np.ndarray) -> torch.Tensor:
+    """The middle frame, turned by a quarter to the left or to the right, lies still. Frames must be square."""
+    middle = clips[:, clips.shape[1] // 2]
+    left = torch.from_numpy(counters.uniform("fallen", positions) < 0.5)
+    turned = torch.where(left[:, None, None, None], middle.rot90(1, (1, 2)), middle.rot90(-1, (1, 2)))
+    return turned[:, None].expand_as(clips).contiguous()
 
 
 def _signed(low: float, high: float, name: str, positions: np.ndarray) -> np.ndarray:
