@@ -221,7 +221,7 @@ class Evaluation:
             name,
             names,
             [kept.basis],
-            calibration.scores_without_objects,
+            {**calibration.scores_without_objects, **({"combined": 0.0} if geometry else {})},
             calibration.weights,
             calibration.shares,
             calibration.synthetic_auc,

@@ -179,9 +179,6 @@ def _calibration(
         auc |= {name: held.auc(by_kind, name, half=1) for name in UNLEARNED} | {"combined": of_combined}
     normal_scores = {name: tails[name].each(value, training.scenes) for name, value in inputs.items()}
     without_objects = {**_scores_without_objects(inputs), "fused": float(fuse(weights, normal_scores).min())}
-    if shares:
-        of_heads = {name: shares[name] for name in inputs}
-        without_objects["combined"] = float(fuse(of_heads, normal_scores).min())
     return Calibration(normal, tails, weights, without_objects, shares, auc)
 
 
