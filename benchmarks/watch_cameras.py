@@ -45,6 +45,8 @@ def main() -> None:
     parser.add_argument("--video", required=True)
     parser.add_argument("--cameras", type=int, default=4)
     parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--stride", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
     given = parser.parse_args()
     context, urls, pipes = multiprocessing.get_context("spawn"), {}, []
     for number in range(given.cameras):
@@ -59,24 +61,37 @@ def main() -> None:
     from dist_vad.watch.service import Service
 
     with tempfile.TemporaryDirectory() as folder:
-        settings = watch_settings(Path(folder), urls, detector={"name": "motion"}, stride=1, stall=10.0, warmup=2.0)
+        settings = watch_settings(
+            Path(folder),
+            urls,
+            detector={"name": "motion"},
+            stride=given.stride,
+            threads=given.threads,
+            stall=10.0,
+            warmup=2.0,
+        )
         service = Service(settings, judges_of(settings, dict.fromkeys(urls, given.state)))
         service.start()
         while min(watched.scored for watched in service.watched.values()) < 5:
             time.sleep(0.1)
         cameras = list(service.watched.values())
+        scored = sum(watched.scored for watched in cameras)
         before = [(watched.camera.frames, watched.camera.left_out, watched.camera.lost) for watched in cameras]
         cpu, began = time.process_time(), time.monotonic()
         time.sleep(given.seconds)
         cpu, took = time.process_time() - cpu, time.monotonic() - began
         now = [(watched.camera.frames, watched.camera.left_out, watched.camera.lost) for watched in cameras]
         seen, unscored, lost = np.subtract(now, before).sum(axis=0).tolist()
+        scored = sum(watched.scored for watched in cameras) - scored
         latency = {watched.camera.name: watched.latency.facts() for watched in cameras}
         service.stop()
     facts = {
         "cameras": given.cameras,
         "seconds": round(took, 1),
+        "stride": given.stride,
+        "threads": given.threads,
         "frames": seen,
+        "scored": scored,
         "unscored": unscored,
         "dropped": lost,
         "cpu_ms_a_frame": round(1000 * cpu / max(seen, 1), 2),

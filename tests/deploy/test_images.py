@@ -86,6 +86,7 @@ def debian(tmp_path_factory) -> Path:
     if os.geteuid() or not shutil.which("debootstrap", path=f"{os.environ['PATH']}:/usr/sbin"):
         pytest.skip("needs root and debootstrap: apt-get install debootstrap")
     root = tmp_path_factory.mktemp("debian")
+    root.chmod(0o755)  # else nobody but root finds anything in it
     subprocess.run(["debootstrap", "--variant=minbase", "bookworm", str(root)], check=True, capture_output=True)
     # An engine lends its network; a proxy of this machine may sign with a certificate of its own.
     shutil.copy("/etc/resolv.conf", root / "etc/resolv.conf")
