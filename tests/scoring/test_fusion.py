@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from dist_vad.scoring.calibration import weigh
 from dist_vad.scoring.fusion import fusion_weights
+from dist_vad.scoring.object_scores import fuse
 from dist_vad.scoring.synthetic_auc import NORMAL, HeldOutScenes
 
 AUCS = st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 1), min_size=1)
@@ -27,6 +28,22 @@ def test_a_score_that_finds_more_never_weighs_less(auc):
 def test_a_score_at_chance_weighs_nothing_and_all_weigh_the_same_where_all_are():
     assert fusion_weights({"good": 0.8, "chance": 0.5, "worse": 0.2}) == {"good": 1, "chance": 0, "worse": 0}
     assert fusion_weights({"one": 0.5, "other": 0.4}) == {"one": 0.5, "other": 0.5}
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 50)), min_size=1, max_size=6))
+def test_what_is_joined_lies_between_the_highest_weighted_score_and_their_sum(pairs):
+    weights = {str(number): weight for number, (weight, _) in enumerate(pairs)}
+    scores = {str(number): np.array([score]) for number, (_, score) in enumerate(pairs)}
+    products = [weight * score for weight, score in pairs]
+    assert max(products) - 1e-9 <= fuse(weights, scores)[0] <= sum(products) + 1e-9
+
+
+@given(st.lists(st.floats(0, 50), min_size=2, max_size=6), st.floats(0, 10))
+def test_more_evidence_never_lowers_what_is_joined(scores, more):
+    weights = {str(number): 1 / len(scores) for number in range(len(scores))}
+    lower = {str(number): np.array([score]) for number, score in enumerate(scores)}
+    higher = {**lower, "0": lower["0"] + more}
+    assert fuse(weights, higher)[0] >= fuse(weights, lower)[0] - 1e-9
 
 
 def _held_out(draw: np.random.Generator) -> tuple[dict[str, dict[str, np.ndarray]], HeldOutScenes]:
