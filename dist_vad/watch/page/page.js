@@ -70,8 +70,9 @@ function curve(canvas, camera) {
   const draw = canvas.getContext("2d");
   draw.scale(ratio, ratio);
   draw.translate(0, 0);
-  const most = Math.max(2 * camera.threshold, ...camera.curve.map((point) => point[1])) * 1.05;
-  const x = (time) => ((time - state.time + 600) / 600) * (wide + 26), y = (score) => high - 2 - (high - 4) * (score / most);
+  const most = Math.max(2 * camera.threshold, camera.supported) * 1.05;
+  const x = (time) => ((time - state.time + 600) / 600) * (wide + 26);
+  const y = (score) => high - 2 - (high - 4) * Math.min(1, score / most);
   draw.strokeStyle = style.getPropertyValue("--soft");
   draw.setLineDash([3, 4]);
   draw.beginPath(); draw.moveTo(0, y(camera.threshold)); draw.lineTo(wide + 26, y(camera.threshold)); draw.stroke();
