@@ -1,11 +1,13 @@
 """An ablation in words: the tree with what it costs, and the table, for a terminal or a log."""
 
+import textwrap
 from typing import Any
 
 from dist_vad.ablation.record import Record
 from dist_vad.ablation.table import Figure, Line, Table, claims
 from dist_vad.ablation.tree import Node
 from dist_vad.base.progress import duration
+from dist_vad.base.text.columns import terminal_width
 
 NOTHING = "-"
 
@@ -75,35 +77,53 @@ def _rest(record: Record) -> str:
     return says
 
 
-def format_table(table: Table) -> str:
-    """The table as far as it has been measured, with the paper's figures beside it."""
-    phases = table.settings.simultaneous
-    width = max(len(line.row.name) for line in table.lines)
-    own = [
-        *(["phase 1", "phase 2", "phase 3"] if phases else ["AUC"]),
-        "95 % interval",
-        *(["simult."] if phases else []),
-    ]
-    heads = [*(head.rjust(max(len(head), 7)) for head in own), *(_paper_head(name, phases) for name in table.paper)]
+def format_table(table: Table, width: int | None = None) -> str:
+    """The table as far as it has been measured, with the paper's figures beside it, or below where there is no room.
+
+    `width`: most columns of text; None: as wide as the terminal.
+    """
+    width = width or terminal_width()
     seeds = ", ".join(map(str, table.seeds))
-    lines = [
-        f"{table.settings.table}: {table.settings.title}",
-        f"{table.dataset}, micro AUC in %, {table.settings.scorer}, {table.smoothing}, seed {seeds}; right: the paper",
-        "  ".join(["curriculum".ljust(width), *heads]).rstrip(),
+    about = (
+        f"{table.dataset}, micro AUC in %, {table.settings.scorer}, {table.smoothing}, seed {seeds}; under the name "
+    )
+    about += "of a data set: the paper"
+    head = [
+        part for text in (f"{table.settings.table}: {table.settings.title}", about) for part in _wrapped(text, width)
     ]
-    rule = "-" * max(map(len, lines))
-    lines.append(rule)
-    lines += [_row(table, line, width, [len(head) for head in heads]) for line in table.lines]
-    lines.append(rule)
+    lines = [*head]
+    for block in _blocks(table, width):
+        rule = "-" * max(map(len, block))
+        lines += [block[0], rule, *block[1:], rule]
     if table.without_learning:
         aucs = ", ".join(f"{name} {auc:.1f}" for name, auc in table.without_learning.items())
-        lines.append(f"without learning: {aucs}")
-    lines += claims(table)
-    lines += table.remarks
-    return "\n".join(lines)
+        lines += _wrapped(f"without learning: {aucs}", width)
+    return "\n".join([*lines, *(part for said in [*claims(table), *table.remarks] for part in _wrapped(said, width))])
 
 
-def _row(table: Table, line: Line, width: int, widths: list[int]) -> str:
+def _blocks(table: Table, width: int) -> list[list[str]]:
+    """The columns in blocks that fit, each with the curricula before it: a heading and a line for each row."""
+    names = ["curriculum", *(line.row.name for line in table.lines)]
+    first = [name.ljust(max(map(len, names))) for name in names]
+    blocks: list[list[str]] = []
+    for column in _columns(table):
+        own = [f"  {cell.rjust(max(map(len, column)))}" for cell in column]
+        if not blocks or len(blocks[-1][0]) + len(own[0]) > width:
+            blocks.append(first)
+        blocks[-1] = [line + cell for line, cell in zip(blocks[-1], own)]
+    return [[line.rstrip() for line in block] for block in blocks]
+
+
+def _columns(table: Table) -> list[list[str]]:
+    """The columns of figures, each with its heading first."""
+    phases = table.settings.simultaneous
+    heads = [*(["phase 1", "phase 2", "phase 3"] if phases else ["    AUC"]), "95 % interval"]
+    heads += ["simult."] if phases else []
+    heads += [f"{name}  sim." if phases else name for name in table.paper]
+    return [[head, *cells] for head, cells in zip(heads, zip(*(_cells(table, line) for line in table.lines)))]
+
+
+def _cells(table: Table, line: Line) -> list[str]:
     phases = table.settings.simultaneous
     cells = [*map(_auc, line.phases if phases else [line.final]), _interval(line.final)]
     cells += [_auc(line.simultaneous)] if phases else []
@@ -111,11 +131,11 @@ def _row(table: Table, line: Line, width: int, widths: list[int]) -> str:
         aucs = " / ".join(NOTHING if auc is None else f"{auc:.1f}" for auc in line.row.paper.get(name, []))
         beside = line.row.paper_simultaneous.get(name)
         cells.append(f"{aucs or NOTHING}" + (f"  {beside:.1f}" if beside is not None else ""))
-    return "  ".join([line.row.name.ljust(width), *(cell.rjust(w) for cell, w in zip(cells, widths))]).rstrip()
+    return cells
 
 
-def _paper_head(name: str, phases: bool) -> str:
-    return f"{name}  sim.".rjust(24) if phases else name.rjust(8)
+def _wrapped(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False) or [""]
 
 
 def _auc(figure: Figure | None) -> str:

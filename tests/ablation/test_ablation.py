@@ -154,8 +154,10 @@ def test_the_table_says_where_the_papers_order_does_not_show():
     assert said[0] == "progressive learning ends above simultaneous in 2 of 4 rows; in the paper, on Campus, in 3 of 4"
     assert said[1] == "the AUC never falls from phase to phase in 3 of 4 rows"
     assert said[2].startswith("rank correlation of the rows' final AUCs with the paper's on Campus: +0.40")
-    shown = format_table(Table(settings, "plaza", [0], lines))
-    assert "- / 58.1 / 64.3  64.2" in shown and all(sentence in shown for sentence in said)
+    for width in (80, 120, 200):
+        shown = format_table(Table(settings, "plaza", [0], lines), width)
+        assert max(map(len, shown.splitlines())) <= width and "- / 58.1 / 64.3  64.2" in shown
+        assert all(sentence in " ".join(shown.split()) for sentence in said)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from dist_vad.training.checkpoint import CHECKPOINT, OLD_FACTS
 def plan_lines(settings: Settings, stages: list[Stage]) -> list[str]:
     """One line a stage, and one for the whole. Times are those of rates measured in this run's folder, no guesses."""
     rates = measured_rates(settings, stages)
-    lines, total = [], 0.0
+    rows, total = [], 0.0
     for stage in stages:
         tasks = " + ".join(f"{weight:g} {task}" for task, weight in stage.weights.items())
         steps, done = stage.settings.steps, steps_done(settings, stage)
@@ -24,7 +24,9 @@ def plan_lines(settings: Settings, stages: list[Stage]) -> list[str]:
             total += seconds
             begun = f"from step {done} of {steps}" if done else f"{steps} steps"
             status = f"{begun}, {_forecast(seconds)}"
-        lines.append(f"  {stage.folder_name:32} {tasks:40} {status}")
+        rows.append((stage.folder_name, tasks, status))
+    first, second = (max(len(row[place]) for row in rows) for place in (0, 1))
+    lines = [f"  {name:{first}}  {tasks:{second}}  {status}" for name, tasks, status in rows]
     return [*lines, f"  to train: {_forecast(total)}"] if total else lines
 
 
