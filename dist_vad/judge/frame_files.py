@@ -137,8 +137,11 @@ def write_frame_scores(
 
 
 def is_frame_file(path: Path) -> bool:
-    """Whether a Parquet file is one that an evaluation wrote."""
-    return METADATA in (pq.read_schema(path).metadata or {})
+    """Whether a Parquet file is one that an evaluation wrote, as far as it reads at all."""
+    try:
+        return METADATA in (pq.read_schema(path).metadata or {})
+    except (pa.ArrowException, OSError):
+        return False
 
 
 def read_frame_file(path: Path) -> FrameFile:

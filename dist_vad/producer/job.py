@@ -23,6 +23,8 @@ from dist_vad.video.files import VideoError
 from dist_vad.video.source import Video
 
 Output = TypeVar("Output", Path, str)
+AMONG_VIDEOS = ("train", "test", "training", "testing", "videos")
+"""Folders of data sets, in small letters, in which whatever lies is taken for a video."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def write_shards(settings: DataSettings, out: Output, options: WriteOptions | No
     without samples.
     """
     options = options or WriteOptions()
+    _check_place(settings, out)
     plans = make_plans(settings, out, options.splits)
     unfinished = [plan for plan in plans if not plan.is_finished()]
     failed: dict[str, str] = {}
@@ -64,6 +67,15 @@ def write_shards(settings: DataSettings, out: Output, options: WriteOptions | No
     if options.progress:
         _print_table(plans, written)
     return {plan.name: type(out)(plan.store.where()) for plan in plans}
+
+
+def _check_place(settings: DataSettings, out: Output) -> None:
+    """Refuse a place for shards among the videos, where the next look at the data set would take them for videos."""
+    if not settings.root or "://" in str(out):
+        return
+    place, root = Path(out).resolve(), Path(settings.root).resolve()
+    if place != root and place.is_relative_to(root) and place.relative_to(root).parts[0].lower() in AMONG_VIDEOS:
+        raise InputError(f"the shards would lie at {out}, among the videos of {settings.root}; give another folder")
 
 
 def _open(plan: Plan, options: WriteOptions, failed: dict[str, str]) -> list[OpenedVideo]:

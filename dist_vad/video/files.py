@@ -69,6 +69,17 @@ class PictureFrames:
     @property
     def remarks(self) -> list[str]:
         """What is odd about the pictures, though they are read."""
+        return [*self._gaps(), *self._others()]
+
+    def _others(self) -> list[str]:
+        others = [path for path in self.files[0].parent.iterdir() if not is_junk(path)]
+        others = [path for path in others if path.suffix.lower() in VIDEO_EXTENSIONS or path.is_dir()]
+        if not others:
+            return []
+        first = min(path.name for path in others)
+        return [f"beside its pictures lie {len(others)} videos or folders that are not read, such as {first}"]
+
+    def _gaps(self) -> list[str]:
         numbers = [int(digits[-1]) for file in self.files if (digits := re.findall(r"\d+", file.stem))]
         steps = np.diff(numbers)
         if len(numbers) < len(self.files) or len(steps) == 0:
@@ -203,6 +214,8 @@ def remarks_of(frames: object) -> list[str]:
 
 
 def _open(path: Path) -> cv2.VideoCapture:
+    if path.exists() and not path.is_file():  # a pipe or a device would be waited for
+        raise VideoError(f"video {path} is no file: it is a pipe or a device; give a video file, or a stream's URL")
     with _readable(path) as name:
         capture = cv2.VideoCapture(name)
     if not capture.isOpened():
@@ -234,7 +247,7 @@ def _read_picture(path: Path, number: int) -> np.ndarray:
     if frame is None or truncated:
         fault = f"is cut off after {len(content)} bytes" if truncated else "does not decode"
         raise VideoError(f"picture {path}, frame {number} of its video, {fault}; repair it, or remove that video")
-    if number == 0:
+    if number == 0 or content[24:25] == b"\x10":  # later ones, too, where that is known without reading them twice
         _check_depth(path, content)
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
 

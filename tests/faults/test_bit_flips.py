@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import torch
 
@@ -24,6 +26,7 @@ from dist_vad.data.shardset import ShardSet
 from dist_vad.data.store import LocalStore, Store, open_store
 from dist_vad.evaluation.score_files import ScoreFiles, score_file_name
 from dist_vad.judge.frame_files import PARQUET, read_frame_file, write_frame_scores
+from dist_vad.judge.score_sets import read_scores
 from dist_vad.producer.plan import make_plans
 from dist_vad.producer.progress_records import read_record, record_name, write_record
 from dist_vad.report import Row
@@ -282,6 +285,35 @@ def test_a_file_that_is_not_as_it_was_written_is_refused_by_name_or_made_anew(
     print(f"{make.__name__}: {sum(outcomes.values())} tried, {dict(outcomes)}")
     # The tar and the score file hold bytes that nobody reads: owners, padding, statistics.
     assert outcomes[SAME] <= (FLIPS // 2 if make in (tar_file, cached_tar, score_file, frame_scores) else 5)
+
+
+def strangers(folder: Path) -> list[Path]:
+    """Scores as others write them."""
+    scores = {"a": np.linspace(0, 1, 40), "b": np.linspace(1, 0, 30)}
+    table = {"video": ["a"] * 40 + ["b"] * 30, "frame": [*range(40), *range(30)], "score": [*scores["a"], *scores["b"]]}
+    np.save(folder / "s.npy", scores["a"])
+    np.savez_compressed(folder / "s.npz", allow_pickle=False, **scores)
+    (folder / "s.json").write_text(json.dumps({name: own.tolist() for name, own in scores.items()}))
+    rows = zip(*table.values(), strict=True)
+    (folder / "s.csv").write_text("\n".join(["video,frame,score", *(",".join(map(str, row)) for row in rows)]))
+    pq.write_table(pa.table(table), folder / "s.parquet")
+    return sorted(folder.glob("s.*"))
+
+
+def test_no_damage_of_a_stranger_s_scores_ends_in_a_traceback(tmp_path):
+    """They have no digest: what still reads is taken as it is."""
+    for path in strangers(tmp_path):
+        content, outcomes = path.read_bytes(), Counter[str]()
+        for damaged in damages(content, seed=7):
+            path.write_bytes(damaged)
+            try:
+                read_scores(path)
+                outcomes["read"] += 1
+            except InputError as error:
+                assert path.name in str(error), error
+                outcomes[REFUSED] += 1
+        print(path.name, dict(outcomes))
+        assert outcomes[REFUSED]
 
 
 def test_a_key_that_was_never_written_is_refused(tmp_path):

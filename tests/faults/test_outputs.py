@@ -13,6 +13,8 @@ from dist_vad.cli.score import check_outputs, output_files
 from dist_vad.curriculum.state import save_state
 from dist_vad.inference.mp4 import mp4_writer
 from dist_vad.inference.video_scorer import file_name
+from dist_vad.producer.job import write_shards
+from dist_vad.settings.data import DataSettings
 from dist_vad.settings.video import VideoSettings
 from dist_vad.video.files import FileFrames
 
@@ -49,6 +51,13 @@ def test_scores_are_not_written_over_or_among_what_is_read(case, monkeypatch, tm
     else:
         with pytest.raises(InputError, match=message):
             check_outputs(outputs, videos, Path("state"))
+
+
+@pytest.mark.parametrize("place", ["train", "test/shards", "Train/a_0", "../data/train"])
+def test_shards_are_not_written_among_the_videos(place, tmp_path):
+    (tmp_path / "data").mkdir()
+    with pytest.raises(InputError, match=r"among the videos of .*give another folder"):
+        write_shards(DataSettings(dataset="folder", root=str(tmp_path / "data")), tmp_path / "data" / place)
 
 
 def test_an_mp4_is_whole_and_plays(tmp_path):

@@ -1,6 +1,7 @@
 """Damaged, cut and odd videos: what can be read is read, what is odd is said, nothing is shortened without a word."""
 
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -139,6 +140,13 @@ def test_pictures_that_would_show_next_to_nothing_are_refused(case, tmp_path):
             PictureFrames(tmp_path)
 
 
+def test_a_picture_of_16_bits_among_others_is_refused(tmp_path):
+    write_pictures(tmp_path / "a", 5)
+    cv2.imwrite(str(tmp_path / "a/003.png"), np.linspace(7000, 8000, 96 * 72).reshape(72, 96).astype(np.uint16))
+    with pytest.raises(VideoError, match=r"003\.png has .* levels of uint16"):
+        list(PictureFrames(tmp_path / "a"))
+
+
 NUMBERS = {
     "without a gap": ([0, 1, 2, 3, 4], 0),
     "from another number": ([17, 18, 19], 0),
@@ -200,6 +208,9 @@ CHECKS = {
     "a gap": (lambda root: (root / "train/a_0/005.png").unlink(), "wrong: video a_0: the numbers of its pictures have 1 gaps"),
     "a short clip": (lambda root: write_pictures(root / "train/short", 4), "wrong: video short: 4 frames, fewer than the 9"),
     "no training video": (lambda root: [(root / f"train/a_{n}").rename(root / f"gone{n}") for n in (0, 1)], "wrong: there is no training video"),
+    "a pipe": (lambda root: os.mkfifo(root / "train/x.mp4"), "wrong: video .*x.mp4 is no file"),
+    "a video among pictures": (lambda root: write_video(root / "train/a_0/v.avi", 12), "wrong: video a_0: beside its pictures lie 1 videos .*v.avi"),
+    "a folder among pictures": (lambda root: write_pictures(root / "train/a_0/more", 12), "wrong: video a_0: beside its pictures lie 1 .*more"),
     "a file that is no video": (lambda root: (root / "train/x.mp4").write_bytes(b"x" * 99), "wrong: video .*x.mp4 does not open"),
 }  # fmt: skip
 
