@@ -30,9 +30,10 @@ def summary(
     if manifest.ground_truths() or not synthetic:
         lines = [format_table(rows), *wrapped(_remarks(headline, rows, manifest)), *wrapped(_weights(models))]
         return "\n".join([*lines, *wrapped(_synthetic(name, scores) for name, scores in synthetic.items())])
-    lines = [*wrapped([NO_LABELS]), *SyntheticTable.of(synthetic).text(), *wrapped(_weights(models))]
     command = f"dist-vad score VIDEO... --state {state} --out {run}/scored"
-    return "\n".join([*lines, "scores, events and an annotated mp4 of any video of this place:", f"  {command}"])
+    lines = [*wrapped([NO_LABELS]), "", *SyntheticTable.of(synthetic).text(), ""]
+    lines += ["Scores, events and an annotated mp4 of any video of this place:", f"  {command}", ""]
+    return "\n".join([*lines, *wrapped(_weights(models))])
 
 
 def wrapped(lines: Sequence[str]) -> list[str]:

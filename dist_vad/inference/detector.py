@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from dist_vad.inference.outputs import VideoResult
 
 RUN = "run.json"
-DETECTOR_VERSION = 2
+DETECTOR_VERSION = 3
 NORMAL_CUBES = 20_000
 """Most held-out normal cubes that are scored to set the threshold of events; whole videos, evenly spaced."""
 
@@ -214,7 +214,7 @@ def _read(path: Path, state: State) -> KeptCalibration:
 def _normal_scores(
     scorer: Scorer, calibration: Calibration, val: ShardSet
 ) -> tuple[list[int], float, dict[str, np.ndarray]]:
-    """(frames of each video, seconds of all, score -> their raw frame scores end to end) of held-out normal video."""
+    """(held-out frames of each video, seconds of all, score -> their raw frame scores end to end) of held-out normal video."""
     manifest = val.manifest
     videos = manifest.videos[:: max(1, len(val) // NORMAL_CUBES)]
     frames: dict[str, list[np.ndarray]] = {name: [] for name in calibration.scores_without_objects}
@@ -230,22 +230,24 @@ def _normal_scores(
                 own = scene[manifest.shards[number].video]
                 scores[number] = calibration.scores(outputs, own, scorer.settings.neighbours)
             bar.update(len(portion))
+    lengths = []
     for video in videos:
+        held_out = slice(*(video.span or (0, None)))  # the rest of the video was trained on, and has no scores here
+        lengths.append(len(range(video.frames)[held_out]))
         numbers = by_video[video.name]
         at = np.concatenate([np.zeros(0, np.int64), *(val.index(number)["frame"] for number in numbers)])
         for name, own in frames.items():
-            own.append(
-                metrics.frame_scores(
-                    at.astype(np.int64),
-                    np.concatenate([np.zeros(0), *(scores[number][name] for number in numbers)]),
-                    length=video.frames,
-                    stride=manifest.stride,
-                    margin=manifest.clip_length // 2,
-                    without_objects=calibration.scores_without_objects[name],
-                )
+            scored = metrics.frame_scores(
+                at.astype(np.int64),
+                np.concatenate([np.zeros(0), *(scores[number][name] for number in numbers)]),
+                length=video.frames,
+                stride=manifest.stride,
+                margin=manifest.clip_length // 2,
+                without_objects=calibration.scores_without_objects[name],
             )
-    seconds = sum(video.frames / video.fps for video in videos)
-    return [video.frames for video in videos], seconds, {name: np.concatenate(parts) for name, parts in frames.items()}
+            own.append(scored[held_out])
+    seconds = sum(length / video.fps for length, video in zip(lengths, videos))
+    return lengths, seconds, {name: np.concatenate(parts) for name, parts in frames.items()}
 
 
 def _scene_features(train: ShardSet) -> tuple[list[str], np.ndarray]:
