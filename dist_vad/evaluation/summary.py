@@ -1,7 +1,7 @@
 """What an evaluation says in the terminal, from the table to the remarks below it."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -36,7 +36,7 @@ def summary(
     return "\n".join([*lines, *wrapped(_weights(models))])
 
 
-def wrapped(lines: Sequence[str]) -> list[str]:
+def wrapped(lines: Iterable[str]) -> list[str]:
     """The lines, none wider than the terminal."""
     return [part for line in lines for part in textwrap.wrap(
         line, terminal_width(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dist_vad.base.text.columns import terminal_width
+
 SyntheticAUC = Mapping[str, Mapping[str, Mapping[str, float]]]
 """Phase -> score -> kind of synthetic anomaly -> frame-level AUC on held-out normal video."""
 
@@ -22,19 +24,24 @@ class SyntheticTable:
         kinds = list(dict.fromkeys(kind for scores in aucs.values() for own in scores.values() for kind in own))
         lines = [
             (phase, score, [float(np.mean([*own.values()])), *(own.get(kind, np.nan) for kind in kinds)])
-            for phase, scores in reversed(aucs.items())
+            for phase, scores in reversed([*aucs.items()])
             for score, own in scores.items()
         ]
         return cls(kinds, lines)
 
     def text(self) -> list[str]:
-        """Its lines for a terminal."""
+        """Its lines for a terminal; kinds that find no room are left out, the mean counts them."""
         first = max([len("phase"), *(len(phase) for phase, _, _ in self.lines)])
         second = max([len("scorer"), *(len(score) for _, score, _ in self.lines)])
-        heads = "".join(f"{head:>{_width(head)}}" for head in ("mean", *self.kinds))
+        shown, room = ["mean"], terminal_width() - first - second - 2 - _width("mean")
+        for kind in self.kinds:
+            if (room := room - _width(kind)) < 0:
+                break
+            shown.append(kind)
+        heads = "".join(f"{head:>{_width(head)}}" for head in shown)
         return [f"{'phase':{first}}  {'scorer':{second}}{heads}"] + [
             f"{phase:{first}}  {score:{second}}"
-            + "".join(f"{value:{_width(head)}.3f}" for head, value in zip(("mean", *self.kinds), values))
+            + "".join(f"{value:{_width(head)}.3f}" for head, value in zip(shown, values))
             for phase, score, values in self.lines
         ]
 
