@@ -214,7 +214,7 @@ def _read(path: Path, state: State) -> KeptCalibration:
 def _normal_scores(
     scorer: Scorer, calibration: Calibration, val: ShardSet
 ) -> tuple[list[int], float, dict[str, np.ndarray]]:
-    """(held-out frames of each video, seconds of all, score -> raw frame scores end to end) of held-out normal video."""
+    """Of held-out normal video: (frames of each, seconds of all, score -> raw frame scores end to end)."""
     manifest = val.manifest
     videos = manifest.videos[:: max(1, len(val) // NORMAL_CUBES)]
     frames: dict[str, list[np.ndarray]] = {name: [] for name in calibration.scores_without_objects}
