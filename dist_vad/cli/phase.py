@@ -33,7 +33,7 @@ def main() -> None:
         wanted = stage.name == options.phase or (options.phase is None and state is None)
         if wanted and state is None:
             state = train_stage(settings, stage, parent, accelerator)
-        if wanted and stage is stages[-1]:
+        if wanted and state and stage is stages[-1]:
             calibrate_state(settings, state, accelerator)
         if wanted:
             break

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -79,7 +80,7 @@ def test_compose_starts_a_command_that_there_is():
 
 
 @pytest.fixture(scope="module")
-def debian(tmp_path_factory) -> Path:
+def debian(tmp_path_factory) -> Iterator[Path]:
     """The root of a fresh Debian."""
     if not os.environ.get(ASKED):
         pytest.skip(f"set {ASKED}=1 for the steps of the images in a fresh Debian; it downloads PyTorch")
