@@ -3,9 +3,14 @@
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.linalg  # noqa: F401  (scipy has a BLAS of its own: loaded here, so that the controller finds it)
+from threadpoolctl import ThreadpoolController
 
-from dist_vad.base.exact import one_thread
 from dist_vad.base.spacing import evenly_spaced
+
+one_thread = ThreadpoolController().wrap(limits=1, user_api="blas")
+"""Decorates a function whose matrix products must not be shared out over threads, which changes how they are summed:
+the same bits whatever the number of cores."""
 
 
 class HeadOutput(NamedTuple):

@@ -16,8 +16,7 @@ COMMAND = Command(Settings, "Train one stage of the curriculum.", DEFAULT_CONFIG
 @entry_point
 def main() -> None:
     settings, options = parse(COMMAND)
-    from dist_vad.cli.calibrating import calibrate_state
-    from dist_vad.cli.session import open_run
+    from dist_vad.cli.session import calibrate_state, open_run
     from dist_vad.curriculum.recipes import finished_state, plan, training_needs
     from dist_vad.curriculum.stages import stages_of
     from dist_vad.training.trainer import train_stage

@@ -26,8 +26,7 @@ def main() -> None:
 
         arguments = without_ranks(sys.argv[1:])
         sys.exit(launch("dist_vad.cli.progressive", arguments, ranks, Path(settings.run) / PREEMPTION))
-    from dist_vad.cli.calibrating import calibrate_state
-    from dist_vad.cli.session import open_run
+    from dist_vad.cli.session import calibrate_state, open_run
     from dist_vad.curriculum.recipes import training_needs
     from dist_vad.training.progressive import train_curriculum
 

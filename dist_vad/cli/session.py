@@ -1,4 +1,5 @@
-"""What every entry point does first: check the settings, make missing shards, note down how the run was started."""
+"""What entry points do first and last: check the settings, make missing shards, note down how the run was started; make
+the state whole that a training ends with."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -12,6 +13,7 @@ from dist_vad.curriculum.heads import DATA
 from dist_vad.curriculum.precision import keep_precision
 from dist_vad.curriculum.recipes import check_tasks
 from dist_vad.curriculum.stages import remarks, stages_of
+from dist_vad.curriculum.state import State
 from dist_vad.data.manifest import MANIFEST, SPLITS, Manifest
 from dist_vad.data.store import open_store
 from dist_vad.producer.agreement import check_agreement
@@ -21,6 +23,7 @@ from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
 from dist_vad.training.accelerators import make_accelerator
 from dist_vad.training.admission.plan_check import check_launch, check_plan
+from dist_vad.training.heartbeat import Heartbeat
 from dist_vad.training.trainer import PREEMPTION
 
 TEST_SETS = ["cube-test", "clip-test"]
@@ -97,3 +100,20 @@ def _check_unchanged(settings: Settings, needs: list[str]) -> None:
             f"that it began with"
         )
     write_sealed(path, {**then, **now})
+
+
+def calibrate_state(settings: Settings, state: State, accelerator: Accelerator) -> None:
+    """Write `calibration.safetensors` into the state's folder, unless a fitting one is there; the others wait.
+
+    What keeps a state from being calibrated is no fault of its training: it is said, and the state stays as it is.
+    """
+    from dist_vad.inference.detector import Detector  # what only evaluates needs nothing of it
+
+    rank, world = accelerator.process_index, accelerator.num_processes
+    with Heartbeat(rank, world, settings.train.timeout_seconds, in_steps=False):
+        if accelerator.is_main_process:
+            try:
+                Detector.load(state, accelerator.device)
+            except InputError as error:
+                log.warning("warning: %s is not calibrated: %s", state.folder, error)
+        accelerator.wait_for_everyone()

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from fake_cameras import street, walker
 
+from dist_vad.base.sealed import SEAL
 from dist_vad.inference.events import Threshold
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.settings.watch import CameraSettings, PageSettings, SinkSettings, WatchEventSettings, WatchSettings
@@ -97,10 +98,10 @@ def watch_settings(out: Path, urls: dict[str, str], **changes: Any) -> WatchSett
 
 
 def lines(out: Path) -> list[dict[str, Any]]:
-    """The event lines of a folder; each must be whole."""
-    return [
-        json.loads(text) for path in sorted((out / "events").glob("*.jsonl")) for text in path.read_text().splitlines()
-    ]
+    """The event lines of a folder, without their digests; each must be whole."""
+    files = sorted((out / "events").glob("*.jsonl"))
+    found = [json.loads(text) for path in files for text in path.read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != SEAL} for line in found]
 
 
 def events(out: Path, camera: str, kind: str = "end") -> list[dict[str, Any]]:
