@@ -6,6 +6,7 @@ Damaged, which names the file.
 """
 
 import json
+import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,6 +61,16 @@ def read_sealed(path: Path, old: Collection[str] | None = None) -> dict[str, Any
 def sealed_line(facts: dict[str, Any]) -> bytes:
     """Facts with their digest as one line, for a file that grows."""
     return json.dumps({**facts, SEAL: digest(json.loads(json.dumps(facts)))}, ensure_ascii=False).encode() + b"\n"
+
+
+def append_line(path: Path, facts: dict[str, Any]) -> None:
+    """Append facts with their digest, on the disk when this returns: after a kill the line is whole, or not there."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+    try:
+        os.write(handle, sealed_line(facts))  # one write of one line
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def read_lines(path: Path, old: Collection[str] | None = None) -> list[dict[str, Any]]:

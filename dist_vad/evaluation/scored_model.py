@@ -24,7 +24,7 @@ class ScoredModel:
     weights: dict[str, float]
     """Task -> its weight in `fused`."""
     shares: dict[str, float] = field(default_factory=dict)
-    """Weights of `fused`, `velocity` and `geometry` in `combined`."""
+    """Weights of the tasks, `velocity` and `geometry` in `combined`."""
     synthetic_auc: dict[str, dict[str, float]] = field(default_factory=dict)
     """Score -> kind of synthetic anomaly -> frame-level AUC on held-out normal video."""
     supported: dict[str, float] = field(default_factory=dict)

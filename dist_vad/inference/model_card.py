@@ -84,11 +84,12 @@ def _facts(state: State, name: str) -> dict[str, Any]:
 
 
 def _parsed(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
     try:
-        found = json.loads(path.read_bytes())
+        found = json.loads(content)
     except ValueError as error:
         raise Damaged(f"{path} is damaged: it is no JSON ({error})") from error
-    return unsealed(path.read_bytes(), path) if SEAL in found else found
+    return unsealed(content, path) if SEAL in found else found
 
 
 def _scenes(state: State) -> list[str]:

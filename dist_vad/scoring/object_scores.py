@@ -26,7 +26,7 @@ def fuse(weights: Mapping[str, float], calibrated: Mapping[str, np.ndarray]) -> 
     >>> fuse({"prediction": 0.5, "virtual": 0.5}, {"prediction": np.array([4.0]), "virtual": np.array([0.0])})
     array([2.])
     """
-    weighted = np.stack([weight * np.maximum(calibrated[name], 0.0) for name, weight in weights.items()])
+    weighted = [weight * calibrated[name] for name, weight in weights.items()]
     return np.linalg.norm(weighted, ORDER, axis=0)
 
 

@@ -81,7 +81,7 @@ class TailCalibration:
         Higher ones are extrapolated."""
         return float(np.log10(max(self.normal, 1)))
 
-    def shown(self, calibrated: float, digits: int = 2) -> str:
+    def shown(self, calibrated: float) -> str:
         """A calibrated anomaly score as people are told it: `> N (extrapolated)` beyond what is supported.
 
         >>> calibration = TailCalibration.of(np.linspace(0, 1, 1000), np.full(1000, "square"))
@@ -90,7 +90,7 @@ class TailCalibration:
         """
         if calibrated > self.supported:
             return f"> {self.supported:.1f} (extrapolated)"
-        return f"{calibrated:.{digits}f}"
+        return f"{calibrated:.2f}"
 
     @functools.cached_property
     def _curve(self) -> tuple[np.ndarray, np.ndarray]:

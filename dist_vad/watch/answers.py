@@ -1,6 +1,5 @@
 """What people say of events: a validation set that never trains and never calibrates."""
 
-import os
 import shutil
 import threading
 import time
@@ -10,7 +9,7 @@ from typing import Any, Literal, get_args
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_json
 from dist_vad.base.log import log
-from dist_vad.base.sealed import read_lines, sealed_line
+from dist_vad.base.sealed import append_line, read_lines
 from dist_vad.base.times import iso_time
 
 Answer = Literal["seen", "anomaly", "false_alarm"]
@@ -50,12 +49,7 @@ class Answers:
         line = {"time": iso_time(time.time()), "id": event["id"], "answer": answer, "score": event["score"]}
         line |= {"camera": event["camera"], "threshold": event["threshold"]}
         with self._lock:
-            handle = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-            try:
-                os.write(handle, sealed_line(line))
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            append_line(self._path, line)
             self._note(event["id"], answer, event["score"])
             self._file(event, answer)
 

@@ -1,7 +1,6 @@
 """What happened, as lines of JSON in one file a day: written at once, whole after any kill, removed when old."""
 
 import json
-import os
 import shutil
 import threading
 import time
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dist_vad.base.files import write_bytes
-from dist_vad.base.sealed import read_lines, sealed_line
+from dist_vad.base.sealed import append_line, read_lines
 from dist_vad.base.text.redact import redacted
 from dist_vad.base.times import from_iso, iso_time
 from dist_vad.settings.watch import KeepSettings
@@ -44,13 +43,7 @@ class Journal:
         text = redacted(json.dumps(line, ensure_ascii=False))
         path = self.out / EVENTS / f"{str(line['time'])[:10]}.jsonl"
         with self._lock:
-            # One write of one line: a kill leaves the whole line or none of it.
-            handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
-            try:
-                os.write(handle, sealed_line(json.loads(text)))
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            append_line(path, json.loads(text))
         return text
 
     def media(self, event: str, begin: float, ending: str) -> Path:

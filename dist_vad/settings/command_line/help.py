@@ -1,10 +1,11 @@
 """The help of a command: a screen or two of what is used most, or every setting."""
 
 import argparse
-import shutil
 import sys
 import textwrap
 from pathlib import Path
+
+from dist_vad.base.text.columns import terminal_width
 
 COMMON = (
     "run", "shards", "seed", "curriculum", "stage.steps", "stage.global_batch", "stage.learning_rate", "stages",
@@ -69,4 +70,4 @@ def _listed(actions: dict[str, argparse.Action], keys: list[str], short: bool) -
 
 
 def _width() -> int:
-    return min(100, max(60, shutil.get_terminal_size().columns))
+    return min(100, terminal_width())
