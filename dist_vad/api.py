@@ -1,7 +1,6 @@
 """What `import dist_vad` offers that no single module below does."""
 
 import dataclasses
-import json
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ def evaluate(state: str | Path, *, out: str | Path, shards: str | None = None) -
     from dist_vad.curriculum.state import read_state
     from dist_vad.evaluation.run import evaluate_state
     from dist_vad.inference.detector import run_settings
+    from dist_vad.metrics.results_file import METRICS, read_metrics
     from dist_vad.training.accelerators import make_accelerator
     from dist_vad.training.refit import fit_heads
 
@@ -36,4 +36,4 @@ def evaluate(state: str | Path, *, out: str | Path, shards: str | None = None) -
     accelerator = make_accelerator(settings.train, Path(out))
     fit_heads(settings, asked(settings, opened), accelerator)
     evaluate_state(settings, opened, accelerator)
-    return json.loads((Path(out) / "metrics.json").read_text())
+    return read_metrics(Path(out) / METRICS)

@@ -1,15 +1,15 @@
 """Test video that is not the run's own: shards of its own for it, the run's states and calibrations."""
 
 import dataclasses
-import json
 from pathlib import Path
 
-from dist_vad.base.errors import InputError
+from dist_vad.base.errors import Damaged, InputError
 from dist_vad.base.files import digest
 from dist_vad.base.log import log
 from dist_vad.base.sealed import read_sealed
 from dist_vad.curriculum.recipes import last_state
 from dist_vad.curriculum.state import STATE, State, read_state
+from dist_vad.metrics.results_file import METRICS, read_metrics
 from dist_vad.scoring.normal_video import NormalVideo
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.parsing import settings_of
@@ -17,7 +17,7 @@ from dist_vad.settings.provenance import RUN_KEYS
 from dist_vad.settings.run import Settings
 
 RUN = "run.json"
-RESULTS = ("metrics.json", "report.html", "frame_scores.parquet", "frame_scores.npz")
+RESULTS = (METRICS, "report.html", "frame_scores.parquet", "frame_scores.npz")
 """What an evaluation writes into a run's folder."""
 
 
@@ -60,11 +60,13 @@ def state_of(trained: Settings) -> State:
 
 def set_aside(run: Path, content_digest: str) -> None:
     """Move the results of another test set, if there are such, into a folder of their own: nothing is lost."""
-    path = run / RESULTS[0]
     try:
-        found = json.loads(path.read_text())["provenance"]["data"]["test"]["content digest"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        found = read_metrics(run / METRICS)["provenance"]["data"]["test"]["content digest"]
+    except FileNotFoundError:
         return
+    except (Damaged, KeyError, TypeError) as error:  # of which test set they are, nobody knows
+        log.warning("warning: %s", error)
+        found = "damaged"
     if found != content_digest:
         folder = run / f"results-{found[:8]}"
         folder.mkdir(exist_ok=True)

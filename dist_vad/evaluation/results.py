@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from dist_vad import metrics
-from dist_vad.base.files import write_json
 from dist_vad.base.text.jsonable import without_nan
 from dist_vad.curriculum.heads import UNTRAINED
 from dist_vad.data.manifest import VideoInfo
@@ -16,6 +15,7 @@ from dist_vad.evaluation.scored_model import ScoredModel
 from dist_vad.evaluation.summary import summary
 from dist_vad.judge.frame_files import write_frame_scores
 from dist_vad.judge.rows import Labelled, labelled
+from dist_vad.metrics.results_file import write_metrics
 from dist_vad.report import LEARNED, NO_LEARNING, Report, Row, VideoCurve, write_report
 from dist_vad.settings.run import Settings
 from dist_vad.tasks import TASKS
@@ -45,7 +45,7 @@ def write_results(
     synthetic = {model.name: model.synthetic_auc for model in models if model.synthetic_auc}
     provenance = {**provenance, "weights": weights, "trials": synthetic}
     numbers = {"final": dataclasses.asdict(headline), "rows": [dataclasses.asdict(row) for row in rows]}
-    write_json(run / "metrics.json", without_nan({**numbers, "provenance": provenance}))
+    write_metrics(run, **numbers, provenance=provenance)
     raw = {name: scores.frames for name, scores in frame_scores.items()}
     write_frame_scores(run, manifest, raw, rows, headline, how.resamples, provenance)
     videos = [labelled(video, headline.ground_truth) for video in manifest.videos]

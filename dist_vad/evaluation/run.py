@@ -1,7 +1,6 @@
 """The evaluation of a state and its ancestors, from shards to report."""
 
 import itertools
-import json
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from dist_vad.evaluation.evaluator import Evaluation
 from dist_vad.evaluation.highlights import FrameReader
 from dist_vad.evaluation.other_video import set_aside
 from dist_vad.evaluation.results import write_results
+from dist_vad.metrics.results_file import METRICS, read_metrics
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
@@ -44,14 +44,14 @@ def evaluate_state(settings: Settings, state: State, accelerator: Accelerator, t
         }
         set_aside(run, evaluation.sets.test.manifest.content_digest)
         write_results(run, evaluation, models, facts, frame_reader(settings.data))
-        accelerator.log(headline(run / "metrics.json"))
+        accelerator.log(headline(run / METRICS))
     accelerator.wait_for_everyone()
     return run / "report.html"
 
 
 def headline(path: Path) -> dict[str, float]:
     """The figures of the headline, as trackers take them: `test/micro_auc` and the like. None without labels."""
-    final = json.loads(path.read_text(encoding="utf-8")).get("final") or {}
+    final = read_metrics(path)["final"]
     return {f"test/{name}": value for name, value in final.items() if isinstance(value, float)}
 
 

@@ -161,6 +161,8 @@ def read_exported(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def _check_graph(folder: Path, names: tuple[str, ...], digests: dict[str, str]) -> None:
-    for path in [path for name in names if (path := folder / name).is_file()]:
-        if file_sha256(path) != digests.get(path.name):
+    for path in (folder / name for name in names):
+        if not path.is_file() and path.name in digests:
+            raise Damaged(f"{path} is missing, but {EXPORTED} names it; export the state again")
+        if path.is_file() and file_sha256(path) != digests.get(path.name):
             raise Damaged(f"{path} is damaged, or of another export than {EXPORTED}; export the state again")

@@ -2,15 +2,19 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from dist_vad.base.errors import Damaged
-from dist_vad.base.sealed import SEAL, read_or, unsealed
+from dist_vad.base.log import log
+from dist_vad.base.sealed import read_sealed
 from dist_vad.base.sealed_arrays import read_arrays
 from dist_vad.curriculum.state import State
+from dist_vad.metrics.results_file import METRICS, read_metrics
+from dist_vad.settings.provenance import RUN_KEYS
 
-RUN, METRICS = "run.json", "metrics.json"
+RUN = "run.json"
 NOT_KNOWN = "not stated: ask whoever pushed it"
 
 
@@ -21,7 +25,8 @@ def model_card(state: State, licence: str | None = None) -> str:
         state: with `run.json` beside it or in its run; with the run's `metrics.json` where it was evaluated.
         licence: of the data that it was trained on.
     """
-    run, metrics = _facts(state, RUN), _facts(state, METRICS)
+    run = _facts(state, RUN, lambda path: read_sealed(path, RUN_KEYS))
+    metrics = _facts(state, METRICS, read_metrics)
     settings = run.get("settings", {})
     data, virtual = settings.get("data", {}), settings.get("data", {}).get("virtual", "none")
     lines = [
@@ -75,21 +80,15 @@ def model_card(state: State, licence: str | None = None) -> str:
     return "\n".join(lines)
 
 
-def _facts(state: State, name: str) -> dict[str, Any]:
-    """A file of JSON beside the state or in its run; empty where there is none."""
+def _facts(state: State, name: str, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """A file of facts beside the state or in its run; empty where there is none, or where it is damaged."""
     for folder in (state.folder, state.folder.parent.parent):
         if (folder / name).is_file():
-            return read_or(folder / name, {}, _parsed)
+            try:
+                return read(folder / name)
+            except Damaged as error:
+                log.warning("warning: %s; the card does without it", error)
     return {}
-
-
-def _parsed(path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
-    try:
-        found = json.loads(content)
-    except ValueError as error:
-        raise Damaged(f"{path} is damaged: it is no JSON ({error})") from error
-    return unsealed(content, path) if SEAL in found else found
 
 
 def _scenes(state: State) -> list[str]:

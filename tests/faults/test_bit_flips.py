@@ -1,6 +1,8 @@
 """A bit flips in a file, or it is cut: it is refused by name or made anew. Other values are never taken."""
 
+import functools
 import json
+import math
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from miniature import settings_of
+from untrained import untrained_state
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.sealed import read_lines, read_or, read_sealed, sealed_line, write_sealed
@@ -25,11 +29,17 @@ from dist_vad.data.manifest import INDEX_DTYPE, MANIFEST, Manifest, ShardInfo, i
 from dist_vad.data.shardset import ShardSet
 from dist_vad.data.store import LocalStore, Store, open_store
 from dist_vad.evaluation.score_files import ScoreFiles, score_file_name
+from dist_vad.inference.detector import CALIBRATION, Detector
+from dist_vad.inference.engines import FILES
+from dist_vad.inference.export import export
+from dist_vad.inference.exported import EXPORTED, ExportedDetector
 from dist_vad.judge.frame_files import PARQUET, read_frame_file, write_frame_scores
 from dist_vad.judge.score_sets import read_scores
+from dist_vad.metrics.results_file import METRICS, read_metrics, write_metrics
 from dist_vad.producer.plan import make_plans
 from dist_vad.producer.progress_records import read_record, record_name, write_record
 from dist_vad.report import Row
+from dist_vad.settings.data import DataSettings
 from dist_vad.training.checkpoint import CHECKPOINT, TENSORS, Checkpoint, Checkpoints
 from dist_vad.watch.answers import Answers
 from dist_vad.watch.journal import Journal
@@ -243,7 +253,72 @@ def frame_scores(sets, dataset, folder):
     return Kind(folder / PARQUET, read)
 
 
+def metrics_json(sets, dataset, folder):
+    """As `dist_vad.evaluate`, the model card and the tracker of experiments read it."""
+    row = {"phase": "inference", "scorer": "fused", "micro_auc": 0.9125, "micro_auc_interval": [0.88, math.nan]}
+    write_metrics(folder, final=row, rows=[row], provenance={"data": {"test": {"content digest": "ab12"}}})
+    return Kind(folder / METRICS, lambda: read_metrics(folder / METRICS))
+
+
+def calibration_of_a_state(sets, dataset, folder):
+    """What a detector has beside its weights, on a machine without the shards to make it anew of."""
+    state = untrained_state(folder / "run", sets, dataset)
+    Detector.load(state, "cpu")
+    (folder / "run/run.json").unlink()
+
+    def read() -> Any:
+        own = Detector.load(state, "cpu")
+        return own.normal["fused"][0].tolist(), own.calibration.weights, [one.tolist() for one in own.scenes.values()]
+
+    return Kind(state.folder / CALIBRATION, read)
+
+
+@functools.cache
+def export_of(sets: Path, root: Path) -> Path:
+    """A folder with a state for both engines; made once."""
+    folder = sets.with_name(f"{sets.name}-exported")
+    detector = Detector.load(untrained_state(folder / "run", sets, settings_of(root)), "cpu")
+    for form in FILES:
+        export(detector, form, folder / "exported")
+    return folder / "exported"
+
+
+def exported(sets: Path, dataset: DataSettings, folder: Path, engine: str, name: str) -> Kind:
+    """A file of an exported state, and how that scores."""
+    pytest.importorskip("onnxscript")
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("openvino")
+    copy = Path(shutil.copytree(export_of(sets, Path(dataset.root or "")), folder / "exported"))
+    size = dataset.cube_size
+    clips = np.arange(4 * dataset.clip_length * size * size * 3, dtype=np.int64) % 251
+    clips = clips.astype(np.uint8).reshape(4, dataset.clip_length, size, size, 3)
+
+    def read() -> Any:
+        own = ExportedDetector.load(copy, engine)
+        scene, feature = next(iter(own.scenes.items()))
+        return own.scores(clips, feature, scene)["fused"].tolist()
+
+    return Kind(copy / name, read)
+
+
+def onnx_graph(sets, dataset, folder):
+    return exported(sets, dataset, folder, "onnx", "heads.onnx")
+
+
+def openvino_graph(sets, dataset, folder):
+    return exported(sets, dataset, folder, "openvino", "heads.xml")
+
+
+def openvino_weights(sets, dataset, folder):
+    return exported(sets, dataset, folder, "openvino", "heads.bin")
+
+
+def exported_facts(sets, dataset, folder):
+    return exported(sets, dataset, folder, "onnx", EXPORTED)
+
+
 KINDS = [
+    metrics_json, calibration_of_a_state, onnx_graph, openvino_graph, openvino_weights, exported_facts,
     times_jsonl, event_lines, answers_jsonl, kept_calibration, fitted_heads, frame_scores,
     manifest_file, index_file, tar_file, cached_tar, progress_record, state_file, weights_file, checkpoint_file,
     checkpoint_tensors, score_file, data_json, micro_batch_json, measured_json, run_json, progress_json,
@@ -260,7 +335,13 @@ def damages(content: bytes, seed: int) -> list[bytes]:
     return damaged + [content[:length] for length in draw.integers(0, len(content), CUTS).tolist()]
 
 
-@pytest.mark.parametrize("make", KINDS, ids=lambda make: make.__name__)
+EXPORTS = (onnx_graph, openvino_graph, openvino_weights, exported_facts)
+
+
+@pytest.mark.parametrize(
+    "make", [pytest.param(one, marks=pytest.mark.slow) if one in EXPORTS else one for one in KINDS],
+    ids=lambda make: make.__name__,
+)  # fmt: skip
 def test_a_file_that_is_not_as_it_was_written_is_refused_by_name_or_made_anew(
     make, tiny_sets, tiny_dataset, tmp_path, record_property
 ):
