@@ -11,6 +11,7 @@ from dist_vad.base.errors import Damaged, InputError
 from dist_vad.base.files import digest
 from dist_vad.base.sealed import read_or
 from dist_vad.base.tensors import tensors_digest
+from dist_vad.curriculum.precision import chosen_precision
 from dist_vad.curriculum.state import State, Tensors, read_state, save_tensors
 from dist_vad.data.manifest import MANIFEST, Manifest
 from dist_vad.data.shard_sets import shard_store
@@ -59,6 +60,7 @@ class Asked:
             [settings.score.refit, settings.seed, settings.augment],
             dataclasses.asdict(settings.stream),
             [_training_digest(settings, kind) for kind in kinds],
+            *([] if refit_precision(settings) == "no" else [refit_precision(settings)]),
         ]
         return Path(settings.run) / "heads" / f"{self.name}-{digest(decisive)[:12]}.safetensors"
 
@@ -81,6 +83,11 @@ class Asked:
     def save(self, settings: Settings, tensors: Tensors) -> None:
         """Keep the whole network with fitted heads."""
         save_tensors(self.path(settings), tensors, {DIGEST: tensors_digest(tensors)})
+
+
+def refit_precision(settings: Settings) -> str:
+    """The precision in which heads are fitted: that of the run, where it is `bf16`, else `no`."""
+    return "bf16" if chosen_precision(settings) == "bf16" else "no"
 
 
 def read_fitted(path: Path) -> Tensors:

@@ -136,6 +136,8 @@ def _decisive(settings: dict[str, Any], kind: str, stride_key: str) -> dict[str,
         # Only where they are asked for: sets that were made before there were such settings stay valid.
         later = SCENE_NETWORK if settings.get("scene", "background") != "background" else ()
         later += ("tracks",) if settings.get("tracks") else ()
+        if chosen["detector"].get("continued_confidence") is None:
+            chosen["detector"].pop("continued_confidence", None)
         chosen |= {key: settings[key] for key in later}
     return chosen
 

@@ -40,6 +40,9 @@ class DetectorSettings:
     min_confidence: float | None = None
     """Boxes below this confidence, in [0, 1], are left out; not given = 0.25 for darknet and yolo, 0 for the others.
     OpenCV itself leaves out darknet's boxes below 0.2."""
+    continued_confidence: float | None = None
+    """Boxes from this confidence on, but below the least one, are kept where they go on an object that had a confident
+    box up to 50 frames before: who falls, or is half hidden, has an unsure one. Not given = no such boxes."""
     min_size: int = 10
     """Boxes whose shorter side is below this many pixels are left out."""
     threshold: int = 22
@@ -56,6 +59,10 @@ class DetectorSettings:
         for key in ("min_confidence", "nms"):
             value = getattr(self, key)
             refuse_unless(value is None or 0 <= value <= 1, f"data.detector.{key}", value, "0 to 1")
+        unsure = self.continued_confidence
+        allowed = f"at least 0 and below {self.least_confidence}, from which boxes stand on their own"
+        below = unsure is None or 0 <= unsure < self.least_confidence
+        refuse_unless(below, "data.detector.continued_confidence", unsure, allowed)
         size = self.input_size
         refuse_unless(size is None or (size >= 32 and size % 32 == 0), "data.detector.input_size", size, "32, 64, 96 …")
         refuse_unless(self.batch >= 1, "data.detector.batch", self.batch, "1 or more")
@@ -80,6 +87,11 @@ class DetectorSettings:
         if self.min_confidence is not None:
             return self.min_confidence
         return 0.25 if self.name in NETWORKS else 0.0
+
+    @property
+    def lowest_confidence(self) -> float:
+        """Below this, no box is ever kept."""
+        return self.least_confidence if self.continued_confidence is None else self.continued_confidence
 
     @property
     def needs_background(self) -> bool:

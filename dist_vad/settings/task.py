@@ -31,6 +31,10 @@ class TaskSettings:
     semantic_negative: Literal["other_clip", "same_clip"] = "other_clip"
     """What `semantic_reconstruction` tells the single frame from: a clip of another object, or, as the paper's formula
     is written, the same clip with all its frames, which a network can do by the clip's length alone."""
+    virtual_view: Literal["cropped", "whole"] = "cropped"
+    """What `virtual` is trained on. cropped: random crops as large as cubes, around the middle of the frame, where the
+    generated world has what the label is about. whole: whole frames, as in the paper; for `ubnormal`, whose labels are
+    about any place of the frame."""
     jigsaw_static: float = 0.2
     """`jigsaw` leaves the frames of a clip in order where none of its values changes by more than this from the first
     frame to the last, values in [0, 1]: without motion nobody could put them back."""
@@ -51,6 +55,8 @@ class TaskSettings:
         refuse_unless(
             negative in ("other_clip", "same_clip"), "task.semantic_negative", negative, "other_clip, same_clip"
         )
+        view = self.virtual_view
+        refuse_unless(view in ("cropped", "whole"), "task.virtual_view", view, "cropped, whole")
         allowed = 0 <= self.jigsaw_static < 1
         refuse_unless(allowed, "task.jigsaw_static", self.jigsaw_static, "0 or more, less than 1")
         for key in ("normal_prompts", "anomaly_prompts"):

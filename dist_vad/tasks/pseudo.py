@@ -25,6 +25,7 @@ class Pseudo(Task):
     """
 
     name = "pseudo"
+    version = 2
     order = 8
     alias = "pseudo"
     phase = "inference"

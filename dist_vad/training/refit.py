@@ -9,7 +9,7 @@ from torch import nn
 
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
-from dist_vad.curriculum.heads import Asked
+from dist_vad.curriculum.heads import Asked, refit_precision
 from dist_vad.curriculum.recipes import Stage
 from dist_vad.curriculum.state import Tensors
 from dist_vad.data.loader import Loader
@@ -46,7 +46,7 @@ def fit(settings: Settings, each: Asked, device: torch.device) -> Tensors:
     """
     scene_size = Manifest.load(shard_store(settings.shards, "cube", "train")).scene_size
     network = network_of(settings, each.tasks, each.own_weights(), each.trained, scene_size)
-    module = StageModule(network, each.fitted, settings.task).to(device)
+    module = StageModule(network, each.fitted, settings.task, refit_precision(settings)).to(device)
     own = _fitted_parameters(module, each)
     for parameter in module.parameters():
         parameter.requires_grad_(any(parameter is some for some in own))

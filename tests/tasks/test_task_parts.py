@@ -10,12 +10,12 @@ import torch
 
 from dist_vad.base.errors import InputError
 from dist_vad.settings.task import TaskSettings
-from dist_vad.tasks import TASKS, DrawKey
+from dist_vad.tasks import TASKS, DrawKey, Inputs
 from dist_vad.tasks.classification import choices
 from dist_vad.tasks.image_text import check_image_text, load_image_text
 from dist_vad.tasks.jigsaw import shuffle
 from dist_vad.tasks.pseudo import changed
-from dist_vad.tasks.synthetic.transforms import DRAWS, LOOK, MOTION
+from dist_vad.tasks.synthetic.transforms import DRAWS, LOOK, MOTION, sped_up
 from dist_vad.tasks.vision_language import select
 
 KINDS = {**MOTION, **LOOK}
@@ -142,3 +142,47 @@ def test_draws_depend_on_the_position_in_the_global_batch_alone(name, task_setti
     assert torch.equal(task.draw(DrawKey(0, "stage", name, 3, positions), 9), every[positions])
     other = task.draw(DrawKey(0, "stage", name, 4, np.arange(12)), 9)
     assert every.numel() == 0 or not torch.equal(every, other)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_training_transform_is_the_acceleration_that_scores_are_weighed_by(kind):
+    clip, drawn = clips(256), draws(256)
+    hasty = sped_up(clip, torch.full((256, 1), 2))
+    assert not (KINDS[kind](clip, drawn) == hasty).flatten(1).all(dim=1).any()
+
+
+class Seeing(torch.nn.Module):
+    """A backbone that notes what it is shown."""
+
+    def forward(self, clip):
+        self.clip = clip
+        return clip
+
+
+def seen_by_virtual(clip: torch.Tensor, view: str) -> torch.Tensor:
+    """What a network is trained on of virtual clips."""
+    task, backbone = TASKS["virtual"](TaskSettings(virtual_view=view)), Seeing()
+    labels = torch.zeros(len(clip), dtype=torch.long)
+    task.loss(backbone, lambda output, clip: torch.zeros(len(clip), 2), Inputs(clip, None, labels), draws(len(clip), 5))
+    return backbone.clip
+
+
+def test_virtual_is_trained_on_whole_frames_where_that_is_asked_for():
+    clip = clips(16, size=64)
+    seen = seen_by_virtual(clip, "whole")
+    mirrored = (seen == clip.flip(4)).flatten(1).all(dim=1)
+    assert ((seen == clip).flatten(1).all(dim=1) ^ mirrored).all() and 0 < mirrored.sum() < 16
+
+
+@pytest.mark.parametrize("size", [128, 192, 256])
+def test_crops_of_large_virtual_frames_are_free_of_aliasing(size):
+    checked = (torch.arange(size)[:, None] + torch.arange(size)) % 2
+    seen = seen_by_virtual(checked.float().expand(4, 3, 9, size, size), "cropped")
+    assert seen.shape[3:] == (48, 48) and (seen - 0.5).abs().max() < 0.06
+
+
+def test_the_view_of_virtual_is_part_of_the_recipe_where_it_is_not_the_default():
+    assert [TASKS["virtual"](TaskSettings(virtual_view=view)).recipe() for view in ("cropped", "whole")] == [
+        {},
+        {"view": "whole"},
+    ]

@@ -4,13 +4,14 @@ import numpy as np
 
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.detectors.base import Boxes, ObjectDetector, sorted_boxes
+from dist_vad.video.detectors.continued import ContinuedObjects
 
 
 class FilteredDetector:
     """The objects of one video's frames; itself a detector.
 
-    1. Boxes of a detector are left out if they are less confident than `min_confidence`, smaller than `min_size`, or
-       not of `classes`.
+    1. Boxes of a detector are left out if they are smaller than `min_size`, not of `classes`, or less confident than
+       `min_confidence`; with `continued_confidence`, those stay that go on a confident one of an earlier frame.
     2. With `motion_union`, the moving regions that those boxes miss are added.
     3. With `max_objects`, only so many are kept, and the others are counted.
     """
@@ -20,12 +21,13 @@ class FilteredDetector:
     ) -> None:
         """`motion`: finds the moving regions to add; None for none."""
         self._settings, self._detector, self._motion = settings, detector, motion
+        self._continued = ContinuedObjects(settings.least_confidence)
         self.boxes_left_out = 0
         self.frames_bounded = 0
 
     def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
         """The objects of each frame; frames are RGB, uint8 [H, W, 3]."""
-        objects = [self._chosen(boxes) for boxes in self._detector(numbers, frames)]
+        objects = [self._chosen(*each) for each in zip(numbers, self._detector(numbers, frames))]
         if self._motion:
             # How much of its box moves says nothing of how sure one can be of a region: its size alone is judged.
             moving = [boxes.taken(self._large(boxes)) for boxes in self._motion(numbers, frames)]
@@ -42,11 +44,12 @@ class FilteredDetector:
             f"{self.frames_bounded} frames, the least confident ones"
         )
 
-    def _chosen(self, boxes: Boxes) -> Boxes:
-        confident = boxes.values[:, 4] >= self._settings.least_confidence
+    def _chosen(self, number: int, boxes: Boxes) -> Boxes:
         classes = self._settings.classes
         wanted = np.array([classes is None or name in classes for name in boxes.categories], bool)
-        return boxes.taken(confident & wanted & self._large(boxes))
+        confident = boxes.values[:, 4] >= self._settings.lowest_confidence
+        boxes = boxes.taken(confident & wanted & self._large(boxes))
+        return boxes if self._settings.continued_confidence is None else boxes.taken(self._continued(number, boxes))
 
     def _large(self, boxes: Boxes) -> np.ndarray:
         """bool [n]: which boxes are large enough."""

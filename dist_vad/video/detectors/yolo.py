@@ -40,7 +40,7 @@ class YoloDetector:
             pictures = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames[start : start + self._at_once]]
             results = self._model.predict(
                 pictures,
-                conf=max(self._settings.least_confidence, 0.001),  # all that is below would be left out later anyway
+                conf=max(self._settings.lowest_confidence, 0.001),  # all that is below would be left out later anyway
                 iou=self._settings.nms,
                 imgsz=self._size,
                 max_det=MOST,
