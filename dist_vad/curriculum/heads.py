@@ -113,14 +113,14 @@ def _training_digest(settings: Settings, kind: str) -> str:
     return Manifest.load(store).content_digest
 
 
-def asked(settings: Settings, state: State) -> Iterator[Asked]:
-    """The untrained network, every ancestor and the state itself, in this order.
+def asked(settings: Settings, state: State, ancestors: bool = True) -> Iterator[Asked]:
+    """The untrained network, with `ancestors` every state before it, and the state itself, in this order.
 
     All are asked by the heads of all tasks that the state was trained on; with `score.refit` 0, each by those that it
     has been trained on.
     """
     yield Asked(UNTRAINED, None, tuple(state.tasks), ())
-    for folder in state.lineage:
+    for folder in state.lineage if ancestors else []:
         ancestor = read_state(state.folder.parent / folder)
         yield _asked(settings, ancestor, state.tasks if settings.score.refit else ancestor.tasks)
     yield alone(settings, state)

@@ -34,10 +34,10 @@ class Candidate:
         return cls(each.name, each.weights(settings), [*each.tasks], path)
 
 
-def lineage(settings: Settings, state: State) -> Iterator[Candidate]:
-    """The untrained network, every ancestor of a state, and the state itself.
+def lineage(settings: Settings, state: State, ancestors: bool = True) -> Iterator[Candidate]:
+    """The untrained network, with `ancestors` every state before this one, and the state itself.
 
     Heads that one has not trained are those that were fitted on its frozen backbone (`score.refit`).
     """
-    for each in asked(settings, state):
+    for each in asked(settings, state, ancestors):
         yield Candidate.of(settings, each)

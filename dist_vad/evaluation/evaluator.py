@@ -74,12 +74,12 @@ class Evaluation:
         test = open_set(self.settings, shard_store(self.root, kind, "test"))
         return VideoSets(NormalVideo(self.trained, kind), test)
 
-    def score(self, state: State) -> list[ScoredModel]:
-        """Score the test set by every state of the lineage, by the untrained network, and by the baselines.
+    def score(self, state: State, ancestors: bool = True) -> list[ScoredModel]:
+        """Score the test set by a state, by the states before it, by the untrained network, and by the baselines.
 
         Shards are shared out over the ranks; a score file that is there is never made again.
         """
-        return self._score([*lineage(self.trained, state)], baselines=True)
+        return self._score([*lineage(self.trained, state, ancestors)], baselines=True)
 
     def score_alone(self, state: State) -> ScoredModel:
         """Score the test set by one state, without its ancestors."""

@@ -25,15 +25,22 @@ def evaluation_needs() -> list[str]:
     return ["cube-train", "cube-val", "cube-test"]
 
 
-def evaluate_state(settings: Settings, state: State, accelerator: Accelerator, trained: Settings | None = None) -> Path:
+def evaluate_state(
+    settings: Settings,
+    state: State,
+    accelerator: Accelerator,
+    trained: Settings | None = None,
+    ancestors: bool = True,
+) -> Path:
     """Score, then table, metrics.json and report.html under the run's folder; returns the report's path.
 
     Args:
         trained: settings of the run that trained, where the test video is not that run's own.
+        ancestors: score the states before this one as well.
     """
     run = Path(settings.run)
     evaluation = Evaluation(settings, accelerator, trained)
-    models = evaluation.score(state)
+    models = evaluation.score(state, ancestors)
     if accelerator.is_main_process:
         facts = {
             **provenance(settings),

@@ -74,6 +74,14 @@ def test_four_ranks_give_the_bits_of_one_in_every_score_and_metric(trained, tiny
     assert numbers(tmp_path) == numbers(trained)
 
 
+def test_without_the_states_before_it_a_state_scores_the_same(trained, tiny_config, tmp_path):
+    _link_states(trained, tmp_path)
+    arguments = ["--config", str(tiny_config), "--run", str(tmp_path), "--train.cpu_threads", "1", "--final"]
+    succeed("launch/evaluate.py", *arguments)
+    rows = numbers(trained)["rows"]
+    assert numbers(tmp_path)["rows"] == [row for row in rows if row["phase"] not in ("perception", "comprehension")]
+
+
 def test_frame_scores_fed_back_to_the_judge_give_the_rows_of_metrics_json_bit_for_bit(trained):
     judged = [dataclasses.asdict(row) for row in rows_of(open_case([str(trained)], JudgeSettings()))]
     assert without_nan(judged) == numbers(trained)["rows"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dist_vad.base.boxes import covered
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.detectors.base import Boxes, ObjectDetector, sorted_boxes
 from dist_vad.video.detectors.continued import ContinuedObjects
@@ -73,15 +74,7 @@ def _united(boxes: Boxes, regions: Boxes) -> Boxes:
     moving arm of a person who stands is found already, for the person's box covers it, however large the box is. And
     not all boxes together: a crowd that moves as one region is kept as a whole, though each person in it is found.
     """
-    covered = _coverage(regions.values, boxes.values).max(axis=1, initial=0)
-    missed = regions.taken(covered <= 0.5)
+    share = covered(regions.values[:, :4], boxes.values[:, :4]).max(axis=1, initial=0)
+    missed = regions.taken(share <= 0.5)
     rows = [*boxes.values.tolist(), *missed.values.tolist()]
     return sorted_boxes(rows, [*boxes.categories, *missed.categories])
-
-
-def _coverage(regions: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Share of each region's area within each box: float32 [regions, boxes] from [regions, 5] and [boxes, 5]."""
-    low = np.maximum(regions[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(regions[:, None, 2:4], boxes[None, :, 2:4])
-    area = (regions[:, 2:4] - regions[:, :2]).prod(axis=1)
-    return np.maximum(high - low, 0).prod(axis=2) / area[:, None]
