@@ -1,13 +1,12 @@
 """An ablation in words: the tree with what it costs, and the table, for a terminal or a log."""
 
-import textwrap
 from typing import Any
 
 from dist_vad.ablation.record import Record
 from dist_vad.ablation.table import Figure, Line, Table, claims
 from dist_vad.ablation.tree import Node
 from dist_vad.base.progress import duration
-from dist_vad.base.text.columns import terminal_width
+from dist_vad.base.text.columns import hanging, terminal_width
 
 NOTHING = "-"
 
@@ -89,7 +88,7 @@ def format_table(table: Table, width: int | None = None) -> str:
     )
     about += "of a data set: the paper"
     head = [
-        part for text in (f"{table.settings.table}: {table.settings.title}", about) for part in _wrapped(text, width)
+        part for text in (f"{table.settings.table}: {table.settings.title}", about) for part in hanging(text, width)
     ]
     lines = [*head]
     for block in _blocks(table, width):
@@ -97,8 +96,8 @@ def format_table(table: Table, width: int | None = None) -> str:
         lines += [block[0], rule, *block[1:], rule]
     if table.without_learning:
         aucs = ", ".join(f"{name} {auc:.1f}" for name, auc in table.without_learning.items())
-        lines += _wrapped(f"without learning: {aucs}", width)
-    return "\n".join([*lines, *(part for said in [*claims(table), *table.remarks] for part in _wrapped(said, width))])
+        lines += hanging(f"without learning: {aucs}", width)
+    return "\n".join([*lines, *(part for said in [*claims(table), *table.remarks] for part in hanging(said, width))])
 
 
 def _blocks(table: Table, width: int) -> list[list[str]]:
@@ -132,10 +131,6 @@ def _cells(table: Table, line: Line) -> list[str]:
         beside = line.row.paper_simultaneous.get(name)
         cells.append(f"{aucs or NOTHING}" + (f"  {beside:.1f}" if beside is not None else ""))
     return cells
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False) or [""]
 
 
 def _auc(figure: Figure | None) -> str:

@@ -1,11 +1,10 @@
 """What an evaluation says in the terminal, from the table to the remarks below it."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from dist_vad.base.text.columns import terminal_width
+from dist_vad.base.text.columns import hanging
 from dist_vad.data.manifest import Manifest
 from dist_vad.evaluation.frame_scores import video_regions
 from dist_vad.evaluation.scored_model import ScoredModel
@@ -38,9 +37,7 @@ def summary(
 
 def wrapped(lines: Iterable[str]) -> list[str]:
     """The lines, none wider than the terminal."""
-    return [part for line in lines for part in textwrap.wrap(
-        line, terminal_width(), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
-    )]  # fmt: skip
+    return [part for line in lines for part in hanging(line)]
 
 
 def _weights(models: Sequence[ScoredModel]) -> list[str]:

@@ -1,10 +1,9 @@
 """The table of results as plain text, for a terminal or a log."""
 
 import math
-import textwrap
 from collections.abc import Sequence
 
-from dist_vad.base.text.columns import terminal_width
+from dist_vad.base.text.columns import hanging, terminal_width
 from dist_vad.report.content import LEARNED, NO_LEARNING, Row, best_values, metric
 
 GAP = "  "
@@ -47,7 +46,7 @@ def format_table(rows: Sequence[Row], width: int | None = None) -> str:
     nothing = "all labels are of one class: no metrics" if labelled else "no labels, no metrics"
     notes = ["* best of its column under the same smoothing and ground truth"] if best else [nothing]
     notes += [f"not shown for want of room: {left_out}; a wider terminal and the report have it"] if left_out else []
-    lines += [rule, *(part for note in notes for part in textwrap.wrap(note, width, subsequent_indent="  "))]
+    lines += [rule, *(part for note in notes for part in hanging(note, width))]
     return "\n".join(line.rstrip() for line in lines)
 
 
