@@ -67,7 +67,7 @@ def plan(settings: Settings) -> list[Stage]:
     root = open_store(settings.shards)
     manifests = {kind: _training_manifest(root, kind) for kind in sorted(kinds)}
     digests = {kind: manifest.content_digest for kind, manifest in manifests.items()}
-    scene_size = Manifest.load(shard_store(root, "cube", "train")).scene_size
+    cubes = manifests.get("cube") or Manifest.load(shard_store(root, "cube", "train"))
     stages: list[Stage] = []
     parent = ""
     earlier: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def plan(settings: Settings) -> list[Stage]:
             "stage": _recipe(stage, earlier),
             "task_versions": {task: TASKS[task].version for task in tasks},
             "task": {name: task.recipe() for name, task in made.items()},
-            "model": {**dataclasses.asdict(settings.model), "scene_size": scene_size},
+            "model": {**dataclasses.asdict(settings.model), "scene_size": cubes.scene_size},
             "stream": dataclasses.asdict(settings.stream),
             "precision": chosen_precision(settings),
             "seed": settings.seed,

@@ -10,9 +10,12 @@ Sample keys are `{video}/{frame:06d}_{object:03d}`; members are the image (`.jpg
 (kinds with a scene feature) and `.json`.
 """
 
+import contextlib
 import dataclasses
+import gc
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -141,7 +144,11 @@ class Manifest:
 
         Raises InputError where there is none, or where its schema is another one; Damaged where it does not read.
         """
-        store = open_store(place)
+        with _without_looking_for_cycles():
+            return cls._load(open_store(place))
+
+    @classmethod
+    def _load(cls, store: Store) -> "Manifest":
         path = store.where(MANIFEST)
         try:
             value = unsealed(store.read(MANIFEST), path, [field.name for field in dataclasses.fields(cls)])
@@ -177,8 +184,8 @@ class Manifest:
         shape = (self.clip_length, self.size, self.stride, *(shard.samples for shard in self.shards))
         _require(all(type(number) is int and number >= 1 for number in shape), "lengths and sizes of 1 or more")
         _require(self.kind in KINDS and self.split in SPLITS, f"kind is {self.kind!r}, split is {self.split!r}")
-        names = [video.name for video in self.videos]
-        _require(len(set(names)) == len(names), "a video stands there twice")
+        names = {video.name for video in self.videos}
+        _require(len(names) == len(self.videos), "a video stands there twice")
         for video in self.videos:
             _require(_is_plain(video.name), f"a video is called {video.name!r}")
             sizes = (video.frames, video.width, video.height)
@@ -191,6 +198,18 @@ class Manifest:
             _require(shard.video in names, f"shard {shard.name} is of video {shard.video!r}, which is not listed")
             for hexadecimal in (shard.sha256, shard.index_sha256):
                 _require(re.fullmatch("[0-9a-f]{64}", hexadecimal) is not None, f"digests of shard {shard.name}")
+
+
+@contextlib.contextmanager
+def _without_looking_for_cycles() -> Iterator[None]:
+    """Python's collector at rest: a manifest holds no cycles, and each look for some goes through all that there is."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _is_plain(name: str) -> bool:

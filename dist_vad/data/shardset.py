@@ -3,7 +3,8 @@
 import functools
 import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from torch.utils.data import Dataset
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import bytes_sha256
 from dist_vad.base.log import log
+from dist_vad.base.spacing import balanced
 from dist_vad.data.buffers import borrow
 from dist_vad.data.cache import ShardCache, default_cache
 from dist_vad.data.codec import decode_all, npy_content, npy_values
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 MAPPINGS = 8192
 """Most shards of a set that are mapped into memory at the same time."""
+REQUESTS = 8
+"""Indexes that are fetched from a bucket at the same time."""
 
 
 @dataclass
@@ -244,9 +248,22 @@ class ShardSet(Dataset[dict[str, Any]]):
 
     def scenes(self, ids: np.ndarray) -> np.ndarray:
         """Names of the scenes of samples: str [len(ids)]."""
+        return self._scene_of_shards()[np.searchsorted(self.starts, ids, side="right") - 1]
+
+    def spread(self, count: int) -> np.ndarray:
+        """At most `count` sample ids, evenly spaced within each scene and of every scene as many as of any other, or
+        all that it has; at least one of each. int64, ascending."""
+        return balanced(self.scene_numbers(np.arange(len(self))), count)
+
+    def scene_numbers(self, ids: np.ndarray) -> np.ndarray:
+        """Numbers of the scenes of samples, in the order of their names: int32 [len(ids)], a tenth of the memory."""
+        _, numbers = np.unique(self._scene_of_shards(), return_inverse=True)
+        return numbers.astype(np.int32)[np.searchsorted(self.starts, ids, side="right") - 1]
+
+    def _scene_of_shards(self) -> np.ndarray:
+        """Name of the scene of each shard: str [shards]."""
         of_video = {video.name: video.scene for video in self.manifest.videos}
-        of_shard = np.array([of_video[shard.video] for shard in self.manifest.shards])
-        return of_shard[np.searchsorted(self.starts, ids, side="right") - 1]
+        return np.array([of_video[shard.video] for shard in self.manifest.shards])
 
     def folds(self, ids: np.ndarray) -> np.ndarray:
         """0 or 1 for each sample: every other video of a scene, so that no video is in both; of a single one its first
@@ -267,6 +284,16 @@ class ShardSet(Dataset[dict[str, Any]]):
         """The rows of one shard's index: INDEX_DTYPE [samples]. Its tar is not touched: from a bucket that would be a
         download."""
         return np.frombuffer(self._index(shard), INDEX_DTYPE)
+
+    def indexes(self, shards: Iterable[int]) -> Iterator[np.ndarray]:
+        """The rows of the indexes of several shards, in their order; several at once come from a bucket."""
+        if not self.is_remote:
+            yield from map(self.index, shards)
+            return
+        numbers = list(shards)
+        with ThreadPoolExecutor(REQUESTS, "index") as pool:
+            for start in range(0, len(numbers), 8 * REQUESTS):  # so that no more of them wait
+                yield from pool.map(self.index, numbers[start : start + 8 * REQUESTS])
 
     def key(self, sample: int) -> str:
         """WebDataset key of a sample id."""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -55,9 +56,12 @@ def write_shards(settings: DataSettings, out: Output, options: WriteOptions | No
     options = options or WriteOptions()
     _check_place(settings, out)
     plans = make_plans(settings, out, options.splits)
-    unfinished = [plan for plan in plans if not plan.is_finished()]
+    # Of all sets, also the finished ones: all ranks must come to the same, whichever of them starts first.
+    shares = zip(plans, options.rank.shares([plan.videos for plan in plans]))
+    mine = [(plan, videos) for plan, videos in shares if not plan.is_finished()]
     failed: dict[str, str] = {}
-    opened = [_open(plan, options, failed) for plan in unfinished]
+    opened = [_open(plan, videos, options, failed) for plan, videos in mine]
+    unfinished = [plan for plan, _ in mine]
     if options.on_error == "skip" or not failed:
         for plan, videos in zip(unfinished, opened):
             _write_videos(plan, videos, options, failed)
@@ -78,11 +82,11 @@ def _check_place(settings: DataSettings, out: Output) -> None:
         raise InputError(f"the shards would lie at {out}, among the videos of {settings.root}; give another folder")
 
 
-def _open(plan: Plan, options: WriteOptions, failed: dict[str, str]) -> list[OpenedVideo]:
+def _open(plan: Plan, videos: Sequence[Video], options: WriteOptions, failed: dict[str, str]) -> list[OpenedVideo]:
     """Open and check this rank's videos of a set; those that do not open go to `failed`."""
     opened = []
     for video in progress_bar(
-        options.rank.share(plan.videos),
+        videos,
         desc=f"{plan.name}: checking",
         unit=" videos",
         leave=False,

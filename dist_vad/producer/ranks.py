@@ -33,12 +33,17 @@ class Rank:
                 return rank
         return cls()
 
-    def share(self, videos: Sequence[Video]) -> list[Video]:
-        """This rank's videos: the longest first, each to the rank with the least to do; the same on every rank."""
+    def shares(self, sets: Sequence[Sequence[Video]]) -> list[list[Video]]:
+        """This rank's videos of each set: set by set the longest first, each to the rank that has the least to do by
+        then; the same on every rank."""
         if self.count == 1:
-            return list(videos)
-        lengths = {video.name: rough_length(video) for video in videos}
+            return [list(videos) for videos in sets]
         loads = [0] * self.count
+        return [self._share(videos, loads) for videos in sets]
+
+    def _share(self, videos: Sequence[Video], loads: list[int]) -> list[Video]:
+        """This rank's videos of one set; `loads`, the frames that each rank has by then, grow by those of the set."""
+        lengths = {video.name: _frames_of_split(video) for video in videos}
         mine = set()
         for video in sorted(videos, key=lambda video: (-lengths[video.name], video.name)):
             rank = loads.index(min(loads))
@@ -46,6 +51,13 @@ class Rank:
             if rank == self.number:
                 mine.add(video.name)
         return [video for video in videos if video.name in mine]
+
+
+def _frames_of_split(video: Video) -> int:
+    """Frames of a video, roughly, from which samples are cut; at least 1."""
+    start, stop = video.span or (0, None)
+    length = rough_length(video)
+    return max(1, min(length, length if stop is None else stop) - start)
 
 
 def rough_length(video: Video) -> int:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from dist_vad.base.spacing import balanced
 from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.fusion import fusion_weights
 from dist_vad.scoring.geometry import Geometry, features_of
@@ -116,12 +115,12 @@ def calibrate_all(
         scorers: one or more, of the same settings.
         geometry: what boxes of normal training video are like; None for whole frames, which have no `combined`.
     """
-    settings, all_scenes = scorers[0].settings, train.scenes(np.arange(len(train)))
-    ids, chosen = balanced(all_scenes, settings.calibration), held_out(val, SYNTHETIC_OBJECTS)
+    settings = scorers[0].settings
+    ids, chosen = train.spread(settings.calibration), held_out(val, SYNTHETIC_OBJECTS)
     flow = OpticalFlow()
     measures = [WithVelocity(scorer, flow) for scorer in scorers] if geometry else scorers
     normal = [forms[""] for forms in measure(measures, train, ids, settings.batch)]
-    training = Origin(all_scenes[ids], train.folds(ids))
+    training = Origin(train.scenes(ids), train.folds(ids))
     features = _scene_features(next(iter(normal[0].values())).scenes, training.scenes)
     kinds = {NORMAL: None, **synthetic_anomalies(features)}
     changes = {name: _change(kind, features) for name, kind in kinds.items()}
@@ -219,7 +218,7 @@ def _unlearned(
     forms: dict[str, Outputs],
 ) -> dict[str, dict[str, np.ndarray]]:
     """NORMAL and every kind of synthetic anomaly -> `velocity`, `geometry` -> calibrated anomaly scores [n]."""
-    scenes, boxes = val.scenes(ids), features_of(val)[ids]
+    scenes, boxes = val.scenes(ids), features_of(val, ids)
     return {
         name: {
             VELOCITY: velocity.anomaly_scores(forms[name][VELOCITY].values.astype(np.float64), scenes),

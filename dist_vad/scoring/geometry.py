@@ -1,12 +1,13 @@
 """`geometry`: is a box as large and as fast as is normal at its place? It looks at no pixel and needs no network."""
 
+from itertools import groupby
 from typing import Self
 
 import numpy as np
 
 from dist_vad.base.boxes import links
 from dist_vad.data.shardset import ShardSet
-from dist_vad.scoring.neighbours import Neighbours
+from dist_vad.scoring.neighbours import MOST, Neighbours
 
 WIDTH, HEIGHT, SPEED = 2, 3, 4
 """Columns of the features."""
@@ -27,24 +28,31 @@ class Geometry(Neighbours):
     @classmethod
     def of(cls, train: ShardSet) -> Self:
         """From boxes of a training set."""
-        ids = np.arange(len(train))
+        ids = train.spread(MOST)
         weights = np.array([PLACE, PLACE, 1, 1, 1])
-        return cls.fit(features_of(train), train.scenes(ids), train.folds(ids), NEIGHBOURS, weights)
+        return cls.fit(features_of(train, ids), train.scenes(ids), train.folds(ids), NEIGHBOURS, weights)
 
 
-def features_of(shards: ShardSet) -> np.ndarray:
-    """x and y of the middle of the lower edge (pixels), log width, log height, speed (pixels a frame) of every box of
-    a set, float64 [N, 5], in the order of its samples."""
-    manifest = shards.manifest
-    parts: dict[str, list[np.ndarray]] = {}
-    for number, shard in enumerate(manifest.shards):
-        parts.setdefault(shard.video, []).append(shards.index(number))
+def features_of(shards: ShardSet, ids: np.ndarray | None = None) -> np.ndarray:
+    """x and y of the middle of the lower edge (pixels), log width, log height, speed (pixels a frame) of a set's boxes:
+    float64 [N, 5].
+
+    Args:
+        ids: of the samples, ascending [N]; None = all of the set. Memory grows with their number alone.
+    """
+    manifest, starts = shards.manifest, shards.starts
+    ids = np.arange(len(shards)) if ids is None else ids
+    by_video = [[*own] for _, own in groupby(range(len(manifest.shards)), lambda number: manifest.shards[number].video)]
+    bounds = np.searchsorted(ids, [0, *(starts[numbers[-1] + 1] for numbers in by_video)])
+    wanted = [(numbers, ids[a:b]) for numbers, a, b in zip(by_video, bounds, bounds[1:]) if b > a]
+    indexes = shards.indexes(number for numbers, _ in wanted for number in numbers)
     features = []
-    for video in parts.values():
-        rows = np.concatenate(video)
-        box = rows["box"].astype(np.float64)
+    for numbers, own in wanted:
+        rows = np.concatenate([next(indexes) for _ in numbers])
+        frames, boxes, chosen = rows["frame"], rows["box"].astype(np.float64), own - starts[numbers[0]]
+        speed = speeds(frames, boxes, manifest.stride, manifest.clip_length // 2)[chosen]
+        box = boxes[chosen]
         size = np.log(np.maximum(box[:, 2:] - box[:, :2], 1.0))
-        speed = speeds(rows["frame"], box, manifest.stride, manifest.clip_length // 2)
         features.append(np.column_stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3], size, speed]))
     return np.concatenate(features)
 

@@ -85,16 +85,24 @@ class Lengthy(PlazaFrames):
         self.length = length
 
 
-@given(lengths=st.lists(st.integers(1, 1000), max_size=40), count=st.integers(1, 8))
-def test_every_video_falls_to_one_rank_and_none_has_much_more_to_do(lengths, count):
-    videos = [
-        Video(name=str(i), split="train", scene="a", identity="", open=lambda length=length: Lengthy(length))
-        for i, length in enumerate(lengths)
-    ]
-    shares = [Rank(number, count).share(videos) for number in range(count)]
-    assert sorted(video.name for share in shares for video in share) == sorted(video.name for video in videos)
-    loads = [sum(rough_length(video) for video in share) for share in shares]
-    assert max(loads) - min(loads) <= max(lengths, default=0)
+def lengthy(name: str, length: int, span: tuple[int, int | None] | None = None) -> Video:
+    return Video(name=name, split="train", scene="a", identity="", open=lambda: Lengthy(length), span=span)
+
+
+@given(sets=st.lists(st.lists(st.integers(1, 1000), max_size=15), max_size=4), count=st.integers(1, 8))
+def test_every_video_of_every_set_falls_to_one_rank_and_none_has_much_more_to_do_in_all(sets, count):
+    videos = [[lengthy(str(i), length) for i, length in enumerate(lengths)] for lengths in sets]
+    shares = [Rank(number, count).shares(videos) for number in range(count)]
+    for number, own in enumerate(videos):
+        assert sorted(video.name for share in shares for video in share[number]) == sorted(video.name for video in own)
+    loads = [sum(rough_length(video) for own in share for video in own) for share in shares]
+    assert max(loads) - min(loads) <= max((length for lengths in sets for length in lengths), default=0)
+
+
+def test_a_video_whose_end_is_held_out_counts_in_each_set_with_its_part():
+    train, val = [lengthy("a", 100), lengthy("b", 100, (0, 80))], [lengthy("b", 100, (90, None))]
+    assert [[v.name for v in own] for own in Rank(0, 2).shares([train, val])] == [["a"], []]
+    assert [[v.name for v in own] for own in Rank(1, 2).shares([train, val])] == [["b"], ["b"]]
 
 
 def test_the_launchers_rank_is_taken_and_a_batch_script_is_alone():

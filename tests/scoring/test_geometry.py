@@ -63,6 +63,18 @@ def test_wider_and_faster_boxes_score_higher(tiny_shards):
     assert np.mean(normal >= 2) < 0.1, "2 = one normal box in a hundred"
 
 
+def test_features_of_some_boxes_are_theirs_among_all_and_of_other_videos_nothing_is_read(tiny_shards, monkeypatch):
+    shards = ShardSet(tiny_shards / "cube-train")
+    every, last = features_of(shards), shards.manifest.shards[-1].video
+    assert len(every) == len(shards)
+    others = [number for number, shard in enumerate(shards.manifest.shards) if shard.video != last]
+    ids, read = np.arange(0, shards.starts[others[-1] + 1], 7), []
+    whole = shards.index
+    monkeypatch.setattr(shards, "index", lambda number: read.append(number) or whole(number))
+    assert np.array_equal(features_of(shards, ids), every[ids])
+    assert read == others
+
+
 def test_a_synthetic_anomaly_changes_width_and_speed_alone_and_one_that_is_turned_swaps_its_sides():
     normal = np.random.default_rng(0).uniform(1, 5, (40, 5))
     kinds = synthetic_anomalies(np.eye(2, 4, dtype=np.float32)).values()
