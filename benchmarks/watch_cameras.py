@@ -12,6 +12,7 @@ import contextlib
 import json
 import multiprocessing
 import os
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -58,8 +59,10 @@ def main() -> None:
     from watching import watch_settings
 
     from dist_vad.watch.judges import judges_of
+    from dist_vad.watch.run import SWITCH
     from dist_vad.watch.service import Service
 
+    sys.setswitchinterval(SWITCH)
     with tempfile.TemporaryDirectory() as folder:
         settings = watch_settings(
             Path(folder),

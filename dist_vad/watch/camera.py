@@ -1,6 +1,9 @@
 """One camera: connected again whenever it is lost, its objects found, its cubes cut."""
 
+import contextlib
 import itertools
+import os
+import sys
 import threading
 import time
 from collections import deque
@@ -24,6 +27,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 STEADY = 10.0
 RATE_SECONDS = 1.5
 """Over so long the rate of a camera is measured, since what it states is often wrong."""
+GIVE_WAY = 10
+"""So much is added to the nice value of threads that read cameras. One thread makes all scores: it is the first to be
+late where cores are busy, and frames can wait for a moment."""
 
 
 class SceneSeen(Protocol):
@@ -128,6 +134,7 @@ class Camera:
         return self._thread.is_alive()
 
     def _run(self) -> None:
+        _give_way()
         pause = FIRST_PAUSE
         while not self._stopped.is_set():
             began, finite = time.monotonic(), False
@@ -211,6 +218,13 @@ class Camera:
         due = self._ring_due.is_due(taken)
         picture = small_jpeg(moment.image, self._settings.clip.width) if due else None
         self._receiver.put(Seen(self, moment, taken, arrived, self._size, self._cubes.scene, picture))
+
+
+def _give_way() -> None:
+    """Let other threads go first, on Linux, where each has a nice value; those that this one starts inherit it."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, 0, os.getpriority(os.PRIO_PROCESS, 0) + GIVE_WAY)
 
 
 class _Rate:

@@ -10,6 +10,10 @@ from dist_vad.watch.judges import judges_of
 from dist_vad.watch.service import Service
 from dist_vad.watch.web import Page
 
+SWITCH = 0.0005
+"""Seconds after which a thread that waits for the interpreter gets it. With Python's own 0.005 the thread that scores
+waits longer: it asks anew after each operation of its network."""
+
 
 def watch(settings: WatchSettings, states: dict[str, str]) -> None:
     """Watch until SIGTERM or SIGINT comes.
@@ -18,6 +22,7 @@ def watch(settings: WatchSettings, states: dict[str, str]) -> None:
         states: camera -> folder of the state that scores it.
     """
     hide_secrets_in_tracebacks()
+    sys.setswitchinterval(SWITCH)
     service = Service(settings, judges_of(settings, states))
     page = Page(service) if settings.page.port >= 0 else None
     if page:

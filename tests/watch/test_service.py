@@ -1,5 +1,8 @@
 """Cameras that stall, drop, change and send garbage: right times, no event lost, the others undisturbed."""
 
+import os
+import sys
+import threading
 import time
 from pathlib import Path
 
@@ -157,3 +160,16 @@ def test_what_a_camera_holds_in_memory_does_not_grow(tmp_path):
         until(lambda: watched.scored > 160)
         assert len(list(watched._ring)) <= 42 and service.batcher.waiting("door") <= 64
         service.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have nice values on Linux alone")
+def test_the_thread_that_scores_goes_before_those_that_read_cameras(tmp_path):
+    with FakeCamera(walker) as camera:
+        service = Service(watch_settings(tmp_path, {"a": camera.url}), {"a": red_judge()})
+        service.start()
+        until(lambda: service.watched["a"].camera.frames > 3, 20)
+        threads = {thread.name: thread.native_id for thread in threading.enumerate()}
+        nice = {name: os.getpriority(os.PRIO_PROCESS, number or 0) for name, number in threads.items()}
+        service.stop()
+    readers = [value for name, value in nice.items() if name.startswith(("camera a", "read "))]
+    assert len(readers) == 2 and min(readers) > nice["score"]
