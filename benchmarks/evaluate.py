@@ -1,15 +1,18 @@
 """What an evaluation costs at the size of UCF-Crime, and at ten times the objects.
 
-python benchmarks/evaluate.py [--resamples 1000] [--shard_samples 4096]
+python benchmarks/evaluate.py [--resamples 1000] [--shard_samples 4096] [--before COMMIT]
 
 290 videos of 1.11 million frames in all with 5.5 million objects, generated: 140 videos have anomalies of 13 classes,
 with a region in every anomalous frame; a scene for each video, as in UCF-Crime. Measured: merging all parts of one
 scorer to frame scores, RBDC and TBDC, then every metric of the raw scores and of those under median 17, with bootstrap
-intervals. Each size in processes of its own, the faster of two; making the parts is not counted. The last line is JSON.
+intervals. Each size in processes of its own, the faster of two; making the parts is not counted. Then what comes before
+the first score (geometry.py), what it asks of a bucket (s3_requests.py) and, with a commit, the whole evaluation of the
+demo beside that commit's (evaluation_before.py); null without. The last line is JSON, with the keys of all of them.
 """
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -122,11 +125,24 @@ def one_size(folder: Path, times: int, shard_samples: int, resamples: int) -> No
     print(*found, int(status[status.index("VmHWM:") + 1]) / 1e6)
 
 
+def figures_of(script: str, *arguments: str) -> dict[str, float | None]:
+    """The last line that another benchmark prints."""
+    command = [sys.executable, str(Path(__file__).with_name(script)), *arguments]
+    root = Path(__file__).resolve().parents[1]
+    surroundings = {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{root / 'tests/helpers'}"}
+    printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=surroundings).stdout
+    print(printed, end="", flush=True)
+    return json.loads(printed.splitlines()[-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--resamples", type=int, default=1000)
     parser.add_argument("--shard_samples", type=int, default=4096)
     parser.add_argument("--folder", type=Path, default=None, help="keep the parts there, and use those that are there")
+    parser.add_argument("--scenes", type=int, default=800, help="of the smaller size of geometry.py")
+    parser.add_argument("--before", help="compare with the evaluation of this commit: minutes")
+    parser.add_argument("--shards", help="those of the demo, for --before, where they are there already")
     parser.add_argument("--only", type=int, default=0, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.only:
@@ -163,7 +179,15 @@ def main() -> None:
         "time_ratio_10x": seconds_10x / seconds,
         "memory_ratio_10x": peak_10x / peak,
     }
-    print(json.dumps({key: round(value, 3) for key, value in figures.items()}))
+    shards = ("--shards", given.shards) if given.shards else ()
+    before = figures_of("evaluation_before.py", "--commit", given.before, *shards) if given.before else {}
+    others = {
+        **figures_of("geometry.py", "--scenes", str(given.scenes)),
+        **figures_of("s3_requests.py"),
+        "evaluation_cpu_vs_before": None,
+        **before,
+    }
+    print(json.dumps({**{key: round(value, 3) for key, value in figures.items()}, **others}))
 
 
 if __name__ == "__main__":

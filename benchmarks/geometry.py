@@ -70,7 +70,7 @@ def measure(scenes: int) -> dict[str, float]:
     # Not getrusage: its peak is that of the parent before exec, where that was higher.
     status = Path("/proc/self/status").read_text().split()
     peak = int(status[status.index("VmHWM:") + 1]) / 1e6
-    return {"seconds": round(seconds, 1), "of them choice": round(choice, 1), "gb": round(peak, 2)}
+    return {"seconds": round(seconds, 3), "of them choice": round(choice, 3), "gb": round(peak, 2)}
 
 
 def main() -> None:
