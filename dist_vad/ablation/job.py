@@ -19,6 +19,7 @@ from dist_vad.curriculum.state import State
 from dist_vad.evaluation.evaluator import Evaluation
 from dist_vad.evaluation.results import rows_of
 from dist_vad.settings.ablation import AblationSettings
+from dist_vad.training.heartbeat import watched
 from dist_vad.training.refit import fit_heads
 from dist_vad.training.trainer import train_stage
 
@@ -45,17 +46,14 @@ class Job:
         """Train and measure some stages, parents before their children; the table is shown after each row."""
         self._check_parents(nodes)
         if self.record.baselines() is None:
-            untrained = Asked(UNTRAINED, None, tuple(self.record.tasks), ())
-            fit_heads(self.record.tree.nodes[nodes[0]].settings, [untrained], self.accelerator)
-            subjects = self._evaluation(nodes[0]).score_without_learning(self.record.tasks)
-            if self.accelerator.is_main_process:
-                evaluation = self._evaluation(nodes[0])
-                self.record.keep_baselines([row for some in subjects for row in rows_of(evaluation, some)])
+            with watched(self.accelerator, self.table.base.train.timeout_seconds):
+                self._measure_baselines(nodes[0])
         shown = False
         for node in nodes:
             self.states[node] = self.record.state(node) or self._train(node)
             if self.record.measured(node) is None:
-                self._measure(node)
+                with watched(self.accelerator, self.table.base.train.timeout_seconds):
+                    self._measure(node)
                 shown = self._show(node)
         if not shown:
             self._show()
@@ -81,6 +79,14 @@ class Job:
             samples, seconds = self.record.tree.nodes[node].samples, time.monotonic() - started
             self.record.keep_time(stage_name(stage.settings.tasks), samples, seconds)
         return state
+
+    def _measure_baselines(self, node: str) -> None:
+        untrained = Asked(UNTRAINED, None, tuple(self.record.tasks), ())
+        fit_heads(self.record.tree.nodes[node].settings, [untrained], self.accelerator)
+        subjects = self._evaluation(node).score_without_learning(self.record.tasks)
+        if self.accelerator.is_main_process:
+            evaluation = self._evaluation(node)
+            self.record.keep_baselines([row for some in subjects for row in rows_of(evaluation, some)])
 
     def _measure(self, node: str) -> None:
         started, evaluation = time.monotonic(), self._evaluation(node)

@@ -7,11 +7,11 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from dist_vad.base.errors import explained
+from dist_vad.base.errors import InputError, explained
 
 UNSYNCABLE = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES)
 """What file systems answer that cannot sync a folder or a file: SMB, FUSE."""
@@ -92,6 +92,28 @@ def files_below(folder: Path) -> Iterator[Path]:
             continue
         seen.add(real)
         yield from (Path(here) / name for name in files)
+
+
+def check_outputs(outputs: Iterable[Path], inputs: Iterable[str], what: str) -> None:
+    """Refuse to write over a file that is read, into a folder that is read, or where no folder can be.
+
+    Args:
+        what: of what the inputs are made, for messages, such as `the frames`.
+
+    Raises InputError.
+    """
+    read = {Path(place).resolve(): place for place in inputs if Path(place).exists()}
+    for path in outputs:
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+        if not above.is_dir():
+            raise InputError(f"--out is {str(path.parent)!r}, but {above} is a file; give another folder")
+        hit = read.get(path.resolve()) or read.get(path.resolve().parent)
+        if hit:
+            raise InputError(
+                f"--out {path.parent} would put {path.name} over, or among, {what} of {hit}; give another folder"
+            )
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, where a file is to be written; give another --out")
 
 
 def is_alive(process: int) -> bool:

@@ -26,6 +26,7 @@ def main() -> None:
     from dist_vad.curriculum.recipes import training_needs
     from dist_vad.curriculum.stages import stages_of
     from dist_vad.evaluation.run import evaluate_state, evaluation_needs
+    from dist_vad.training.heartbeat import watched
     from dist_vad.training.progressive import train_curriculum
     from dist_vad.training.refit import fit_heads
 
@@ -35,8 +36,9 @@ def main() -> None:
     log.info("\n[2/4] training: %s, states under %s/states", " > ".join(stages_of(settings)), settings.run)
     state = train_curriculum(settings, accelerator)
     log.info("\n[3/4] evaluation: every object of the test video scored after every phase")
-    fit_heads(settings, asked(settings, state), accelerator)
-    report = evaluate_state(settings, state, accelerator)
+    with watched(accelerator, settings.train.timeout_seconds):
+        fit_heads(settings, asked(settings, state), accelerator)
+        report = evaluate_state(settings, state, accelerator)
     log.info("\n[4/4] %.0f s in all", time.monotonic() - started)
     accelerator.print(f"report: open {report} in a browser")
     accelerator.end_training()

@@ -27,7 +27,7 @@ def main() -> None:
     from dist_vad.curriculum.state import read_state
     from dist_vad.evaluation.other_video import state_of, trained_settings, with_own_shards
     from dist_vad.evaluation.run import evaluate_state, evaluation_needs
-    from dist_vad.training.heartbeat import Heartbeat
+    from dist_vad.training.heartbeat import watched
     from dist_vad.training.refit import fit_heads
 
     trained = trained_settings(settings)
@@ -39,8 +39,7 @@ def main() -> None:
         accelerator = open_test_video(settings, trained, options.asked)
         state = read_state(Path(options.state)) if options.state else state_of(trained)
     ancestors = not options.final
-    rank, world = accelerator.process_index, accelerator.num_processes
-    with Heartbeat(rank, world, settings.train.timeout_seconds, in_steps=False):
+    with watched(accelerator, settings.train.timeout_seconds):
         fit_heads(trained or settings, asked(trained or settings, state, ancestors), accelerator)
         report = evaluate_state(settings, state, accelerator, trained, ancestors)
     accelerator.print(f"report: {report}")

@@ -28,6 +28,9 @@ def main() -> None:
     stage = next((stage for stage in stages if options.phase in (None, stage.name)), None)
     if stage is None:
         raise InputError(f"--phase is {options.phase!r}; allowed: {', '.join(stage.name for stage in stages)}")
+    last = stage.settings.steps - 1
+    if options.step > last:
+        raise InputError(f"--step is {options.step}; allowed: 0 to {last}, the steps of stage {stage.name}")
     print(f"stage {stage.name}, step {options.step} of {stage.settings.steps}, {options.ranks} ranks")
     for kind in stage.kinds:
         for source in open_sources(settings, stage, kind):

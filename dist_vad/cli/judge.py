@@ -25,18 +25,20 @@ def main() -> None:
     settings, options = parse(COMMAND)
     if not options.scores:
         raise InputError("scores are missing; usage: dist-vad judge SCORES... --dataset NAME --root DIR")
-    from dist_vad.base.files import write_json
+    from dist_vad.base.files import check_outputs, write_json
     from dist_vad.judge.judgement import judge
+    from dist_vad.judge.methods import frame_file
     from dist_vad.judge.page import write_page
     from dist_vad.judge.record import judgement_facts, write_record
     from dist_vad.judge.text import judgement_text
 
+    written = [Path(settings.out) / "judge.json", Path(settings.out) / "judge.html"]
+    strangers = [place for place in options.scores if frame_file(Path(place)) is None]  # a run has a place for it
+    check_outputs(written, strangers, "the scores")
     judgement = judge(options.scores, settings)
     print(judgement_text(judgement))
-    out = Path(settings.out)
-    write_json(out / "judge.json", judgement_facts(judgement))
-    write_page(out / "judge.html", judgement)
-    written = [out / "judge.json", out / "judge.html"]
+    write_json(written[0], judgement_facts(judgement))
+    write_page(written[1], judgement)
     if settings.record is not None:
         written += write_record(Path(settings.record), judgement)
     print(f"written: {', '.join(map(str, written))}")

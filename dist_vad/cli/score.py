@@ -12,6 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from dist_vad.base import files
 from dist_vad.base.errors import InputError, entry_point
 from dist_vad.base.log import log
 from dist_vad.base.text.redact import redacted
@@ -105,15 +106,7 @@ def output_files(out: Path, name: str, settings: VideoSettings) -> list[Path]:
 
 def check_outputs(outputs: list[Path], videos: list[str], state: Path) -> None:
     """Refuse to write over a video that is read, or among its pictures. Raises InputError."""
-    inputs = {Path(video).resolve(): video for video in videos if Path(video).exists()}
-    for path in outputs:
-        hit = inputs.get(path.resolve()) or inputs.get(path.resolve().parent)
-        if hit:
-            raise InputError(
-                f"--out {path.parent} would put {path.name} over, or among, the frames of {hit}; give another folder"
-            )
-        if path.is_dir():
-            raise InputError(f"{path} is a folder, where a file is to be written; give another --out")
+    files.check_outputs(outputs, videos, "the frames")
     if outputs and outputs[0].resolve().is_relative_to(state.resolve()):
         raise InputError(f"--out {outputs[0].parent} lies in the state that scores; give another folder")
 

@@ -9,6 +9,7 @@ from accelerate import Accelerator
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
 from dist_vad.base.sealed import read_or, write_sealed
+from dist_vad.base.text.redact import all_redacted
 from dist_vad.curriculum.heads import DATA
 from dist_vad.curriculum.precision import keep_precision
 from dist_vad.curriculum.recipes import check_tasks
@@ -19,11 +20,12 @@ from dist_vad.data.store import open_store
 from dist_vad.producer.agreement import check_agreement
 from dist_vad.producer.job import WriteOptions, write_shards
 from dist_vad.settings.command_line.flat import flat
+from dist_vad.settings.data import unused
 from dist_vad.settings.provenance import provenance
 from dist_vad.settings.run import Settings
 from dist_vad.training.accelerators import make_accelerator
 from dist_vad.training.admission.plan_check import check_launch, check_plan
-from dist_vad.training.heartbeat import Heartbeat
+from dist_vad.training.heartbeat import watched
 from dist_vad.training.trainer import PREEMPTION
 
 TEST_SETS = ["cube-test", "clip-test"]
@@ -41,16 +43,18 @@ def open_run(settings: Settings, needs: list[str], asked: Collection[str] = ()) 
     run = Path(settings.run)
     accelerator = make_accelerator(settings.train, run)
     check_plan(settings, accelerator.num_processes)
-    if accelerator.is_main_process:
-        for remark in remarks(stages_of(settings)):
-            log.info("remark: %s", remark)
-        check_agreement(settings.data, settings.shards, needs, asked)
-        _make_missing_shards(settings, needs)
-        _check_unchanged(settings, needs)
-        (run / PREEMPTION).unlink(missing_ok=True)  # the run goes on, or was at its end
-        write_sealed(run / "run.json", {**provenance(settings), "precision": keep_precision(settings)})
-    accelerator.wait_for_everyone()
-    accelerator.init_trackers("dist_vad", config=flat(settings), init_kwargs={"wandb": {"name": run.name}})
+    with watched(accelerator, settings.train.timeout_seconds):
+        if accelerator.is_main_process:
+            for remark in [*remarks(stages_of(settings)), *unused(settings.data)]:
+                log.info("remark: %s", remark)
+            check_agreement(settings.data, settings.shards, needs, asked)
+            _make_missing_shards(settings, needs)
+            _check_unchanged(settings, needs)
+            (run / PREEMPTION).unlink(missing_ok=True)  # the run goes on, or was at its end
+            write_sealed(run / "run.json", {**provenance(settings), "precision": keep_precision(settings)})
+    accelerator.init_trackers(
+        "dist_vad", config=all_redacted(flat(settings)), init_kwargs={"wandb": {"name": run.name}}
+    )
     return accelerator
 
 
@@ -63,11 +67,11 @@ def open_test_video(settings: Settings, trained: Settings, asked: Collection[str
     """
     check_launch()
     accelerator = make_accelerator(settings.train, Path(settings.run))
-    if accelerator.is_main_process:
-        log.info("test video of %s, by the states that %s trained", settings.data.root, trained.run)
-        check_agreement(settings.data, settings.shards, TEST_SETS, asked)
-        _make_missing_shards(settings, TEST_SETS[:1], ("test",))
-    accelerator.wait_for_everyone()
+    with watched(accelerator, settings.train.timeout_seconds):
+        if accelerator.is_main_process:
+            log.info("test video of %s, by the states that %s trained", settings.data.root, trained.run)
+            check_agreement(settings.data, settings.shards, TEST_SETS, asked)
+            _make_missing_shards(settings, TEST_SETS[:1], ("test",))
     return accelerator
 
 
@@ -109,11 +113,9 @@ def calibrate_state(settings: Settings, state: State, accelerator: Accelerator) 
     """
     from dist_vad.inference.detector import Detector  # what only evaluates needs nothing of it
 
-    rank, world = accelerator.process_index, accelerator.num_processes
-    with Heartbeat(rank, world, settings.train.timeout_seconds, in_steps=False):
+    with watched(accelerator, settings.train.timeout_seconds):
         if accelerator.is_main_process:
             try:
                 Detector.load(state, accelerator.device)
             except InputError as error:
                 log.warning("warning: %s is not calibrated: %s", state.folder, error)
-        accelerator.wait_for_everyone()

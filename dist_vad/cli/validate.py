@@ -30,25 +30,26 @@ def main() -> None:
     from dist_vad.scoring.kept import calibrations
     from dist_vad.scoring.normal_video import NormalVideo
     from dist_vad.scoring.scorer import Scorer
+    from dist_vad.training.heartbeat import watched
     from dist_vad.training.refit import fit_heads
 
     accelerator = open_run(settings, training_needs(settings), options.asked)
     state = read_state(Path(options.state)) if options.state else last_state(settings)
-    fit_heads(settings, asked(settings, state), accelerator)
-    if accelerator.is_main_process:
-        normal, candidates = NormalVideo(settings), [*lineage(settings, state)]
-        size = normal.train.manifest.scene_size
-        scorers = [
-            Scorer.build(settings, own.tensors, own.tasks, scene_size=size, device=accelerator.device)
-            for own in candidates
-        ]
-        kept = calibrations(scorers, [own.calibration for own in candidates], normal)
-        for name, calibration in zip([own.name for own in candidates], [own.calibration for own in kept]):
-            weights = ", ".join(f"{task} {weight:.2f}" for task, weight in calibration.weights.items())
-            shares = ", ".join(f"{score} {share:.2f}" for score, share in calibration.shares.items())
-            print(f"{name}: fused = {weights}; combined = {shares}")
-            for score, kinds in calibration.synthetic_auc.items():
-                figures = "  ".join(f"{kind} {auc:.3f}" for kind, auc in kinds.items())
-                print(f"  {score:24} {np.mean([*kinds.values()]):.3f}   {figures}", flush=True)
-    accelerator.wait_for_everyone()
+    with watched(accelerator, settings.train.timeout_seconds):
+        fit_heads(settings, asked(settings, state), accelerator)
+        if accelerator.is_main_process:
+            normal, candidates = NormalVideo(settings), [*lineage(settings, state)]
+            size = normal.train.manifest.scene_size
+            scorers = [
+                Scorer.build(settings, own.tensors, own.tasks, scene_size=size, device=accelerator.device)
+                for own in candidates
+            ]
+            kept = calibrations(scorers, [own.calibration for own in candidates], normal)
+            for name, calibration in zip([own.name for own in candidates], [own.calibration for own in kept]):
+                weights = ", ".join(f"{task} {weight:.2f}" for task, weight in calibration.weights.items())
+                shares = ", ".join(f"{score} {share:.2f}" for score, share in calibration.shares.items())
+                print(f"{name}: fused = {weights}; combined = {shares}")
+                for score, kinds in calibration.synthetic_auc.items():
+                    figures = "  ".join(f"{kind} {auc:.3f}" for kind, auc in kinds.items())
+                    print(f"  {score:24} {np.mean([*kinds.values()]):.3f}   {figures}", flush=True)
     accelerator.end_training()

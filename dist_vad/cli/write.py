@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from dist_vad.base.errors import InputError, entry_point
-from dist_vad.settings.data import DataSettings
+from dist_vad.base.log import log
+from dist_vad.settings.data import DataSettings, unused
 from dist_vad.settings.parsing import CONFIGS, Command, Option, parse
 
 OUT = Option("out", str | None, None, "folder or s3://bucket/prefix for the shard sets (required)")
@@ -36,6 +37,8 @@ def main() -> None:
     from dist_vad.producer.job import WriteOptions, write_shards
     from dist_vad.producer.ranks import Rank
 
+    for remark in unused(settings):
+        log.warning("remark: %s", remark)
     rank = Rank.of()
     scratch = Path(options.scratch) if options.scratch else None
     # Bars of many ranks would write over each other.

@@ -8,16 +8,13 @@ from dist_vad.base.files import digest
 from dist_vad.base.log import log
 from dist_vad.base.text.names import composed
 from dist_vad.settings.data import DataSettings
-from dist_vad.video.files import VIDEO_EXTENSIONS, is_junk, natural_key, picture_files
+from dist_vad.video.files import VIDEO_EXTENSIONS, entries_of, is_junk, natural_key, picture_files
 
 
 def file_identity(path: Path, labels: object) -> str:
     """Changes with the names and sizes of a video's files, or with its labels; not with where they lie."""
     files = picture_files(path) if path.is_dir() else [path]
-    try:
-        return digest([[(composed(file.name), file.stat().st_size) for file in files], labels])
-    except FileNotFoundError as error:
-        raise InputError(f"{error.filename} is a link to nothing; remove it, or bring back what it names") from error
+    return digest([[(composed(file.name), file.stat().st_size) for file in files], labels])
 
 
 def inclusive(first: int, last: int, base: int) -> list[int]:
@@ -35,7 +32,7 @@ def video_entries(folder: Path) -> list[Path]:
 
     Folders beside video files are left out: people extract pictures next to the video they come from.
     """
-    entries = [path for path in folder.iterdir() if not is_junk(path)] if folder.is_dir() else []
+    entries = entries_of(folder) if folder.is_dir() else []
     files = [path for path in entries if path.is_file() and path.suffix.lower() in VIDEO_EXTENSIONS]
     return sorted(files or [path for path in entries if path.is_dir()], key=lambda path: natural_key(path.name))
 
@@ -51,11 +48,20 @@ def by_name(paths: Iterable[Path], name: Callable[[Path], str]) -> dict[str, Pat
 
 
 def root_of(settings: DataSettings, name: str) -> Path:
-    """The folder of the data set called `name`. Raises InputError where it is not there."""
+    """The folder of the data set called `name`. Raises InputError where it is not there, or holds a link to nothing."""
     root = Path(settings.root or "")
     if not root.is_dir():
         raise InputError(f"data.root {root} does not exist; give the folder of {name}")
+    check_links(root)
     return root
+
+
+def check_links(folder: Path, levels: int = 3) -> None:
+    """Raise InputError for a link to nothing in a folder, or so many levels down: there lie videos and ground truths,
+    which would be missed without a word. The pictures below are looked at one by one when they are listed."""
+    for path in entries_of(folder):
+        if levels > 1 and path.is_dir():
+            check_links(path, levels - 1)
 
 
 def only_one(candidates: list[Path], root: Path, nothing: str) -> Path:

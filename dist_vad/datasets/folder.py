@@ -8,9 +8,9 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
 from dist_vad.base.text.names import composed
 from dist_vad.datasets.base import Adapter
-from dist_vad.datasets.files import file_identity, inclusive
+from dist_vad.datasets.files import check_links, file_identity, inclusive
 from dist_vad.settings.data import DataSettings
-from dist_vad.video.files import VIDEO_EXTENSIONS, is_junk, natural_key, open_frames, picture_files, video_name
+from dist_vad.video.files import VIDEO_EXTENSIONS, entries_of, natural_key, open_frames, picture_files, video_name
 from dist_vad.video.source import Video
 
 TRUTH = "frames"
@@ -21,12 +21,14 @@ LAYOUT = "expected train/ (normal video) and, to score, test/, each with video f
 def folder(settings: DataSettings) -> list[Video]:
     """The videos under `data.root`; the scene is the part of the name before the first `_`."""
     root = Path(settings.root or "")
+    if root.is_dir():
+        check_links(root)
     if not (root / "train").is_dir() and not (root / "test").is_dir():  # test video alone can be scored by a state
         loose = len(_entries(root)) if root.is_dir() else 0
         text = f"{root} holds {loose} videos directly, and no train/" if loose else f"{root}/train does not exist"
         raise InputError(f"{text}; {LAYOUT}")
     place = settings.labels and settings.labels.replace("{root}", str(root))
-    labels = _read_labels(place)
+    labels = None if place is None else read_labels(place)
     tests = _entries(root / "test") if (root / "test").is_dir() else []
     if labels is not None:
         _check_names(Path(place or ""), labels, [video_name(path) for path in tests])
@@ -35,10 +37,7 @@ def folder(settings: DataSettings) -> list[Video]:
 
 
 def _entries(root: Path) -> list[Path]:
-    there = [path for path in root.iterdir() if not is_junk(path)]
-    dangling = next((path for path in there if path.is_symlink() and not path.exists()), None)
-    if dangling:
-        raise InputError(f"{dangling} is a link to nothing; remove it, or bring back what it names")
+    there = entries_of(root)
     entries = [path for path in there if path.is_dir() or path.suffix.lower() in VIDEO_EXTENSIONS]
     if not entries and picture_files(root):
         raise InputError(f"{root} holds pictures, but no folders of them; one folder for each video: {LAYOUT}")
@@ -72,10 +71,8 @@ def _video(path: Path, split: str, intervals: list[list[int]] | None) -> Video:
     )
 
 
-def _read_labels(path: str | None) -> dict[str, list[list[int]]] | None:
-    """Anomalous intervals by video, 0-based and half-open; None where there is no file."""
-    if path is None:
-        return None
+def read_labels(path: str) -> dict[str, list[list[int]]]:
+    """Anomalous intervals by video, 0-based and half-open. Raises InputError for a file that does not read."""
     try:
         listed = json.loads(decoded(Path(path).read_bytes()))
         return {_labelled(name): [_interval(span) for span in spans] for name, spans in listed.items()}

@@ -20,6 +20,7 @@ from dist_vad.inference.online import HeldScore, Latency, Moment, OnlineCubes
 from dist_vad.inference.outputs import Objects
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.detector import DetectorSettings
+from dist_vad.settings.parsing import typed
 from dist_vad.settings.video import VideoSettings
 from dist_vad.video.background import median_background
 from dist_vad.video.cubes import Sample, cut_cubes
@@ -243,13 +244,15 @@ def _detector_settings(data: DataSettings, settings: VideoSettings) -> DetectorS
             "--detector.boxes FILE with the boxes of these, or find objects anew: --detector.name motion (or darknet, "
             "yolo), whose boxes may differ from those that the state knows"
         )
-    try:
-        return DetectorSettings(**given) if "name" in given else dataclasses.replace(data.detector, **given)
-    except TypeError as error:
-        known = ", ".join(field.name for field in dataclasses.fields(DetectorSettings))
-        raise InputError(f"--detector has a key that is no setting ({error}); known are {known}") from error
-    except ValueError as error:
-        raise InputError(f"{error}") from error
+    chosen = typed(
+        DetectorSettings, "detector", given if "name" in given else {**dataclasses.asdict(data.detector), **given}
+    )
+    if unread := [key for key in chosen.unread if key in given]:
+        raise InputError(
+            f"detector.{unread[0]} is {given[unread[0]]!r}, which the detector `{chosen.name}` does not read; leave it "
+            "out, or name one with --detector.name that does"
+        )
+    return chosen
 
 
 def file_name(place: str) -> str:

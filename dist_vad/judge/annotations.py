@@ -1,6 +1,5 @@
 """Ground truths read from annotations alone, where no video is at hand: judging scores needs no picture."""
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from dist_vad.base.errors import InputError
+from dist_vad.base.files import files_below
 from dist_vad.base.labels import Event, intervals_of
 from dist_vad.datasets import avenue, nwpu_campus, shanghaitech, ucf_crime, ucsd
-from dist_vad.datasets.files import inclusive, nearest
+from dist_vad.datasets.files import nearest
+from dist_vad.datasets.folder import read_labels
 from dist_vad.settings.data import DataSettings
-from dist_vad.video.files import VIDEO_EXTENSIONS, FileFrames, is_junk, natural_key, open_frames, video_name
+from dist_vad.video.files import VIDEO_EXTENSIONS, FileFrames, entries_of, is_junk, natural_key, open_frames, video_name
 from dist_vad.video.source import Frames
 
 Intervals = list[list[int]]
@@ -66,7 +67,7 @@ def _below(root: Path, pattern: str) -> list[Path]:
 def read_ucsd(settings: DataSettings) -> list[TruthVideo]:
     """The clips of `UCSDped1.m`, `UCSDped2.m` or the repack's `ped2.mat`, by number."""
     root = _root(settings)
-    truth = nearest([*root.rglob("UCSDped*.m"), *root.rglob("ped[12].mat")])
+    truth = nearest(path for path in files_below(root) if path.match("UCSDped*.m") or path.match("ped[12].mat"))
     if truth is None:
         raise InputError(f"found no UCSDped2.m and no ped2.mat below {root}")
     clips = ucsd.read_m_file(truth) if truth.suffix == ".m" else ucsd.read_mat_file(truth)
@@ -122,7 +123,7 @@ def read_shanghaitech(settings: DataSettings) -> list[TruthVideo]:
 def read_ucf_crime(settings: DataSettings) -> list[TruthVideo]:
     """The temporal annotation of the test videos, which does not say how long they are."""
     root = _root(settings)
-    listing = nearest(root.rglob(ucf_crime.TEST_LIST))
+    listing = nearest(path for path in files_below(root) if path.name == ucf_crime.TEST_LIST)
     if listing is None:
         raise InputError(f"found no {ucf_crime.TEST_LIST} below {root}")
     return [
@@ -159,16 +160,9 @@ def read_folder(settings: DataSettings) -> list[TruthVideo]:
     """The videos that a file of labels lists, with their lengths where the videos are in `test/`."""
     if settings.labels is None:
         raise InputError("--labels FILE is missing: the labels of a `folder` data set")
-    try:
-        listed = json.loads(Path(settings.labels).read_text())
-        labels = {name: [inclusive(int(a), int(b), base=0) for a, b in own] for name, own in listed.items()}
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise InputError(
-            f'{settings.labels} does not read ({error}); expected JSON such as {{"video": [[first, last], ...]}}, '
-            "frames counted from 0, both inclusive"
-        ) from error
+    labels = read_labels(settings.labels)
     folder = Path(settings.root or "") / "test"
-    entries = [path for path in folder.iterdir() if not is_junk(path)] if folder.is_dir() else []
+    entries = entries_of(folder) if folder.is_dir() else []
     videos = {video_name(p): p for p in entries if p.is_dir() or p.suffix.lower() in VIDEO_EXTENSIONS}
     found = []
     for name in sorted(labels, key=natural_key):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dist_vad.base.errors import InputError
-from dist_vad.base.files import digest, file_sha256
+from dist_vad.base.files import digest, file_sha256, files_below
 from dist_vad.base.labels import interval_labels
 from dist_vad.data.manifest import VideoInfo
 from dist_vad.judge.align import Aligned, align
@@ -66,7 +66,7 @@ class Case:
 def open_case(places: Sequence[str], settings: JudgeSettings) -> Case:
     """Read ground truth and scores. Raises InputError where something does not fit."""
     paths = [Path(place) for place in places]
-    own = {path: read_frame_file(path) for path in map(_frame_file, paths) if path is not None}
+    own = {path: read_frame_file(path) for path in map(frame_file, paths) if path is not None}
     truth, dataset, plain = _truth(list(own.values()), settings)
     names = _names(paths)
     strange = [name for name in settings.unlearned if name not in names]
@@ -74,7 +74,7 @@ def open_case(places: Sequence[str], settings: JudgeSettings) -> Case:
         raise InputError(f"--unlearned names {strange[0]!r}; the methods are called {', '.join(names)}")
     aligned: list[tuple[Method, Aligned]] = []
     for path, name in zip(paths, names):
-        file = own.get(_frame_file(path) or Path())
+        file = own.get(frame_file(path) or Path())
         if file is None:
             found = align(read_scores(path, settings.column), truth, settings)
             aligned.append((_foreign(path, name, settings), found))
@@ -97,7 +97,7 @@ def open_case(places: Sequence[str], settings: JudgeSettings) -> Case:
     return Case(dataset, videos, [method for method, _ in aligned], judged, sorted(shared) or [""], first)
 
 
-def _frame_file(path: Path) -> Path | None:
+def frame_file(path: Path) -> Path | None:
     """The path where it is a file of one of our evaluations; of a run's folder the file in it."""
     if path.is_dir():
         path = path / "frame_scores.parquet"
@@ -184,4 +184,4 @@ def _sha256(path: Path) -> str:
     """Of a file; of a folder, of the names and contents of its files."""
     if path.is_file():
         return file_sha256(path)
-    return digest({str(p.relative_to(path)): file_sha256(p) for p in sorted(path.rglob("*")) if p.is_file()})
+    return digest({str(p.relative_to(path)): file_sha256(p) for p in sorted(files_below(path)) if p.is_file()})

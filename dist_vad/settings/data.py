@@ -104,3 +104,20 @@ class DataSettings(SceneSettings):
             refuse_unless(self.root is not None, "data.root", self.root, f"the folder of the `{self.dataset}` data set")
         if self.virtual == "ubnormal":
             refuse_unless(self.virtual_root is not None, "data.virtual_root", None, "the folder of UBnormal")
+
+
+def unused(data: DataSettings) -> list[str]:
+    """A remark for each setting that is given, but that nothing reads as the others are."""
+    lines = [
+        f"data.detector.{key} is given, but not read by the detector `{data.detector.name}`"
+        for key in data.detector.unread
+    ]
+    if data.dataset == "plaza" and data.root is not None:
+        lines.append(f"data.root is {data.root!r}, but not read: plaza is generated")
+    if data.labels is not None and data.dataset != "folder" and data.dataset in plugins.own(plugins.DATASETS):
+        lines.append(f"data.labels is {data.labels!r}, but not read: {data.dataset} has its own ground truth")
+    if data.virtual_root is not None and data.virtual in ("plaza", "none"):
+        lines.append(f"data.virtual_root is {data.virtual_root!r}, but not read: data.virtual is `{data.virtual}`")
+    if "plaza" not in (data.dataset, data.virtual) and data.plaza != PlazaSettings():
+        lines.append("settings under data.plaza are given, but not read: nothing is generated")
+    return lines

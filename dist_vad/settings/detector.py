@@ -7,6 +7,8 @@ from dist_vad.base.errors import refuse_unless
 
 NETWORKS = ("darknet", "yolo")
 """The detectors that are trained networks."""
+READ_BY = {"boxes": ("boxes",), "weights": NETWORKS, "cfg": ("darknet",), "names": ("darknet",), "input_size": NETWORKS}
+"""Setting -> those of our detectors that read it."""
 
 
 @dataclass(kw_only=True)
@@ -80,6 +82,13 @@ class DetectorSettings:
         moving = self.motion_union and self.name == "motion"
         allowed = "false when detector is `motion`, which finds all moving regions by itself"
         refuse_unless(not moving, "data.detector.motion_union", self.motion_union, allowed)
+
+    @property
+    def unread(self) -> list[str]:
+        """The settings that are given, but that this detector does not read."""
+        if self.name not in plugins.own(plugins.DETECTORS):
+            return []
+        return [key for key, names in READ_BY.items() if getattr(self, key) is not None and self.name not in names]
 
     @property
     def least_confidence(self) -> float:

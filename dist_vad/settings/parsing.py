@@ -100,7 +100,7 @@ def parse(command: Command) -> tuple[Any, Namespace]:
         arguments = ["--config", str(command.default_config), *command.preset, *arguments]
     try:
         given = parser.parse_args(arguments)
-    except (ArgumentError, ValueError, TypeError, OSError, yaml.YAMLError) as error:
+    except (ArgumentError, ValueError, TypeError, OSError, RecursionError, yaml.YAMLError) as error:
         raise UsageError(refusal(parser, error, arguments)) from error
     _spread_stage(given, arguments)
     log.set_up(given.quiet)
@@ -139,6 +139,18 @@ def _asked(parser: ArgumentParser, arguments: list[str], command: Command) -> fr
     for file in files:
         names |= set(vars(parser.parse_args(["--config", file], defaults=False).as_flat()))
     return frozenset(names)
+
+
+def typed(kind: type[T], key: str, values: dict[str, Any]) -> T:
+    """Settings from single values that a user gave under a key. Raises InputError as a command line would."""
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(kind, key)
+    try:
+        return kind(**vars(parser.instantiate(parser.parse_object({key: values}))[key]))
+    except (ArgumentError, TypeError) as error:
+        raise InputError(refusal(parser, error, [])) from error
+    except ValueError as error:
+        raise InputError(f"{error}") from error
 
 
 def settings_of(kind: type[T], values: dict[str, Any], where: object) -> T:

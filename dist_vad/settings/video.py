@@ -5,6 +5,10 @@ from typing import Any, Literal
 
 from dist_vad.base.errors import refuse_unless
 
+LEAST_FPS, MOST_FPS = 1e-6, 1e5
+FPS = "0.000001 to 100000 frames a second"
+"""Between a picture in eleven days and the quickest cameras; beyond, seconds are no numbers any more."""
+
 
 @dataclass(kw_only=True)
 class EventSettings:
@@ -60,7 +64,7 @@ class VideoSettings:
 
     def __post_init__(self) -> None:
         refuse_unless(self.stride is None or self.stride >= 1, "stride", self.stride, "1 or more")
-        refuse_unless(self.fps is None or self.fps > 0, "fps", self.fps, "more than 0 frames a second")
+        refuse_unless(self.fps is None or LEAST_FPS <= self.fps <= MOST_FPS, "fps", self.fps, FPS)
         refuse_unless(self.warmup > 0, "warmup", self.warmup, "more than 0 seconds")
         refuse_unless(self.batch >= 1, "batch", self.batch, "1 or more")
         refuse_unless(self.max_lag > 0, "max_lag", self.max_lag, "more than 0 seconds")

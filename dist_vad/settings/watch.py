@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dist_vad.base.errors import refuse_unless
-from dist_vad.settings.video import EventSettings
+from dist_vad.settings.video import FPS, LEAST_FPS, MOST_FPS, EventSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -34,7 +34,7 @@ class CameraSettings:
         allowed = "more than 0, less than 1"
         refuse_unless(share is None or 0 < share < 1, "cameras.NAME.false_alarms", share, allowed)
         refuse_unless(self.stride is None or self.stride >= 1, "cameras.NAME.stride", self.stride, "1 or more")
-        refuse_unless(self.fps is None or self.fps > 0, "cameras.NAME.fps", self.fps, "more than 0 frames a second")
+        refuse_unless(self.fps is None or LEAST_FPS <= self.fps <= MOST_FPS, "cameras.NAME.fps", self.fps, FPS)
 
 
 @dataclass(kw_only=True)
@@ -57,7 +57,7 @@ class ClipSettings:
             refuse_unless(0 <= getattr(self, key) <= 60, f"clip.{key}", getattr(self, key), "0 to 60 seconds")
         refuse_unless(self.longest > 0, "clip.longest", self.longest, "more than 0 seconds")
         refuse_unless(self.width >= 64, "clip.width", self.width, "64 or more pixels")
-        refuse_unless(self.fps > 0, "clip.fps", self.fps, "more than 0 pictures a second")
+        refuse_unless(LEAST_FPS <= self.fps <= MOST_FPS, "clip.fps", self.fps, FPS)
 
 
 @dataclass(kw_only=True)

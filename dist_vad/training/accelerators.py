@@ -19,6 +19,8 @@ from dist_vad.base.log import log
 from dist_vad.base.machine import threads_asked, usable_cores
 from dist_vad.settings.train import TrainSettings
 
+LAUNCHERS = ("ACCELERATE_MIXED_PRECISION", "TORCHELASTIC_RUN_ID")
+"""What `accelerate launch` and torchrun leave in the environment of their ranks."""
 PR_SET_PDEATHSIG = 1
 """Of prctl(2)."""
 LEAST_SHARED = 2**28
@@ -93,7 +95,7 @@ def stay_inside(environment: MutableMapping[str, str]) -> None:
 def end_with_launcher(environment: Mapping[str, str]) -> None:
     """Have the system ask this rank to end, as Slurm would, when its launcher is killed: it then saves, and no orphan
     keeps a GPU. Linux only."""
-    if "ACCELERATE_MIXED_PRECISION" in environment and sys.platform == "linux":
+    if set(LAUNCHERS) & set(environment) and sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 

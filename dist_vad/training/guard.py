@@ -1,7 +1,8 @@
 """Watches the numbers of a run: steps that are not finite, losses that spike."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import torch
 
@@ -67,12 +68,13 @@ class Guard:
         return warning if is_spike else None
 
 
-def divergence(weights: Tensors, skipped_in_row: int) -> str:
+def divergence(weights: Tensors, skipped_in_row: int, validated: Mapping[str, float] = MappingProxyType({})) -> str:
     """What tells that a stage has diverged at its end; empty where nothing does.
 
     Args:
         weights: what would be handed on.
         skipped_in_row: steps that changed nothing since the last that did; one at the end can be a sample's fault.
+        validated: losses on held-out normal video, as measured last.
     """
     for name, tensor in weights.items():
         if not tensor.is_floating_point() or not tensor.numel():
@@ -80,6 +82,9 @@ def divergence(weights: Tensors, skipped_in_row: int) -> str:
         largest = float(tensor.detach().abs().max())
         if not largest <= LARGEST_WEIGHT:  # nan too
             return f"{name} has weights of {largest:.3g}"
+    for name, loss in validated.items():
+        if not math.isfinite(loss):
+            return f"{name} has a loss of {loss} on held-out normal video"
     return f"the last {skipped_in_row} steps had no finite loss" if skipped_in_row > 1 else ""
 
 

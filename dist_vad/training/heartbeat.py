@@ -5,16 +5,18 @@ and none of them knows which it was. Each rank counts its progress; a thread pub
 which the ranks found each other, and compares when the own count stands still.
 """
 
+import contextlib
 import json
 import os
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import torch.distributed as dist
+from accelerate import Accelerator
 
 from dist_vad.base.errors import STALLED
 
@@ -119,6 +121,17 @@ class Heartbeat:
         else:
             time.sleep(2 * self.interval)  # the first process that ends makes the launcher kill the others
         self.end(STALLED)
+
+
+@contextlib.contextmanager
+def watched(accelerator: Accelerator, timeout: float) -> Iterator[None]:
+    """Watch over work of all ranks that has no steps, such as an evaluation; they leave it together.
+
+    A rank whose process is stopped or gone for `timeout` seconds (0 = never) is named, and ends the run.
+    """
+    with Heartbeat(accelerator.process_index, accelerator.num_processes, timeout, in_steps=False):
+        yield
+        accelerator.wait_for_everyone()
 
 
 def told(beats: dict[int, Beat], silent: list[int], timeout: float) -> str:

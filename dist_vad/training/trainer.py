@@ -15,7 +15,7 @@ from accelerate.utils import broadcast_object_list, gather_object
 from dist_vad.base.errors import InputError, Preempted
 from dist_vad.base.log import log
 from dist_vad.base.sealed import write_sealed
-from dist_vad.curriculum.recipes import Stage
+from dist_vad.curriculum.recipes import Stage, finished_state
 from dist_vad.curriculum.state import State, Tensors, save_state
 from dist_vad.data.loader import Loader
 from dist_vad.data.shardset import Batch
@@ -58,6 +58,9 @@ def train_stage(settings: Settings, stage: Stage, parent: State | None, accelera
     first = accelerator.is_main_process
     held = stage_lock(Path(settings.run), stage.folder_name) if first else contextlib.nullcontext()
     with Signals() as signals, held:
+        made = broadcast_object_list([finished_state(settings, stage) if first else None])[0]
+        if made is not None:  # by another process, while this one waited for the lock
+            return made
         training = Training(settings, stage, parent, accelerator)
         try:
             training.run(signals)
@@ -227,7 +230,8 @@ class Training:
         self.validated = losses
         self.tracking.curves({f"val_{name}": loss for name, loss in losses.items()}, done)
         total = self.validation.total(losses)
-        if self.stage.settings.keep == "best" and (self.best is None or total < self.best[0]):
+        better = math.isfinite(total) and (self.best is None or total < self.best[0])
+        if self.stage.settings.keep == "best" and better:
             self.best = (total, {name: t.detach().to("cpu", copy=True) for name, t in weights.items()})
 
     def _handed_on(self) -> Tensors:
@@ -270,7 +274,7 @@ class Training:
     def finish(self) -> State:
         """Write the state of the finished stage on the main process; every rank returns it."""
         weights = self.best[1] if self.best and self.stage.settings.keep == "best" else self._handed_on()
-        if diverged := divergence(weights, self.guard.skipped_in_row):
+        if diverged := divergence(weights, self.guard.skipped_in_row, self.validated):
             raise InputError(
                 f"stage {self.stage.name} has diverged: {diverged}; its weights are not handed on. Lower "
                 f"curriculum.{self.stage.name}.learning_rate, or raise its warmup; the states before it are kept"

@@ -3,6 +3,7 @@
 import contextlib
 import math
 import re
+import struct
 import tempfile
 from collections.abc import Iterator
 from functools import cached_property
@@ -27,6 +28,12 @@ PICTURES_FPS = 25.0
 """Frames a second of pictures, and of files that do not say it in earnest."""
 SLOWEST, FASTEST = 0.05, 480.0
 """Frames a second that a camera may have."""
+OTHER_PICTURES = (
+    ".webp", ".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".pgm", ".ppm", ".pnm", ".exr", ".hdr", ".dng", ".raw",
+)  # fmt: skip
+"""Pictures that are not read."""
+BITS_PER_SAMPLE = 258
+"""Tag of a TIFF's field."""
 FEW_LEVELS = 32
 """A picture with fewer levels than this shows next to nothing."""
 READ_ON = 32
@@ -47,9 +54,19 @@ def is_junk(path: Path) -> bool:
     return path.name.startswith(".") or path.name.lower() in JUNK
 
 
+def entries_of(folder: Path) -> list[Path]:
+    """What lies in a folder, junk left out. Raises VideoError for a link to nothing: what it names would be missed
+    without a word."""
+    entries = [path for path in folder.iterdir() if not is_junk(path)]
+    dangling = next((path for path in entries if path.is_symlink() and not path.exists()), None)
+    if dangling:
+        raise VideoError(f"{dangling} is a link to nothing; remove it, or bring back what it names")
+    return entries
+
+
 def picture_files(folder: Path) -> list[Path]:
     """The pictures of a folder in natural order, junk left out."""
-    files = [p for p in folder.iterdir() if p.suffix.lower() in IMAGE_EXTENSIONS and not is_junk(p)]
+    files = [path for path in entries_of(folder) if path.suffix.lower() in IMAGE_EXTENSIONS]
     return sorted(files, key=lambda path: natural_key(path.name))
 
 
@@ -72,12 +89,13 @@ class PictureFrames:
         return [*self._gaps(), *self._others()]
 
     def _others(self) -> list[str]:
-        others = [path for path in self.files[0].parent.iterdir() if not is_junk(path)]
-        others = [path for path in others if path.suffix.lower() in VIDEO_EXTENSIONS or path.is_dir()]
+        unread = (*VIDEO_EXTENSIONS, *OTHER_PICTURES)
+        there = entries_of(self.files[0].parent)
+        others = [path for path in there if path.suffix.lower() in unread or path.is_dir()]
         if not others:
             return []
-        first = min(path.name for path in others)
-        return [f"beside its pictures lie {len(others)} videos or folders that are not read, such as {first}"]
+        first, what = min(path.name for path in others), "videos or folders or pictures of other kinds"
+        return [f"beside its pictures lie {len(others)} {what} that are not read, such as {first}"]
 
     def _gaps(self) -> list[str]:
         numbers = [int(digits[-1]) for file in self.files if (digits := re.findall(r"\d+", file.stem))]
@@ -247,9 +265,29 @@ def _read_picture(path: Path, number: int) -> np.ndarray:
     if frame is None or truncated:
         fault = f"is cut off after {len(content)} bytes" if truncated else "does not decode"
         raise VideoError(f"picture {path}, frame {number} of its video, {fault}; repair it, or remove that video")
-    if number == 0 or content[24:25] == b"\x10":  # later ones, too, where that is known without reading them twice
+    if number == 0 or _looks_deep(path, content):  # later ones, too, where that is known without reading them twice
         _check_depth(path, content)
     return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+
+
+def _looks_deep(path: Path, content: bytes) -> bool:
+    """Whether the header of a PNG or TIFF tells of more than eight bits a channel, or of several pages."""
+    if path.suffix.lower() not in (".tif", ".tiff"):
+        return content[24:25] == b"\x10"
+    order = ">" if content.startswith(b"MM") else "<"
+    try:
+        (start,) = struct.unpack_from(f"{order}I", content, 4)
+        (count,) = struct.unpack_from(f"{order}H", content, start)
+        fields = [struct.unpack_from(f"{order}HHI", content, start + 2 + 12 * place) for place in range(count)]
+        (following,) = struct.unpack_from(f"{order}I", content, start + 2 + 12 * count)
+        place = next(place for place, (tag, _, _) in enumerate(fields) if tag == BITS_PER_SAMPLE)
+        value = start + 2 + 12 * place + 8
+        if fields[place][2] > 2:  # more than fit into the field: it says where they stand
+            (value,) = struct.unpack_from(f"{order}I", content, value)
+        (bits,) = struct.unpack_from(f"{order}H", content, value)
+    except (struct.error, StopIteration):
+        return True
+    return bits > 8 or following != 0
 
 
 def _check_depth(path: Path, content: bytes) -> None:

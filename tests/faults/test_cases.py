@@ -19,6 +19,8 @@ from dist_vad.producer.verify import verify_set
 from dist_vad.settings.video import VideoSettings
 from dist_vad.video.files import FileFrames
 
+pytestmark = pytest.mark.kind(2)
+
 
 @pytest.fixture(scope="module")
 def cases(shared) -> Path:
@@ -61,11 +63,13 @@ def test_the_check_of_damaged_videos_names_each_and_ends_with_status_2(cases, mo
     ]
 
 
+@pytest.mark.kind(13)
 def test_what_file_managers_leave_behind_is_no_video(cases):
     videos = open_dataset(settings_of(cases / "junk"))
     assert [video.name for video in videos] == ["train_a", "train_b"]
 
 
+@pytest.mark.kind(1)
 def test_a_chinese_name_goes_through_the_producer(cases, tmp_path):
     sets = write_shards(settings_of(cases / "nonascii_name", train_stride=1), tmp_path, QUIET)
     assert not [line for folder in sets.values() for line in verify_set(folder)]
@@ -86,6 +90,7 @@ LABELS = {
 }
 
 
+@pytest.mark.kind(13)
 @pytest.mark.parametrize("name", LABELS)
 def test_labels_as_people_write_them(cases, name):
     given = settings_of(cases / "labels", labels=str(cases / "labels" / name))
@@ -97,6 +102,7 @@ def test_labels_as_people_write_them(cases, name):
     assert labels == [expected, []]
 
 
+@pytest.mark.kind(4)
 def test_a_video_is_not_written_over_by_its_own_scores(cases, tmp_path, monkeypatch):
     clip = Path(shutil.copy(cases / "overwrite/clip.mp4", tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -107,12 +113,14 @@ def test_a_video_is_not_written_over_by_its_own_scores(cases, tmp_path, monkeypa
     check_outputs(output_files(Path("scored"), "clip", VideoSettings()), ["clip.mp4"], tmp_path / "state")
 
 
+@pytest.mark.kind(3)
 def test_the_frames_of_a_phone_are_shown_when_it_says(cases):
     frames = FileFrames(cases / "vfr/vfr.mp4")
     np.testing.assert_allclose(frames.times[[0, 1, 3, -2, -1]], [0, 1 / 30, 0.1, 6.6, 6.8], atol=0.002)
     assert abs(frames.times - np.arange(60) / frames.fps).max() > 1, "even distances would be seconds off"
 
 
+@pytest.mark.kind(3)
 def test_a_rate_that_no_camera_has_is_told_and_replaced(cases):
     frames = FileFrames(cases / "vfr/hifps.mp4")
     assert (frames.fps, len(frames)) == (25, 60)

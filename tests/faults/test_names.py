@@ -21,6 +21,8 @@ from dist_vad.producer.job import write_shards
 from dist_vad.producer.verify import verify_set
 from dist_vad.video.files import FileFrames
 
+pytestmark = pytest.mark.kind(1)
+
 NAMES = {
     "Chinese": "监控_01",
     "German": "Überwachung",

@@ -19,6 +19,8 @@ from dist_vad.inference.detector import run_settings
 from dist_vad.producer.verify import verify_set
 from dist_vad.training.checkpoint import CHECKPOINT, Checkpoints
 
+pytestmark = pytest.mark.kind(7)
+
 ARCHIVE = Path(__file__).parent / "ff8abbf.tar.xz"
 
 

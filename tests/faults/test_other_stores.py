@@ -11,6 +11,8 @@ from seaweed import BUCKET
 from dist_vad.base.errors import InputError, Unavailable
 from dist_vad.data.store import open_store, s3
 
+pytestmark = pytest.mark.kind(9)
+
 DENIED = b"<Error><Code>AccessDenied</Code><Message>no</Message></Error>"
 
 

@@ -18,6 +18,8 @@ from dist_vad.settings.data import DataSettings
 from dist_vad.settings.video import VideoSettings
 from dist_vad.video.files import FileFrames
 
+pytestmark = pytest.mark.kind(4)
+
 OVERWRITING = {
     "into its own folder": (["clip.mp4"], ".", "clip.mp4 over, or among, the frames of clip.mp4"),
     "by another way": (["clip.mp4"], "sub/..", "over, or among, the frames of clip.mp4"),
@@ -99,6 +101,7 @@ def test_what_goes_wrong_while_frames_are_drawn_leaves_nothing_behind(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.kind(11)
 @pytest.mark.parametrize("mask", [0o022, 0o027, 0o077])
 def test_files_have_the_modes_of_the_umask(mask, tmp_path):
     before = os.umask(mask)

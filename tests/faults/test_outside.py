@@ -23,6 +23,8 @@ from dist_vad.base.errors import (
 from dist_vad.base.files import atomic_file, atomic_folder, write_json
 from dist_vad.data.store import open_store
 
+pytestmark = pytest.mark.kind(8)
+
 GIVEN = ("ENOENT", "ENOTDIR", "EISDIR", "EACCES", "EPERM", "ENAMETOOLONG", "ELOOP")
 DOWN = (
     "ENOSPC", "EDQUOT", "EROFS", "EFBIG", "EIO", "EMFILE", "ENFILE", "ENOMEM", "ESTALE", "ETIMEDOUT", "ECONNREFUSED",

@@ -25,6 +25,8 @@ from dist_vad.settings.run import Settings
 from dist_vad.settings.video import EventSettings
 from dist_vad.training.admission.plan_check import check_memory
 
+pytestmark = pytest.mark.kind(10)
+
 MACHINE = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 GROUPS = {
     "no control group": ("", {}, MACHINE),
@@ -108,6 +110,7 @@ SECRETS = {
 }  # fmt: skip
 
 
+@pytest.mark.kind(11)
 @pytest.mark.parametrize("case", SECRETS)
 def test_secrets_are_left_out_and_nothing_else(case):
     text, expected = SECRETS[case]
@@ -116,11 +119,13 @@ def test_secrets_are_left_out_and_nothing_else(case):
     assert all_redacted({"a": [text, {"b": text}], "n": 3}) == {"a": [expected, {"b": expected}], "n": 3}
 
 
+@pytest.mark.kind(11)
 @given(st.text(st.characters(codec="ascii", categories=["L", "N"]), min_size=6))
 def test_a_password_never_stands_in_the_name_of_a_file(secret):
     assert secret not in file_name(f"rtsp://user:{secret}@camera/{'live'}") or secret in "rtsp_camera_live"
 
 
+@pytest.mark.kind(11)
 def test_a_password_stands_in_no_file_of_a_run(monkeypatch, tmp_path, capfd):
     address = "rtsp://admin:hunter2@camera/live?token=hunter2"
     monkeypatch.setattr(sys, "argv", ["dist-vad", "score", address])

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from launching import ROOT
 
+pytestmark = pytest.mark.kind(8)
+
 PROGRAMS = {
     "srun": 'n=$(cat "$HERE/count"); echo $((n + 1)) > "$HERE/count"; set -- $STATUSES; shift "$n"; exit "$1"',
     "squeue": "echo RUNNING",

@@ -1,6 +1,10 @@
 """Runs that diverge, meet each other, are orphaned, or hold links: told, held off, followed."""
 
+import contextlib
+import importlib
+import inspect
 import json
+import math
 import os
 import subprocess
 import sys
@@ -20,10 +24,12 @@ from dist_vad.settings.curriculum import StageSettings
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.run import Settings
 from dist_vad.settings.train import TrainSettings
-from dist_vad.training.accelerators import end_with_launcher, stay_inside
+from dist_vad.training.accelerators import LAUNCHERS, end_with_launcher, stay_inside
 from dist_vad.training.admission.lock import stage_lock
 from dist_vad.training.admission.plan_check import NOT_HONOURED, check_launch, check_plan
 from dist_vad.training.guard import divergence
+
+pytestmark = pytest.mark.kind(12)
 
 FINE = torch.linspace(-3, 3, 7)
 ENDS = {
@@ -43,6 +49,20 @@ ENDS = {
 def test_a_stage_that_has_diverged_is_not_handed_on(case):
     weights, skipped, expected = ENDS[case]
     assert divergence(weights, skipped) == expected
+
+
+VALIDATED = {
+    "a loss of use": ({"prediction": 0.5}, ""),
+    "none was measured": ({}, ""),
+    "a loss that is no number": ({"prediction": 0.5, "jigsaw": math.nan}, "jigsaw has a loss of nan on held-out normal video"),
+    "an infinite loss": ({"prediction": math.inf}, "prediction has a loss of inf on held-out normal video"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", VALIDATED)
+def test_a_stage_whose_held_out_loss_is_no_number_is_not_handed_on(case):
+    validated, expected = VALIDATED[case]
+    assert divergence({"w": FINE}, 0, validated) == expected
 
 
 def test_a_stage_is_trained_by_one_process_at_a_time(tmp_path):
@@ -73,11 +93,12 @@ with stage_lock(Path({str(tmp_path)!r}), "perception-1"):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs prctl")
-def test_a_rank_whose_launcher_is_killed_is_asked_to_end():
+@pytest.mark.parametrize("variable", LAUNCHERS)
+def test_a_rank_whose_launcher_is_killed_is_asked_to_end(variable):
     rank = (
         "import os, signal, sys, time; from dist_vad.training.accelerators import end_with_launcher\n"
         "signal.signal(signal.SIGTERM, lambda *_: (print('asked', flush=True), os._exit(0)))\n"
-        "end_with_launcher({'ACCELERATE_MIXED_PRECISION': 'no'}); print('ready', flush=True); time.sleep(60)"
+        f"end_with_launcher({{{variable!r}: 'x'}}); print('ready', flush=True); time.sleep(60)"
     )
     launcher = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {rank!r}]); sys.stdin.read()"
     process = subprocess.Popen(
@@ -86,6 +107,30 @@ def test_a_rank_whose_launcher_is_killed_is_asked_to_end():
     assert process.stdout and process.stdout.readline() == b"ready\n"
     process.kill()
     assert process.stdout.readline() == b"asked\n"
+
+
+def test_what_another_process_finished_meanwhile_is_not_trained_again(tiny_config, tmp_path, monkeypatch):
+    """Whoever waited for the lock takes the state that the other one made."""
+    from accelerate import Accelerator, PartialState
+
+    from dist_vad.curriculum.recipes import plan as stages_of_run
+    from dist_vad.curriculum.state import save_state
+    from dist_vad.training import trainer
+
+    settings = plan(shards=json.loads(tiny_config.read_text())["shards"], run=str(tmp_path / "run"))
+    stage = stages_of_run(settings)[0]
+    facts = {"key": stage.key, "stage": stage.name, "lineage": [], "tasks": [], "recipe": {}, "metrics": {}}
+
+    @contextlib.contextmanager
+    def lock_of_another(run, name):
+        save_state(run / "states" / name, {"w": FINE}, **facts)
+        yield
+
+    monkeypatch.setattr(trainer, "stage_lock", lock_of_another)
+    monkeypatch.setattr(trainer, "Training", lambda *_: pytest.fail("it was trained again"))
+    state = trainer.train_stage(settings, stage, None, Accelerator(cpu=True))
+    PartialState._reset_state()
+    assert state.folder.name == stage.folder_name
 
 
 def test_a_rank_without_a_launcher_is_left_alone(monkeypatch):
@@ -102,6 +147,7 @@ ENVIRONMENTS = {
 }  # fmt: skip
 
 
+@pytest.mark.kind(11)
 @pytest.mark.parametrize("case", ENVIRONMENTS)
 @pytest.mark.skipif(not Path("/sys/class/net/lo").exists(), reason="needs Linux")
 def test_the_ranks_of_one_machine_listen_to_each_other_alone(case):
@@ -126,6 +172,7 @@ LAUNCHES = {
 }
 
 
+@pytest.mark.kind(5)
 @pytest.mark.parametrize("variable", NOT_HONOURED)
 def test_what_a_launch_file_asks_for_and_nothing_does_is_refused(variable):
     name, allowed, _ = NOT_HONOURED[variable]
@@ -157,6 +204,7 @@ PLANS = {
 }  # fmt: skip
 
 
+@pytest.mark.kind(5)
 @pytest.mark.parametrize("case", PLANS)
 def test_what_a_late_stage_would_stumble_over_is_refused_at_once(case):
     make, world, message = PLANS[case]
@@ -185,6 +233,7 @@ ASKED = {
 }  # fmt: skip
 
 
+@pytest.mark.kind(5)
 @pytest.mark.parametrize("case", ASKED)
 def test_shard_sets_that_are_there_must_be_those_that_are_asked_for(case, tiny_dataset, tiny_sets, tmp_path):
     import dataclasses
@@ -207,6 +256,7 @@ def test_shard_sets_that_are_there_must_be_those_that_are_asked_for(case, tiny_d
             check_agreement(settings, str(tiny_sets), needs, asked)
 
 
+@pytest.mark.kind(5)
 def test_a_video_that_was_added_since_is_noticed(tiny_dataset, tiny_sets, tmp_path):
     import dataclasses
     import shutil
@@ -254,14 +304,27 @@ def test_a_signal_at_the_very_end_leaves_no_mark_for_the_next_start(tiny_config,
     assert not (tmp_path / "run" / PREEMPTION).exists() and (tmp_path / "run/run.json").exists()
 
 
+WITHOUT_STEPS = (
+    "dist_vad.cli.session", "dist_vad.cli.evaluate", "dist_vad.cli.validate", "dist_vad.cli.demo", "dist_vad.ablation.job",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("module", WITHOUT_STEPS)
+def test_work_of_all_ranks_that_has_no_steps_is_watched(module):
+    assert "with watched(" in inspect.getsource(importlib.import_module(module))
+
+
 RANK = """
 import os, signal, sys, time
 from datetime import timedelta
 import torch.distributed as dist
-from dist_vad.training.heartbeat import Heartbeat
+from dist_vad.training.heartbeat import watched
+class Ranks:
+    process_index, num_processes = int(sys.argv[1]), 2
+    def wait_for_everyone(self): dist.barrier()
 rank = int(sys.argv[1])
 dist.init_process_group("gloo", init_method="tcp://127.0.0.1:" + sys.argv[2], rank=rank, world_size=2, timeout=timedelta(seconds=60))
-with Heartbeat(rank, 2, timeout=1.0, in_steps=False):
+with watched(Ranks(), timeout=1.0):
     dist.barrier()
     print("both are there", flush=True)
     if rank == 1:

@@ -30,6 +30,8 @@ from dist_vad.settings.run import Settings
 from dist_vad.settings.video import VideoSettings
 from dist_vad.settings.watch import CameraSettings, MqttSettings, WatchSettings, WebhookSettings
 
+pytestmark = pytest.mark.kind(5)
+
 RUN = Command(Settings, "", DEFAULT_CONFIG)
 ROWS = {"rows": [RowSettings(curriculum="pre > sr")]}
 CAMERA = {CameraSettings: {"url": "0"}, MqttSettings: {"host": "broker"}, WebhookSettings: {"url": "http://host"}}
@@ -159,6 +161,7 @@ TYPED = [
 ]
 
 
+@pytest.mark.kind(13)
 @settings(max_examples=60, deadline=None)
 @given(st.sampled_from(TYPED))
 def test_a_value_of_another_type_is_refused_with_key_value_and_what_is_allowed(case):
@@ -178,6 +181,7 @@ NUMBERS = [
 ]
 
 
+@pytest.mark.kind(13)
 @pytest.mark.parametrize(("name", "option", "value"), NUMBERS)
 def test_a_number_that_no_option_may_be_is_refused_before_anything_starts(
     name, option, value, monkeypatch, capfd, tmp_path
@@ -219,6 +223,7 @@ MESSAGES = {
 }  # fmt: skip
 
 
+@pytest.mark.kind(13)
 @pytest.mark.parametrize("case", MESSAGES)
 def test_a_wrong_value_is_one_line_with_key_value_and_what_is_allowed(case):
     arguments, expected = MESSAGES[case]
@@ -238,9 +243,16 @@ FILES = {
     "an unknown key": (b"sede: 1\n", "sede is no setting of this command"),
     "an unknown nested key": (b"data: {detector: {nme: motion}}\n", "detector.nme is no setting"),
     "an unclosed bracket": (b"stream: {streams: 8\n", "do not read"),
+    "an empty file": (b"", "do not read: they are no names with values"),
+    "null alone": (b"null", "do not read: they are no names with values"),
+    "brackets in brackets": (b"seed: " + b"[" * 3000, "do not read"),
+    "code": (b'seed: !!python/object/apply:os.system ["touch here"]\n', "do not read"),
+    "UTF-16": ("seed: 1\n".encode("utf-16"), "do not read"),
+    "a tab": (b"stream:\n\tstreams: 8\n", "do not read"),
 }
 
 
+@pytest.mark.kind(13)
 @pytest.mark.parametrize("case", FILES)
 def test_a_file_of_settings_that_does_not_read_is_named(case, tmp_path):
     content, expected = FILES[case]

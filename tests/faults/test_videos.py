@@ -16,9 +16,13 @@ from dist_vad.base.log import log
 from dist_vad.cli import check
 from dist_vad.datasets import open_dataset
 from dist_vad.producer.job import write_shards
+from dist_vad.settings.video import VideoSettings
+from dist_vad.settings.watch import CameraSettings
 from dist_vad.video import files
 from dist_vad.video.files import FileFrames, PictureFrames, VideoError, open_frames, remarks_of
 from dist_vad.video.live import is_stream
+
+pytestmark = pytest.mark.kind(2)
 
 
 class Capture:
@@ -108,6 +112,7 @@ TIMES = {
 }  # fmt: skip
 
 
+@pytest.mark.kind(3)
 @pytest.mark.parametrize("case", TIMES)
 def test_frames_are_shown_when_the_file_says_or_as_is_asked(case, monkeypatch):
     facts, expected = TIMES[case]
@@ -115,6 +120,25 @@ def test_frames_are_shown_when_the_file_says_or_as_is_asked(case, monkeypatch):
     np.testing.assert_allclose(frames.times, expected, atol=1e-9)
     told = any("frames a second, which no camera has" in line for line in frames.remarks)
     assert told == (facts["fps"] > 480 and "given" not in facts)
+
+
+RATES = {
+    "0": (0.0, False), "negative": (-25.0, False), "no number": (float("nan"), False), "infinite": (float("inf"), False),
+    "seconds would be infinite": (1e-300, False), "seconds would all be 0": (1e300, False), "one a day": (1 / 86400, True),
+    "one in two seconds": (0.5, True), "a camera for crashes": (1e5, True),
+}  # fmt: skip
+
+
+@pytest.mark.kind(3)
+@pytest.mark.parametrize("case", RATES)
+@pytest.mark.parametrize("make", [VideoSettings, lambda fps: CameraSettings(url="0", fps=fps)], ids=["score", "watch"])
+def test_a_rate_that_is_asked_for_must_be_one(make, case):
+    rate, allowed = RATES[case]
+    if allowed:
+        assert make(fps=rate).fps == rate
+    else:
+        with pytest.raises(ValueError, match=r"fps is .*; allowed: 0\.000001 to 100000 frames a second"):
+            make(fps=rate)
 
 
 PICTURES = {
@@ -140,11 +164,30 @@ def test_pictures_that_would_show_next_to_nothing_are_refused(case, tmp_path):
             PictureFrames(tmp_path)
 
 
-def test_a_picture_of_16_bits_among_others_is_refused(tmp_path):
-    write_pictures(tmp_path / "a", 5)
-    cv2.imwrite(str(tmp_path / "a/003.png"), np.linspace(7000, 8000, 96 * 72).reshape(72, 96).astype(np.uint16))
-    with pytest.raises(VideoError, match=r"003\.png has .* levels of uint16"):
-        list(PictureFrames(tmp_path / "a"))
+DEEP = np.linspace(7000, 8000, 96 * 72).reshape(72, 96).astype(np.uint16)
+AMONG = {
+    "16-bit PNG": ("png", lambda path: cv2.imwrite(path, DEEP), r"003\.png has .* levels of uint16"),
+    "16-bit TIFF": ("tif", lambda path: cv2.imwrite(path, DEEP), r"003\.tif has .* levels of uint16"),
+    "16-bit TIFF of three channels": ("tif", lambda path: cv2.imwrite(path, np.dstack([DEEP] * 3)), r"003\.tif has .* levels"),
+    "TIFF of two pages": ("tif", lambda path: cv2.imwritemulti(path, [np.zeros((72, 96), np.uint8)] * 2), "holds 2 pages"),
+    "a cut PNG": ("png", lambda path: Path(path).write_bytes(Path(path).read_bytes()[:-90]), "does not decode"),
+    "a cut JPEG": ("jpg", lambda path: Path(path).write_bytes(Path(path).read_bytes()[:-90]), "is cut off"),
+    "a cut TIFF": ("tif", lambda path: Path(path).write_bytes(Path(path).read_bytes()[:-90]), "does not decode"),
+    "8-bit TIFFs": ("tif", lambda path: None, None),
+    "8-bit PNGs": ("png", lambda path: None, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", AMONG)
+def test_a_picture_among_others_that_would_show_next_to_nothing_is_refused(case, tmp_path):
+    suffix, change, message = AMONG[case]
+    write_pictures(tmp_path / "a", 5, f"{{:03d}}.{suffix}")
+    change(str(tmp_path / f"a/003.{suffix}"))
+    if message is None:
+        assert len(list(PictureFrames(tmp_path / "a"))) == 5
+    else:
+        with pytest.raises(VideoError, match=message):
+            list(PictureFrames(tmp_path / "a"))
 
 
 NUMBERS = {
@@ -210,6 +253,7 @@ CHECKS = {
     "no training video": (lambda root: [(root / f"train/a_{n}").rename(root / f"gone{n}") for n in (0, 1)], "wrong: there is no training video"),
     "a pipe": (lambda root: os.mkfifo(root / "train/x.mp4"), "wrong: video .*x.mp4 is no file"),
     "a video among pictures": (lambda root: write_video(root / "train/a_0/v.avi", 12), "wrong: video a_0: beside its pictures lie 1 videos .*v.avi"),
+    "pictures of another kind": (lambda root: (root / "train/a_0/000.webp").write_bytes(b"x"), "wrong: video a_0: beside its pictures lie 1 .*000.webp"),
     "a folder among pictures": (lambda root: write_pictures(root / "train/a_0/more", 12), "wrong: video a_0: beside its pictures lie 1 .*more"),
     "a file that is no video": (lambda root: (root / "train/x.mp4").write_bytes(b"x" * 99), "wrong: video .*x.mp4 does not open"),
 }  # fmt: skip
@@ -232,6 +276,7 @@ LINKS = {
 }  # fmt: skip
 
 
+@pytest.mark.kind(12)
 @pytest.mark.parametrize("case", LINKS)
 def test_links_are_followed_or_named(case, tmp_path):
     change, message = LINKS[case]
@@ -244,6 +289,7 @@ def test_links_are_followed_or_named(case, tmp_path):
             open_dataset(settings_of(tmp_path))
 
 
+@pytest.mark.kind(13)
 @pytest.mark.parametrize(
     ("place", "stream"),
     [("0", True), ("7", True), ("01", False), ("rtsp://host/a", True), ("a.mp4", False), ("٣", False)],
@@ -254,6 +300,7 @@ def test_a_folder_that_is_called_by_a_number_is_no_camera(place, stream, monkeyp
     assert is_stream(place) == stream
 
 
+@pytest.mark.kind(3)
 def test_pictures_are_taken_25_times_a_second_unless_said(tmp_path):
     write_pictures(tmp_path / "a", 3)
     assert (open_frames(tmp_path / "a").fps, open_frames(tmp_path / "a", 10).fps) == (25, 10)
@@ -276,6 +323,7 @@ BOXES = {
 }  # fmt: skip
 
 
+@pytest.mark.kind(13)
 @pytest.mark.parametrize("case", BOXES)
 def test_a_file_of_boxes_that_is_wrong_is_named(case, tmp_path):
     from dist_vad.video.detectors.boxes import BoxesDetector

@@ -49,6 +49,8 @@ def _of_file(text: str, arguments: list[str]) -> str:
     names = [value for name, value in pairwise(arguments) if name == "--config"]
     names += [argument.partition("=")[2] for argument in arguments if argument.startswith("--config=")]
     where = f"the settings in {' or '.join(names)} do not read: " if names else ""
+    if "Unexpected config:" in text:
+        return f"{where}they are no names with values, such as `seed: 1`"
     return f"{where}{text[:200]}; --help shows what is allowed"
 
 

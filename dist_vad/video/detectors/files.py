@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dist_vad.base import plugins
 from dist_vad.base.errors import InputError
-from dist_vad.base.files import digest, file_sha256
+from dist_vad.base.files import digest, file_sha256, files_below
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.video.source import Video
@@ -81,5 +81,5 @@ def _digest(path: Path) -> str:
     """Digest of what a file holds, or of all files of a folder with their names."""
     if path.is_file():
         return file_sha256(path)
-    files = sorted(file for file in path.rglob("*") if file.is_file())
+    files = sorted(file for file in files_below(path) if file.is_file())
     return digest([[file.relative_to(path).as_posix(), file_sha256(file)] for file in files])
