@@ -7,6 +7,7 @@ from pathlib import Path
 # Tests run side by side: on more threads than cores, those of one would wait for those of another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import hypothesis
 import pytest
 from launching import succeed
 from miniature import QUIET
@@ -22,6 +23,10 @@ from dist_vad.settings.stream import StreamSettings
 from dist_vad.settings.task import TaskSettings
 
 __all__ = ("environment", "prefix", "proxy", "server", "small_dataset", "small_sets", "url", "written")
+
+# How long an example takes says how busy the machine is, nothing else.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
