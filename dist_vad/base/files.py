@@ -36,10 +36,16 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise explained(error, f"while writing {path}") from error
+        raise _explained(error, path) from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _explained(error: OSError, path: Path) -> Exception:
+    """What to raise where writing to a path failed. A write itself does not say where, and so not where space is short."""
+    error.filename = error.filename or str(path)
+    return explained(error, f"while writing {path}")
 
 
 def partial_path(path: Path) -> Path:
@@ -76,7 +82,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         temporary.rename(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise explained(error, f"while writing {path}") from error
+        raise _explained(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from dist_vad.base.errors import InputError
+from dist_vad.base.errors import InputError, Unavailable
 from dist_vad.cli.score import check_outputs, output_files
 from dist_vad.curriculum.state import save_state
-from dist_vad.inference.mp4 import mp4_writer
+from dist_vad.inference.mp4 import DOWN, mp4_writer
 from dist_vad.inference.video_scorer import file_name
 from dist_vad.producer.job import write_shards
 from dist_vad.settings.data import DataSettings
@@ -92,6 +92,36 @@ def test_an_ffmpeg_that_fails_leaves_what_was_there(case, monkeypatch, tmp_path)
             write(np.zeros((48, 64, 3), np.uint8))
     assert (tmp_path / "clip.mp4").read_bytes() == b"before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "ffmpeg"]
+
+
+@pytest.mark.kind(8)
+@pytest.mark.parametrize("number", DOWN)
+def test_an_ffmpeg_that_finds_the_disk_full_or_gone_is_to_be_started_again(number, monkeypatch, tmp_path):
+    program = tmp_path / "ffmpeg"
+    program.write_text(f"#!/bin/sh\ncat >/dev/null; echo 'write: {os.strerror(number)}' >&2; echo more >&2; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+    with (
+        pytest.raises(Unavailable, match=rf"while writing {tmp_path}/clip\.mp4") as told,
+        mp4_writer(tmp_path / "clip.mp4", 64, 48, 10) as write,
+    ):
+        write(np.zeros((48, 64, 3), np.uint8))
+    assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), OSError(5, "no disk", "v.avi"), InputError("odd")])
+def test_what_goes_wrong_while_frames_are_made_is_no_fault_of_ffmpeg(error, tmp_path):
+    with pytest.raises(type(error)) as told, mp4_writer(tmp_path / "clip.mp4", 64, 48, 10):
+        raise error
+    assert told.value is error and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("fps", [0.001, 0.5, 23.976, 100000])
+def test_an_mp4_has_the_rate_of_its_video(fps, tmp_path):
+    with mp4_writer(tmp_path / "clip.mp4", 64, 48, fps) as write:
+        for number in range(4):
+            write(np.full((48, 64, 3), 20 * number, np.uint8))
+    assert len(FileFrames(tmp_path / "clip.mp4")) == 4
 
 
 def test_what_goes_wrong_while_frames_are_drawn_leaves_nothing_behind(tmp_path):

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -102,6 +103,15 @@ def test_a_write_that_fails_names_the_file_and_leaves_what_was_there(name, what,
 def test_a_disk_that_is_full_is_named_with_the_space_that_is_left(tmp_path):
     told = explained(fault("ENOSPC", str(tmp_path / "x")))
     assert isinstance(told, Unavailable) and "the disk is full" in str(told) and "MiB are free; make room" in str(told)
+
+
+def test_the_space_that_is_told_is_that_of_the_disk_that_is_full(tmp_path, monkeypatch):
+    """A write says nothing of its file."""
+    asked, usage = [], shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: asked.append(folder) or usage)
+    with pytest.raises(Unavailable, match="the disk is full"), atomic_file(tmp_path / "there"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert asked == [tmp_path]
 
 
 @pytest.mark.parametrize("name", ["EINVAL", "ENOTSUP", "ENOSYS", "EBADF"])
