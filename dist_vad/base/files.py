@@ -43,7 +43,7 @@ def atomic_file(path: Path) -> Iterator[BinaryIO]:
 
 
 def _explained(error: OSError, path: Path) -> Exception:
-    """What to raise where writing to a path failed. A write itself does not say where, and so not where space is short."""
+    """What to raise where writing to a path failed. A write does not say where, so not where space is short."""
     error.filename = error.filename or str(path)
     return explained(error, f"while writing {path}")
 
