@@ -23,7 +23,8 @@ from dist_vad.producer.job import WriteOptions, write_shards
 from dist_vad.settings.data import DataSettings
 
 ROOT = Path(__file__).resolve().parents[1]
-STEPS = [f"--curriculum.{stage}.steps=2" for stage in ("perception", "comprehension", "inference")]
+STAGES = ("perception", "comprehension", "inference")
+STEPS = [word for stage in STAGES for word in (f"--curriculum.{stage}.steps", "2")]
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def main() -> None:
         as_before(shards, folder / "shards_before")
         sides = [
             Side(folder / "commit", "configs/demo.yaml", folder / "before", folder / "shards_before"),
-            Side(ROOT, "configs/default.yaml", folder / "now", shards.resolve(), ("--score.refit=0",)),
+            Side(ROOT, "configs/default.yaml", folder / "now", shards.resolve(), ("--score.refit", "0")),
         ]
         for side in sides:
             side.launch("progressive")
