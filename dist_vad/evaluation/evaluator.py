@@ -24,16 +24,17 @@ from dist_vad.evaluation.scored_model import ScoredModel, Scoring
 from dist_vad.evaluation.scoring_pass import write_missing, write_shards_scores
 from dist_vad.scoring.baselines import MOTION, FrameDifference, baseline_scores
 from dist_vad.scoring.calibration import SCORING_VERSION
-from dist_vad.scoring.geometry import features_of
+from dist_vad.scoring.combined import COMBINED
+from dist_vad.scoring.geometry import GEOMETRY, features_of
 from dist_vad.scoring.kept import KeptCalibration, calibrations
 from dist_vad.scoring.measuring import Outputs
 from dist_vad.scoring.normal_video import NormalVideo
-from dist_vad.scoring.object_scores import calibrated_name
+from dist_vad.scoring.object_scores import FUSED
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.velocity import VELOCITY, OpticalFlow, WithVelocity
 from dist_vad.settings.run import Settings
 
-BASELINES = ("box_width", "box_area", "frame_difference", "velocity", "geometry")
+BASELINES = ("box_width", "box_area", "frame_difference", VELOCITY, GEOMETRY)
 
 
 @dataclass(frozen=True)
@@ -190,13 +191,13 @@ class Evaluation:
 
     def _baselines(self, kept: KeptCalibration) -> Scoring:
         """What learns nothing; geometry and velocity are those of any of the networks' calibrations."""
-        geometry, velocity = kept.calibration.geometry, kept.calibration.velocity
-        assert geometry and velocity, "cubes have a geometry"
+        combined = kept.calibration.combined
+        assert combined, "cubes have a geometry"
 
         def scores(number: int, outputs: Outputs) -> dict[str, np.ndarray]:
             scene, boxes = self._boxes(number)
             index, flow = self.sets.test.index(number), outputs[VELOCITY].values.astype(np.float64)
-            alone = {VELOCITY: velocity.scores(flow, scene), "geometry": geometry.scores(boxes, scene)}
+            alone = {VELOCITY: combined.velocity.scores(flow, scene), GEOMETRY: combined.geometry.scores(boxes, scene)}
             return {**baseline_scores(index, outputs[MOTION]), **alone}
 
         key = [SCORING_VERSION, "baselines", *BASELINES, *kept.basis["normal video"]]
@@ -205,29 +206,24 @@ class Evaluation:
 
     def _scoring(self, name: str, scorer: Scorer, kept: KeptCalibration, sets: VideoSets) -> Scoring:
         """A network and its heads as they score the samples of a test set."""
-        calibration, geometry = kept.calibration, kept.calibration.geometry
+        calibration, combined = kept.calibration, kept.calibration.combined
 
         def scores(number: int, outputs: Outputs) -> dict[str, np.ndarray]:
             scene = str(sets.test.scenes(sets.test.starts[number : number + 1])[0])
-            scores = calibration.scores(outputs, scene, self.settings.score.neighbours)
-            if geometry:
-                flow = outputs[VELOCITY].values.astype(np.float64)
-                calibrated = {task: scores[calibrated_name(task)] for task in scorer.tasks}
-                scores["combined"] = calibration.combined(calibrated, flow, self._boxes(number)[1], scene)
-            return scores
+            boxes = self._boxes(number)[1] if combined else None
+            return calibration.scores(outputs, scene, self.settings.score.neighbours, boxes)
 
-        names = (*scorer.tasks, *(["combined"] if geometry else []), "fused")
         model = ScoredModel(
             name,
-            names,
+            (*scorer.tasks, *([COMBINED] if combined else []), FUSED),
             [kept.basis],
-            {**calibration.scores_without_objects, **({"combined": 0.0} if geometry else {})},
+            calibration.scores_without_objects,
             calibration.weights,
             calibration.shares,
             calibration.synthetic_auc,
             {task: tail.supported for task, tail in calibration.tails.items()},
         )
-        return Scoring(model, WithVelocity(scorer, self._flow) if geometry else scorer, scores)
+        return Scoring(model, WithVelocity(scorer, self._flow) if combined else scorer, scores)
 
     @cached_property
     def _test_boxes(self) -> np.ndarray:

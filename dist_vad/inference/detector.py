@@ -9,7 +9,6 @@ which cubes were cut and scored. It is made once, from the run's shard sets.
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -21,8 +20,10 @@ from dist_vad.base.progress import progress_bar
 from dist_vad.base.sealed import read_sealed
 from dist_vad.curriculum.state import State, read_state
 from dist_vad.data.shardset import ShardSet
+from dist_vad.inference.base import BaseDetector
 from dist_vad.inference.places import local_state
 from dist_vad.scoring.calibration import Calibration
+from dist_vad.scoring.geometry import features_of
 from dist_vad.scoring.kept import (
     CALIBRATION,
     VERSION,
@@ -35,26 +36,23 @@ from dist_vad.scoring.kept import (
 from dist_vad.scoring.measuring import measure_portions
 from dist_vad.scoring.normal_video import NormalVideo
 from dist_vad.scoring.scorer import Scorer
+from dist_vad.scoring.velocity import OpticalFlow, WithVelocity
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.model import ModelSettings
 from dist_vad.settings.parsing import settings_of
 from dist_vad.settings.provenance import RUN_KEYS
 from dist_vad.settings.run import Settings, TaskSettings
 from dist_vad.settings.score import ScoreSettings
-from dist_vad.video.scene_feature import most_alike
-
-if TYPE_CHECKING:
-    from dist_vad.inference.outputs import VideoResult
 
 RUN = "run.json"
-DETECTOR_VERSION = 3
+DETECTOR_VERSION = 4
 NORMAL_CUBES = 20_000
 """Most held-out normal cubes that are scored to set the threshold of events; whole videos, evenly spaced."""
 
 
 @dataclass(frozen=True)
-class Detector:
-    """A state that can score cubes of any video.
+class Detector(BaseDetector):
+    """A state that can score cubes of any video, by torch.
 
     For example:
 
@@ -64,22 +62,16 @@ class Detector:
 
     Cubes that are cut already:
 
+        from dist_vad.scoring.geometry import box_features
+
         clips = np.zeros((1, detector.data.clip_length, detector.data.cube_size, detector.data.cube_size, 3), np.uint8)
         scene, feature = next(iter(detector.scenes.items()))
-        detector.scores(clips, feature, scene)["fused"]
+        boxes = box_features(np.array([[10.0, 20.0, 30.0, 60.0]]), speed=np.array([1.5]))  # one a cube
+        detector.scores(clips, feature, scene, boxes)["combined"]
     """
 
     state: State
     scorer: Scorer
-    calibration: Calibration
-    data: DataSettings
-    """How the cubes of training were cut."""
-    scenes: dict[str, np.ndarray]
-    """Training scene -> its f_scene, float32 [D_B]: the mean over its videos, a unit vector."""
-    normal: dict[str, list[np.ndarray]]
-    """Score -> raw frame scores [T] of each held-out normal video."""
-    normal_seconds: float
-    """How long those videos are together."""
 
     @classmethod
     def load(
@@ -110,41 +102,6 @@ class Detector:
         normal = {name: np.split(arrays[f"normal.{name}"], ends) for name in kept.calibration.scores_without_objects}
         scenes = dict(zip(facts["scene_names"], arrays["scenes"]))
         return cls(state, scorer, kept.calibration, data, scenes, normal, facts["normal_seconds"])
-
-    def scores(self, clips: np.ndarray, feature: np.ndarray, scene: str) -> dict[str, np.ndarray]:
-        """Scores of cubes of one video: float64 [N] by the names of Calibration.scores.
-
-        Args:
-            clips: uint8 [N, T, S, S, 3], RGB; N is at least 1.
-            feature: f_scene of the video, float32 [D_B].
-            scene: the training scene by whose normal cubes they are judged; any other name = all scenes together.
-        """
-        outputs = self.scorer.measure_clips(clips, feature)
-        return self.calibration.scores(outputs, scene, self.scorer.settings.neighbours)
-
-    def scores_of_each(self, clips: np.ndarray, features: np.ndarray, scenes: np.ndarray) -> dict[str, np.ndarray]:
-        """The same for cubes of several videos at once: f_scene of each, float32 [N, D_B], and its scene, str [N]."""
-        outputs = self.scorer.measure_clips(clips, features)
-        return self.calibration.scores(outputs, scenes, self.scorer.settings.neighbours)
-
-    def score(self, video: str | Path | np.ndarray, *, fps: float = 25.0, **settings: Any) -> "VideoResult":
-        """The frame scores, events and objects of a whole video.
-
-        Args:
-            video: a video file, a folder of pictures, or frames: uint8 [T, H, W, 3], RGB.
-            fps: frames a second of a folder of pictures and of frames.
-            settings: those of `dist-vad score`, such as stride=2, scorer="prediction" or events={"false_alarms": 0.001}
-                (dist_vad.settings.video.VideoSettings). Nothing is written: `VideoResult.save` does that.
-
-        Raises InputError for a video that does not read and for settings that the state does not allow.
-        """
-        from dist_vad.inference.scoring import score_video  # which needs this module
-
-        return score_video(self, video, {"mp4": False, "fps": fps, **settings})
-
-    def nearest_scene(self, feature: np.ndarray) -> tuple[str, float]:
-        """(name, cosine) of the training scene that looks most like a video's f_scene."""
-        return most_alike(self.scenes, feature)
 
 
 def _scoring_settings(kept: KeptCalibration, path: Path, batch: int | None) -> Settings:
@@ -224,11 +181,12 @@ def _normal_scores(
     wanted = [number for numbers in by_video.values() for number in numbers]
     scores: dict[int, dict[str, np.ndarray]] = {}
     scene = {video.name: video.scene for video in videos}
+    network, boxes = WithVelocity(scorer, OpticalFlow()), _box_features(val, sorted(wanted))
     with progress_bar(total=len(wanted), desc="score held-out normal video", unit=" shards") as bar:
-        for portion in measure_portions([scorer], val, wanted, scorer.settings.batch):
+        for portion in measure_portions([network], val, wanted, scorer.settings.batch):
             for number, (outputs,) in portion:
                 own = scene[manifest.shards[number].video]
-                scores[number] = calibration.scores(outputs, own, scorer.settings.neighbours)
+                scores[number] = calibration.scores(outputs, own, scorer.settings.neighbours, boxes[number])
             bar.update(len(portion))
     lengths = []
     for video in videos:
@@ -248,6 +206,15 @@ def _normal_scores(
             own.append(scored[held_out])
     seconds = sum(length / video.fps for length, video in zip(lengths, videos))
     return lengths, seconds, {name: np.concatenate(parts) for name, parts in frames.items()}
+
+
+def _box_features(val: ShardSet, numbers: list[int]) -> dict[int, np.ndarray]:
+    """Number of a shard -> features of its boxes, float64 [n, 5], for some shards in their order."""
+    if not numbers:
+        return {}
+    ids = [np.arange(val.starts[number], val.starts[number + 1]) for number in numbers]
+    ends = np.cumsum([len(own) for own in ids])[:-1]
+    return dict(zip(numbers, np.split(features_of(val, np.concatenate(ids)), ends)))
 
 
 def _scene_features(train: ShardSet) -> tuple[list[str], np.ndarray]:

@@ -19,6 +19,7 @@ from dist_vad.base.sealed_arrays import sealed_arrays
 from dist_vad.inference.detector import Detector
 from dist_vad.inference.engines import FILES, open_engine
 from dist_vad.inference.exported import EXPORTED, VERSION, read_exported
+from dist_vad.scoring.packed import packed
 from dist_vad.tasks import TASKS, Inputs, Task
 
 TOLERANCE = 1e-4
@@ -135,22 +136,18 @@ def _other_graphs(folder: Path, detector: Detector, batch: int) -> dict[str, str
 
 def _facts(detector: Detector, kinds: dict[str, str], batch: int, graphs: dict[str, str]) -> bytes:
     """What `ExportedDetector.load` reads."""
-    own = detector.calibration
-    arrays = {
-        "memory_scenes": next(iter(own.normal.values())).scenes,
-        **{f"memory.{task}": outputs.values for task, outputs in own.normal.items()},
+    arrays, calibration = packed(detector.calibration)
+    arrays |= {
         **{f"normal.{name}": np.concatenate(parts) for name, parts in detector.normal.items()},
         "scenes": np.stack([*detector.scenes.values()]),
     }
     facts = {
+        **calibration,
         "version": VERSION,
         "state": detector.state.folder.name,
         "digest": detector.state.digest,
         "kinds": kinds,
         "graphs": graphs,
-        "tails": {task: dataclasses.asdict(tail) for task, tail in own.tails.items()},
-        "weights": own.weights,
-        "scores_without_objects": own.scores_without_objects,
         "data": dataclasses.asdict(detector.data),
         "score": {**dataclasses.asdict(detector.scorer.settings), "batch": batch},
         "normal_lengths": [len(part) for part in next(iter(detector.normal.values()))],

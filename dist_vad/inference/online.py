@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from dist_vad.inference.following import FollowedBoxes
 from dist_vad.metrics import MEDIAN_WIDTH
 from dist_vad.video.background import CausalBackground
 from dist_vad.video.cubes import Sample, cut_window
@@ -79,6 +80,8 @@ class Moment:
     frames, after a gap, or because the machine is too slow."""
     ready: bool
     """Whether the smoothing goes on with it; not before the background is known, nor while a cube would jump a gap."""
+    boxes: np.ndarray | None = None
+    """Features of the boxes of its objects (FollowedBoxes), float64 [n, 5]; None where it has no cubes."""
 
 
 class OnlineCubes:
@@ -93,6 +96,7 @@ class OnlineCubes:
         self._background = CausalBackground(max(1, warmup), max(1, step))
         self._window: deque[np.ndarray] = deque(maxlen=self.length)
         self._detector: ObjectDetector | None = None
+        self._boxes = FollowedBoxes(scorer.stride, self.half)
         self._number = -1
         self.scene: SceneMatch | None = None
         """Which one the stream shows, once its background is known."""
@@ -108,6 +112,7 @@ class OnlineCubes:
         """
         if gap:
             self._window.clear()
+            self._boxes.clear()
         self._number += 1
         self._window.append(frame)
         self._learn(frame)
@@ -118,7 +123,10 @@ class OnlineCubes:
         image = self._window[-1 - self.half] if len(self._window) > self.half else frame
         sampled = ready and middle % self._scorer.stride == 0
         self.left_out += sampled and late
-        return Moment(middle, image, self._cut(middle) if sampled and not late else None, ready)
+        if not sampled or late:
+            return Moment(middle, image, None, ready)
+        self._find(middle)
+        return Moment(middle, image, self._cut(middle), ready, self._boxes.features(middle))
 
     def rest(self) -> list[Moment]:
         """The last frames, once no more will come; they have no cubes."""
@@ -133,8 +141,15 @@ class OnlineCubes:
         if self._detector is None or self._scorer.data.detector.needs_background:
             self._detector = self._scorer.object_detector(self._place, self._background.image, self._frames)
 
-    def _cut(self, middle: int) -> list[Sample]:
+    def _find(self, middle: int) -> None:
+        """Find the objects of a sampled frame, and of those after it that have come: so they can be followed."""
         assert self._detector is not None
+        come = range(middle, self._number + 1, self._scorer.stride)
+        numbers = [number for number in come if number not in self._boxes]
+        images = [self._window[number - self._number - 1] for number in numbers]
+        for number, boxes in zip(numbers, self._detector(numbers, images)):
+            self._boxes.add(number, boxes)
+
+    def _cut(self, middle: int) -> list[Sample]:
         data, window = self._scorer.data, list(self._window)
-        boxes = self._detector([middle], [window[self.half]])[0]
-        return list(cut_window(window, boxes, middle, size=data.cube_size, context=data.context))
+        return list(cut_window(window, self._boxes[middle], middle, size=data.cube_size, context=data.context))

@@ -27,11 +27,10 @@ class Objects:
     scores: list[float] = field(default_factory=list)
     """One for each object, by the scorer that counts."""
 
-    def add(self, frames: list[int], boxes: list[np.ndarray], scores: np.ndarray) -> None:
-        """Take some more objects with their scores [n]."""
+    def add(self, frames: list[int], boxes: list[np.ndarray]) -> None:
+        """Take some more objects, whose scores are yet to be told."""
         self.frames += frames
         self.boxes += boxes
-        self.scores += scores.tolist()
 
     def between(self, start: int, end: int) -> slice:
         """The rows of the objects in frames [start, end)."""

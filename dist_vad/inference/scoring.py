@@ -5,7 +5,7 @@ import time
 from array import array
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -15,31 +15,26 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
 from dist_vad.base.times import iso_time
+from dist_vad.inference.base import BaseDetector
 from dist_vad.inference.events import Threshold, find_events
 from dist_vad.inference.mp4 import FrameWriter, mp4_writer
 from dist_vad.inference.outputs import Objects, VideoResult
 from dist_vad.inference.overlay import Overlay, Shown
-from dist_vad.inference.video_scorer import SceneMatch, VideoScorer, file_name
+from dist_vad.inference.video_scorer import SceneMatch, VideoScorer, counted, file_name
 from dist_vad.settings.parsing import settings_of
 from dist_vad.settings.video import VideoSettings
 from dist_vad.video.arrays import ArrayFrames
 from dist_vad.video.live import LiveFrames, is_stream
 from dist_vad.video.source import Frames
 
-if TYPE_CHECKING:
-    from dist_vad.inference.detector import Detector
-    from dist_vad.inference.exported import ExportedDetector
 
-
-def event_threshold(detector: "Detector | ExportedDetector", settings: VideoSettings, online: bool) -> Threshold:
-    """The threshold of events, from held-out normal video smoothed as the video will be."""
-    normal = [metrics.smooth(raw, smoothing(online)) for raw in detector.normal[settings.scorer]]
+def event_threshold(detector: BaseDetector, settings: VideoSettings, online: bool) -> Threshold:
+    """The threshold of events, from held-out normal video smoothed as the video will be, by the score that counts."""
+    normal = [metrics.smooth(raw, smoothing(online)) for raw in detector.normal[counted(detector, settings)]]
     return Threshold.of(normal, settings.events)
 
 
-def score_video(
-    detector: "Detector | ExportedDetector", video: str | Path | np.ndarray, settings: dict[str, Any]
-) -> VideoResult:
+def score_video(detector: BaseDetector, video: str | Path | np.ndarray, settings: dict[str, Any]) -> VideoResult:
     """`Detector.score`: the result of a whole video, from a place or from frames, uint8 [T, H, W, 3]."""
     chosen = settings_of(VideoSettings, settings, "Detector.score")
     scorer, threshold = VideoScorer(detector, chosen), event_threshold(detector, chosen, online=False)
@@ -151,13 +146,13 @@ def facts(scorer: VideoScorer, threshold: Threshold, scene: SceneMatch | None, o
     """What `events.json` says of how a video was scored."""
     detector, settings = scorer.detector, scorer.settings
     judged = {"judged_by": scene.name or "all", "nearest": scene.nearest, "cosine": scene.likeness} if scene else {}
-    normal = [metrics.smooth(raw, smoothing(online)) for raw in detector.normal[settings.scorer]]
+    normal = [metrics.smooth(raw, smoothing(online)) for raw in detector.normal[scorer.counts]]
     joined = max(1, round(settings.events.join * 25))
     alarms = sum(len(find_events(own, threshold.calibrated(own), threshold.value, joined)) for own in normal)
     return {
         "state": detector.state.name,
         "digest": detector.state.digest,
-        "scorer": settings.scorer,
+        "scorer": scorer.counts,
         "smoothing": smoothing(online),
         "stride": scorer.stride,
         "scene": judged,

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,8 +15,13 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.progress import progress_bar
 from dist_vad.base.text.names import file_stem
 from dist_vad.base.text.secrets import without_credentials
+from dist_vad.inference.base import BaseDetector
 from dist_vad.inference.online import HeldScore, Latency, Moment, OnlineCubes
 from dist_vad.inference.outputs import Objects
+from dist_vad.scoring.combined import COMBINED
+from dist_vad.scoring.geometry import features_of_video
+from dist_vad.scoring.object_scores import FUSED
+from dist_vad.scoring.velocity import VELOCITY, flow_features
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.settings.parsing import typed
@@ -31,10 +35,6 @@ from dist_vad.video.live import LiveFrames, is_stream
 from dist_vad.video.progress_frames import ProgressFrames
 from dist_vad.video.scene_feature import scene_feature
 from dist_vad.video.source import Frames, Video
-
-if TYPE_CHECKING:
-    from dist_vad.inference.detector import Detector
-    from dist_vad.inference.exported import ExportedDetector
 
 CHUNK = 256
 """Cubes that wait to be scored together."""
@@ -68,7 +68,7 @@ class SceneMatch:
 
 
 class VideoScorer:
-    """Scores videos by one state.
+    """Scores videos by one state; `counts` names the score that counts.
 
     For example, with a Detector:
 
@@ -76,16 +76,15 @@ class VideoScorer:
         objects, frame_scores, scene = scorer.offline("walk.mp4", scorer.open("walk.mp4"))
     """
 
-    def __init__(self, detector: "Detector | ExportedDetector", settings: VideoSettings) -> None:
+    def __init__(self, detector: BaseDetector, settings: VideoSettings) -> None:
         """Raises InputError for a scorer, a scene or a detector that the state does not allow."""
         self.detector, self.settings = detector, settings
         self.data = dataclasses.replace(detector.data, detector=_detector_settings(detector.data, settings))
         self.stride = settings.stride or self.data.test_stride
-        if settings.scorer not in detector.normal:
-            raise InputError(f"scorer is {settings.scorer!r}; this state has {', '.join(detector.normal)}")
+        self.counts = counted(detector, settings)
         if settings.scene is not None and settings.scene not in detector.scenes:
             raise InputError(f"scene is {settings.scene!r}; this state knows {', '.join(detector.scenes)}")
-        self.score_without_objects = detector.calibration.scores_without_objects[settings.scorer]
+        self.score_without_objects = detector.calibration.scores_without_objects[self.counts]
 
     def open(self, place: str) -> Frames | LiveFrames:
         """The frames of a video file, a folder of pictures, or a stream."""
@@ -104,11 +103,14 @@ class VideoScorer:
         return SceneMatch(feature, name, nearest, likeness)
 
     def offline(self, place: str, frames: Frames) -> tuple[Objects, np.ndarray, SceneMatch]:
-        """(objects, raw frame scores float64 [T], scene) of a video that is there as a whole."""
+        """(objects, raw frame scores float64 [T], scene) of a video that is there as a whole.
+
+        The speeds of boxes, which `combined` needs, are those of the whole video: known once all are found.
+        """
         background = median_background(frames)
         scene = self.match_scene(background)
         detector = self.object_detector(place, background, len(frames))
-        objects = Objects()
+        objects, parts = Objects(), []
         with progress_bar(total=len(frames), desc=f"score {file_name(place)}", unit=" frames") as bar:
             samples = cut_cubes(
                 ProgressFrames(frames, bar),
@@ -120,7 +122,11 @@ class VideoScorer:
                 frames_at_once=self.data.detector.batch,
             )
             while chunk := list(islice(samples, CHUNK)):
-                self.score(chunk, scene, objects)
+                objects.add([sample.frame for sample in chunk], [sample.box for sample in chunk])
+                parts.append(self._columns(chunk, scene))
+        if parts:
+            columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            objects.scores = self._object_scores(columns, objects, scene).tolist()
         raw = metrics.frame_scores(
             np.array(objects.frames, np.int64),
             np.array(objects.scores),
@@ -135,12 +141,25 @@ class VideoScorer:
         """The scores of a video frame by frame, from what was seen so far."""
         return OnlineScores(self, place, frames)
 
-    def score(self, samples: list[Sample], scene: SceneMatch, objects: Objects) -> np.ndarray:
-        """Scores of some cubes of one video, float64 [n]; they are added to its objects."""
+    def _columns(self, samples: list[Sample], scene: SceneMatch) -> dict[str, np.ndarray]:
+        """What some cubes by themselves tell for the score that counts: columns by name [n], for `combined` VELOCITY
+        too, the features of their motion [n, 10]."""
         clips = np.stack([sample.clip for sample in samples])
-        scores = self.detector.scores(clips, scene.feature, scene.name)[self.settings.scorer]
-        objects.add([sample.frame for sample in samples], [sample.box for sample in samples], scores)
-        return scores
+        columns = self.detector.scores(clips, scene.feature, scene.name)
+        if self.counts == COMBINED:
+            return {**columns, VELOCITY: flow_features(clips)}
+        return {self.counts: columns[self.counts]}
+
+    def _object_scores(self, columns: dict[str, np.ndarray], objects: Objects, scene: SceneMatch) -> np.ndarray:
+        """The score that counts of all objects of a video, float64 [N], from what `_columns` says of them."""
+        if self.counts != COMBINED:
+            return columns[self.counts]
+        combined = self.detector.calibration.combined
+        assert combined, "else it could not count"
+        boxes = features_of_video(
+            np.array(objects.frames), np.array(objects.boxes), self.stride, self.data.clip_length // 2
+        )
+        return combined(columns, columns[VELOCITY], boxes, scene.name)
 
     def object_detector(self, place: str, background: np.ndarray, frames: int) -> ObjectDetector:
         """The object detector for one video of so many frames; 0 for a stream."""
@@ -221,18 +240,34 @@ class OnlineScores:
     def _scored(self, moment: Moment, seconds: float, came: float) -> OnlineFrame:
         if moment.samples is not None:
             self._objects = Objects()
-            self._held.next(self._score(moment.samples))
+            self._held.next(self._score(moment.samples, moment.boxes))
             self.latency.add(time.monotonic() - came)
         elif moment.ready:
             self._held.next(None)
         return OnlineFrame(moment.number, moment.image, self._held.raw, self._held.smoothed, seconds, self._objects)
 
-    def _score(self, samples: list[Sample]) -> float:
+    def _score(self, samples: list[Sample], boxes: np.ndarray | None) -> float:
         """The raw score of a frame: the maximum over its objects, or the score without objects."""
         if not samples:
             return self._scorer.score_without_objects
-        assert self.scene is not None
-        return float(self._scorer.score(samples, self.scene, self._objects).max())
+        scorer, scene = self._scorer, self.scene
+        assert scene is not None
+        clips = np.stack([sample.clip for sample in samples])
+        boxes = boxes if scorer.counts == COMBINED else None
+        scores = scorer.detector.scores(clips, scene.feature, scene.name, boxes)[scorer.counts]
+        frames, found = [sample.frame for sample in samples], [sample.box for sample in samples]
+        self._objects = Objects(frames, found, scores.tolist())
+        return float(scores.max())
+
+
+def counted(detector: BaseDetector, settings: VideoSettings) -> str:
+    """The name of the score that counts: the one that was asked for, else `combined` where the state has it, else
+    `fused`. Raises InputError for one that the state has not."""
+    if settings.scorer is None:
+        return COMBINED if COMBINED in detector.normal else FUSED
+    if settings.scorer not in detector.normal:
+        raise InputError(f"scorer is {settings.scorer!r}; this state has {', '.join(detector.normal)}")
+    return settings.scorer
 
 
 def _detector_settings(data: DataSettings, settings: VideoSettings) -> DetectorSettings:

@@ -1,14 +1,17 @@
 """`geometry`: is a box as large and as fast as is normal at its place? It looks at no pixel and needs no network."""
 
 from itertools import groupby
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
 from dist_vad.base.boxes import links
-from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.neighbours import MOST, Neighbours
 
+if TYPE_CHECKING:
+    from dist_vad.data.shardset import ShardSet
+
+GEOMETRY = "geometry"
 WIDTH, HEIGHT, SPEED = 2, 3, 4
 """Columns of the features."""
 NEIGHBOURS = 5
@@ -26,16 +29,15 @@ class Geometry(Neighbours):
     """
 
     @classmethod
-    def of(cls, train: ShardSet) -> Self:
+    def of(cls, train: "ShardSet") -> Self:
         """From boxes of a training set."""
         ids = train.spread(MOST)
         weights = np.array([PLACE, PLACE, 1, 1, 1])
         return cls.fit(features_of(train, ids), train.scenes(ids), train.folds(ids), NEIGHBOURS, weights)
 
 
-def features_of(shards: ShardSet, ids: np.ndarray | None = None) -> np.ndarray:
-    """x and y of the middle of the lower edge (pixels), log width, log height, speed (pixels a frame) of a set's boxes:
-    float64 [N, 5].
+def features_of(shards: "ShardSet", ids: np.ndarray | None = None) -> np.ndarray:
+    """Features of a set's boxes: float64 [N, 5].
 
     Args:
         ids: of the samples, ascending [N]; None = all of the set. Memory grows with their number alone.
@@ -49,16 +51,35 @@ def features_of(shards: ShardSet, ids: np.ndarray | None = None) -> np.ndarray:
     features = []
     for numbers, own in wanted:
         rows = np.concatenate([next(indexes) for _ in numbers])
-        frames, boxes, chosen = rows["frame"], rows["box"].astype(np.float64), own - starts[numbers[0]]
-        speed = speeds(frames, boxes, manifest.stride, manifest.clip_length // 2)[chosen]
-        box = boxes[chosen]
-        size = np.log(np.maximum(box[:, 2:] - box[:, :2], 1.0))
-        features.append(np.column_stack([(box[:, 0] + box[:, 2]) / 2, box[:, 3], size, speed]))
+        every = features_of_video(rows["frame"], rows["box"], manifest.stride, manifest.clip_length // 2)
+        features.append(every[own - starts[numbers[0]]])
     return np.concatenate(features)
 
 
+def features_of_video(frames: np.ndarray, boxes: np.ndarray, stride: int, reach: int) -> np.ndarray:
+    """Features of the boxes of one video, float64 [N, 5]; the arguments are those of `speeds`."""
+    boxes = boxes.astype(np.float64)
+    return box_features(boxes, speeds(frames, boxes, stride, reach))
+
+
+def box_features(boxes: np.ndarray, speed: np.ndarray) -> np.ndarray:
+    """x and y of the middle of the lower edge (pixels), log width, log height, speed (pixels a frame): float64 [N, 5]
+    from boxes x1, y1, x2, y2 in pixels, float64 [N, 4], and their speeds [N]."""
+    size = np.log(np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0))
+    return np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3], size, speed])
+
+
 def speeds(frames: np.ndarray, boxes: np.ndarray, stride: int, reach: int) -> np.ndarray:
-    """Speed of every box of one video in pixels a frame, float64 [N]; nan-free: what is not seen again has the median.
+    """Speed of every box of one video in pixels a frame, float64 [N], as `known_speeds` tells it; what is not seen
+    again has the median of those that are, 0 where none is."""
+    speed = known_speeds(frames, boxes, stride, reach)
+    unknown = np.isnan(speed)
+    speed[unknown] = 0.0 if unknown.all() else np.median(speed[~unknown])
+    return speed
+
+
+def known_speeds(frames: np.ndarray, boxes: np.ndarray, stride: int, reach: int) -> np.ndarray:
+    """Speed of every box of one video in pixels a frame, float64 [N]; nan where it is seen in no other frame.
 
     The box is followed from sampled frame to sampled frame, as far as it is found, up to `reach` frames to each side,
     or one sampled frame where that is more: a longer way averages out the trembling of boxes.
@@ -75,7 +96,4 @@ def speeds(frames: np.ndarray, boxes: np.ndarray, stride: int, reach: int) -> np
         last = np.where(later[last] >= 0, later[last], last)
     time = frames[last] - frames[first]
     way = np.linalg.norm(centres[last] - centres[first], axis=1)
-    known = time > 0
-    speed = way / np.maximum(time, 1)
-    speed[~known] = np.median(speed[known]) if known.any() else 0.0
-    return speed
+    return np.where(time > 0, way / np.maximum(time, 1), np.nan)

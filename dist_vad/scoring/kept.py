@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -14,23 +14,17 @@ from dist_vad.base.files import write_bytes
 from dist_vad.base.log import log
 from dist_vad.base.sealed_arrays import read_arrays, sealed_arrays
 from dist_vad.base.tensors import tensors_digest
-from dist_vad.scoring.calibration import SCORING_VERSION, Calibration, calibrate_all
-from dist_vad.scoring.geometry import Geometry
-from dist_vad.scoring.neighbours import Neighbours
+from dist_vad.scoring.calibrating import calibrate_all
+from dist_vad.scoring.calibration import SCORING_VERSION, Calibration
 from dist_vad.scoring.normal_video import NormalVideo
+from dist_vad.scoring.packed import ARRAYS, packed, unpacked
 from dist_vad.scoring.scorer import Scorer
-from dist_vad.scoring.tail_calibration import TailCalibration
-from dist_vad.scoring.velocity import Velocity
-from dist_vad.tasks import HeadOutput
-
-N = TypeVar("N", bound=Neighbours)
+from dist_vad.tasks import TASKS
 
 CALIBRATION = "calibration.safetensors"
 """The file in a state's folder."""
 VERSION = [3, SCORING_VERSION]
 """Of the file, and of what scores mean."""
-ARRAYS = ("memory", "geometry", "velocity")
-"""What begins the names of the arrays that a calibration is made of."""
 
 
 @dataclass(frozen=True)
@@ -103,21 +97,9 @@ def calibrations(scorers: Sequence[Scorer], paths: Sequence[Path], normal: Norma
 
 def write(path: Path, kept: KeptCalibration) -> None:
     """Keep a calibration at `path`, whole or not at all; where that is not allowed, say so."""
-    calibration = kept.calibration
-    arrays = {name: value for name, value in kept.arrays.items() if not name.startswith(ARRAYS)}
-    arrays["memory_scenes"] = next(iter(calibration.normal.values())).scenes
-    arrays |= {f"memory.{task}": outputs.values for task, outputs in calibration.normal.items()}
-    facts = {
-        **kept.facts,
-        "basis": kept.basis,
-        "rarities": {task: dataclasses.asdict(tail) for task, tail in calibration.tails.items()},
-        "weights": calibration.weights,
-        "floors": calibration.scores_without_objects,
-        "shares": calibration.shares,
-        "trials": calibration.synthetic_auc,
-    }
-    for name, unlearned in (("geometry", calibration.geometry), ("velocity", calibration.velocity)):
-        facts[name] = _put(unlearned, name, arrays) if unlearned else None
+    arrays, facts = packed(kept.calibration)
+    arrays |= {name: value for name, value in kept.arrays.items() if not name.startswith(ARRAYS)}
+    facts = {**kept.facts, "basis": kept.basis, **facts}
     try:
         write_bytes(path, sealed_arrays(arrays, json.dumps(facts)))
     except PermissionError as error:
@@ -129,16 +111,7 @@ def read(path: Path) -> KeptCalibration:
     try:
         arrays, text = read_arrays(path)
         facts = json.loads(text)
-        calibration = Calibration(
-            {name: HeadOutput(arrays[f"memory.{name}"], arrays["memory_scenes"]) for name in facts["rarities"]},
-            {name: TailCalibration.of_facts(own) for name, own in facts["rarities"].items()},
-            facts["weights"],
-            facts["floors"],
-            facts["shares"],
-            facts["trials"],
-            _take(Geometry, "geometry", facts, arrays),
-            _take(Velocity, "velocity", facts, arrays),
-        )
+        calibration = unpacked(TASKS, arrays, facts)
     except FileNotFoundError:
         raise UnfitError("does not exist") from None
     except Damaged as error:
@@ -146,30 +119,3 @@ def read(path: Path) -> KeptCalibration:
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise UnfitError(f"does not read: {error}") from error
     return KeptCalibration(calibration, facts["basis"], arrays, facts)
-
-
-def _put(neighbours: Neighbours, name: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:
-    """Add the arrays of normal neighbours under a name, and give the facts beside them."""
-    own = neighbours.normal
-    arrays[f"{name}.features"] = np.concatenate([*own.values()])
-    arrays[f"{name}.mean"], arrays[f"{name}.deviation"] = neighbours.mean, neighbours.deviation
-    return {
-        "scenes": {scene: len(features) for scene, features in own.items()},
-        "calibration": dataclasses.asdict(neighbours.calibration),
-        "nearest": neighbours.nearest,
-    }
-
-
-def _take(cls: type[N], name: str, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> N | None:
-    """What `_put` put under a name."""
-    own = facts[name]
-    if own is None:
-        return None
-    features = np.split(arrays[f"{name}.features"], np.cumsum([*own["scenes"].values()])[:-1])
-    return cls(
-        dict(zip(own["scenes"], features)),
-        arrays[f"{name}.mean"],
-        arrays[f"{name}.deviation"],
-        TailCalibration.of_facts(own["calibration"]),
-        own["nearest"],
-    )

@@ -1,8 +1,9 @@
 """Normal objects as points in the space of a few features; an object is as unusual as it is far from them."""
 
 import functools
-from dataclasses import dataclass
-from typing import Self
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import numpy as np
 from scipy.spatial import KDTree
@@ -63,6 +64,28 @@ class Neighbours:
                     scores[own] = _distances(bank, standard[own], nearest)
         normal = {str(name): standard[rows] for name, rows in rows_of.items()}
         return cls(normal, mean, deviation, TailCalibration.of(scores, scenes), nearest)
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, np.ndarray], facts: dict[str, Any]) -> Self:
+        """From what `arrays` and `facts` gave."""
+        features = np.split(arrays["features"], np.cumsum([*facts["scenes"].values()])[:-1])
+        normal = dict(zip(facts["scenes"], features))
+        calibration = TailCalibration.of_facts(facts["calibration"])
+        return cls(normal, arrays["mean"], arrays["deviation"], calibration, facts["nearest"])
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What is kept of them in a file of arrays."""
+        return {"features": np.concatenate([*self.normal.values()]), "mean": self.mean, "deviation": self.deviation}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is kept beside the arrays, as JSON has it."""
+        return {
+            "scenes": {scene: len(features) for scene, features in self.normal.items()},
+            "calibration": asdict(self.calibration),
+            "nearest": self.nearest,
+        }
 
     def anomaly_scores(self, features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
         """Calibrated anomaly scores of objects of several scenes, named one by one: float64 [B]."""

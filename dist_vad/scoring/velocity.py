@@ -2,14 +2,17 @@
 
 import threading
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from dist_vad.data.shardset import Batch
-from dist_vad.scoring.measuring import Measures, Outputs
+from dist_vad.base.head_scores import HeadOutput
 from dist_vad.scoring.neighbours import Neighbours
-from dist_vad.tasks import HeadOutput
+
+if TYPE_CHECKING:
+    from dist_vad.data.shardset import Batch
+    from dist_vad.scoring.measuring import Measures, Outputs
 
 VELOCITY = "velocity"
 DIRECTIONS = 8
@@ -37,7 +40,7 @@ class OpticalFlow:
     def __init__(self) -> None:
         self._last = threading.local()
 
-    def outputs(self, batches: Mapping[str, Batch]) -> dict[str, Outputs]:
+    def outputs(self, batches: "Mapping[str, Batch]") -> "dict[str, Outputs]":
         """As a network's. Asked by several networks for the same batches, one after another, it works once."""
         if getattr(self._last, "batches", None) is not batches:
             self._last.said = {
@@ -51,10 +54,10 @@ class OpticalFlow:
 class WithVelocity:
     """A network that says beside what its heads say how each cube moves."""
 
-    def __init__(self, network: Measures, flow: OpticalFlow) -> None:
+    def __init__(self, network: "Measures", flow: OpticalFlow) -> None:
         self._network, self._flow = network, flow
 
-    def outputs(self, batches: Mapping[str, Batch]) -> dict[str, Outputs]:
+    def outputs(self, batches: "Mapping[str, Batch]") -> "dict[str, Outputs]":
         """The network's outputs by task, and VELOCITY."""
         flow, said = self._flow.outputs(batches), self._network.outputs(batches)
         return {name: {**own, **flow[name]} for name, own in said.items()}

@@ -40,8 +40,9 @@ class VideoSettings:
     engine: Literal["torch", "onnx", "openvino"] = "torch"
     """What computes the network: torch, or ONNX Runtime or OpenVINO for a state that was exported (`dist-vad export`),
     which need no torch. Scores are the same to 1e-5."""
-    scorer: str = "fused"
-    """Which score counts: fused, or a task that the state was trained on, such as prediction."""
+    scorer: str | None = None
+    """Which score counts: combined (heads, velocity and geometry), fused (heads alone), or a task that the state was
+    trained on, such as prediction; not given = combined, or fused for a state without it."""
     stride: int | None = None
     """Objects are cut from every n-th frame, and scores held in between; not given = the state's data.test_stride."""
     fps: float | None = None

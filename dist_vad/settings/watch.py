@@ -184,8 +184,9 @@ class WatchSettings:
     """Folder for events, snapshots, clips, answers, and what was learned."""
     state: str | None = None
     """Folder of the state that scores the cameras, such as RUN/states/inference-…"""
-    scorer: str = "fused"
-    """Which score counts: fused, or a task that the state was trained on, such as prediction."""
+    scorer: str | None = None
+    """Which score counts: combined (heads, velocity and geometry), fused (heads alone), or a task that the state was
+    trained on, such as prediction; not given = combined, or fused for a state without it."""
     stride: int | None = None
     """Objects are cut from every n-th frame, and scores held in between; not given = the state's data.test_stride."""
     detector: dict[str, Any] = field(default_factory=dict)

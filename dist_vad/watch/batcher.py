@@ -9,6 +9,7 @@ from itertools import groupby
 import numpy as np
 
 from dist_vad.base.log import log
+from dist_vad.scoring.combined import COMBINED
 from dist_vad.watch.camera import Seen
 
 MOST_TOGETHER = 64
@@ -95,7 +96,9 @@ def _score(group: list[Seen]) -> dict[int, np.ndarray]:
     scenes = [seen.scene for seen in group]
     features = np.repeat(np.stack([scene.feature for scene in scenes if scene]), counts, axis=0)
     names = np.repeat(np.array([scene.name for scene in scenes if scene]), counts)
-    columns = detector.scores_of_each(clips, features, names)
+    wanted = [seen.camera.judge.scorer.counts for seen in group]
+    boxes = [seen.moment.boxes for seen in group if seen.moment.boxes is not None]
+    columns = detector.scores(clips, features, names, np.concatenate(boxes) if COMBINED in wanted else None)
     ends = np.cumsum(counts)[:-1]
-    split = {name: np.split(column, ends) for name, column in columns.items()}
-    return {id(seen): split[seen.camera.judge.scorer.settings.scorer][row] for row, seen in enumerate(group)}
+    split = {name: np.split(columns[name], ends) for name in set(wanted)}
+    return {id(seen): split[name][row] for row, (seen, name) in enumerate(zip(group, wanted))}

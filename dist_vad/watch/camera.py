@@ -50,6 +50,8 @@ class CameraScorer(Protocol):
     stride: int
     settings: Any
     detector: Any
+    counts: str
+    """The name of the score that counts."""
     score_without_objects: float
 
     def match_scene(self, background: np.ndarray) -> SceneSeen: ...

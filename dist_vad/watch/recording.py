@@ -27,6 +27,8 @@ from dist_vad.watch.camera import Seen
 SEGMENT_SECONDS, LEAST_SEGMENTS = 300.0, 8
 HELD_OUT = 4
 """Every so manieth segment is held out."""
+RUN = 3
+"""Sampled frames that are recorded one after another: the speed of an object is known only where it is found again."""
 LEAST_FRAMES = 18
 """Shorter segments, such as before a camera is lost, are thrown away."""
 
@@ -46,7 +48,7 @@ class CubeCutter:
     def __init__(self, camera: str, data: DataSettings, settings: WatchSettings) -> None:
         self.data, self.stride = data, settings.learning.every
         self.settings = SimpleNamespace(warmup=settings.warmup)
-        self.detector, self.score_without_objects = None, 0.0
+        self.detector, self.counts, self.score_without_objects = None, "", 0.0
         self._camera = camera
 
     def match_scene(self, background: np.ndarray) -> Place:
@@ -81,6 +83,8 @@ class Segment:
     def __init__(self, folder: Path, name: str, scene: Place, data: DataSettings, every: int, limit: int) -> None:
         self.name, self._every, self._half, self._limit = name, every, data.clip_length // 2, limit
         self._folder, self._base, self._last, self._taken, self._began = folder, -1, 0, 0, 0.0
+        self._run = 0
+        """Sampled frames that are still to be taken of a run."""
         self.ends = 0.0
         self._samples: queue.Queue[Sample | None] = queue.Queue(64)
         self._shards: list[ShardInfo] = []
@@ -108,8 +112,11 @@ class Segment:
         self._last, samples = number - self._base, seen.moment.samples or []
         # As many as are due by now, and frames as a whole: half of a frame's objects would be another frame.
         due = self._limit * (seen.taken - self._began + 1) / max(seconds, 1e-6)
-        if self._taken > due:
+        if not self._run and self._taken <= due:
+            self._run = RUN
+        if not self._run or seen.moment.samples is None:
             return
+        self._run -= 1
         self._taken += len(samples)
         for sample in samples:
             self._samples.put(dataclasses.replace(sample, frame=self._last))

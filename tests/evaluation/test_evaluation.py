@@ -18,7 +18,7 @@ from dist_vad.base.text.jsonable import without_nan
 from dist_vad.data.shardset import ShardSet
 from dist_vad.judge.methods import open_case
 from dist_vad.judge.rows import rows_of
-from dist_vad.scoring.calibration import calibrate
+from dist_vad.scoring.calibrating import calibrate
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.synthetic_anomalies import synthetic_anomalies
 from dist_vad.settings.judge import JudgeSettings

@@ -52,11 +52,13 @@ class RedDetector:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def scores_of_each(self, clips: np.ndarray, features: np.ndarray, scenes: np.ndarray) -> dict[str, np.ndarray]:
-        assert len(clips) == len(features) == len(scenes)
+    def scores(
+        self, clips: np.ndarray, features: np.ndarray, scenes: np.ndarray, boxes: np.ndarray
+    ) -> dict[str, np.ndarray]:
+        assert len(clips) == len(features) == len(scenes) == len(boxes)
         self.batches.append(len(clips))
         middle = clips[:, clips.shape[1] // 2].astype(np.float64)
-        return {"fused": np.maximum(middle[..., 0] - middle[..., 1], 0).mean(axis=(1, 2)) / 10}
+        return {"combined": np.maximum(middle[..., 0] - middle[..., 1], 0).mean(axis=(1, 2)) / 10}
 
 
 class RedScorer:
@@ -67,7 +69,8 @@ class RedScorer:
             clip_length=9, cube_size=48, context=0.1, detector=SimpleNamespace(needs_background=True)
         )
         self.stride, self.score_without_objects = 1, 0.0
-        self.settings = SimpleNamespace(warmup=0.5, scorer="fused")
+        self.settings = SimpleNamespace(warmup=0.5)
+        self.counts = "combined"
         self.detector = detector or RedDetector()
 
     def match_scene(self, background: np.ndarray) -> Scene:

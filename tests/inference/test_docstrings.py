@@ -17,7 +17,8 @@ from dist_vad.inference.detector import Detector, run_settings
 from dist_vad.inference.outputs import VideoResult
 from dist_vad.inference.scoring import event_threshold, score_offline
 from dist_vad.inference.video_scorer import VideoScorer
-from dist_vad.scoring.calibration import Calibration, calibrate
+from dist_vad.scoring.calibrating import calibrate
+from dist_vad.scoring.calibration import Calibration
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.settings.video import VideoSettings
 

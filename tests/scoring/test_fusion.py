@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_vad.scoring.calibration import weigh
+from dist_vad.scoring.calibrating import weigh
 from dist_vad.scoring.fusion import fusion_weights
 from dist_vad.scoring.object_scores import fuse
 from dist_vad.scoring.synthetic_auc import NORMAL, HeldOutScenes

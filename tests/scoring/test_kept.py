@@ -12,9 +12,12 @@ from hypothesis import strategies as st
 
 from dist_vad.base.errors import InputError
 from dist_vad.scoring import kept
+from dist_vad.scoring.geometry import features_of
 from dist_vad.scoring.kept import UnfitError, basis_of, calibrations, read, read_fitting, write
+from dist_vad.scoring.measuring import measure
 from dist_vad.scoring.normal_video import NormalVideo
 from dist_vad.scoring.scorer import Scorer
+from dist_vad.scoring.velocity import OpticalFlow, WithVelocity
 from dist_vad.settings.model import ModelSettings
 from dist_vad.settings.run import Settings
 from dist_vad.settings.score import ScoreSettings
@@ -45,15 +48,16 @@ def test_what_is_read_scores_to_the_bits_of_what_was_made(settings, made, tmp_pa
     normal, own = NormalVideo(settings), scorer(settings)
     (fresh,) = calibrations([own], [tmp_path / "new.safetensors"], normal)
     again = read(made).calibration
-    outputs = own.measure(normal.val, np.arange(24))
+    (measured,) = measure([WithVelocity(own, OpticalFlow())], normal.val, np.arange(24), 16)
+    outputs, boxes = measured[""], features_of(normal.val)[:24]
     for scene in ("", "no such scene", *normal.train.scenes(np.arange(3))):
-        ours, theirs = (each.scores(outputs, scene, 3) for each in (fresh.calibration, again))
+        ours, theirs = (each.scores(outputs, scene, 3, boxes) for each in (fresh.calibration, again))
+        assert "combined" in ours
         assert {name: values.tolist() for name, values in ours.items()} == {
             name: values.tolist() for name, values in theirs.items()
         }
     assert again.synthetic_auc == fresh.calibration.synthetic_auc
-    assert again.geometry is not None and fresh.calibration.geometry is not None
-    assert again.geometry.calibration == fresh.calibration.geometry.calibration
+    assert again.scores_without_objects == fresh.calibration.scores_without_objects
 
 
 def test_what_is_kept_is_not_made_again_and_several_are_made_in_one_go(settings, made, tmp_path, monkeypatch):

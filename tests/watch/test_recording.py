@@ -1,14 +1,20 @@
 """What `--learn` records: shard sets that the stock readers take, whole after any stop."""
 
 import threading
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from fake_cameras import FakeCamera, Fault, walker
 from watching import watch_settings
 
+from dist_vad.inference.online import Moment
 from dist_vad.producer.verify import verify_set
+from dist_vad.scoring.geometry import known_speeds
+from dist_vad.settings.data import DataSettings
 from dist_vad.settings.watch import LearnSettings
+from dist_vad.video.cubes import Sample
+from dist_vad.watch import recording
 from dist_vad.watch.learning import _data_settings, _record
 
 HOURS = 24 / 3600
@@ -61,3 +67,24 @@ def test_every_cube_lies_at_a_frame_that_the_evaluation_scores(recorded):
         video = shards.manifest.video(shard.video)
         scored = set(held_from(video.frames, stride=shards.manifest.stride, margin=4).tolist())
         assert set(shards.index(number)["frame"].tolist()) <= scored
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_where_few_cubes_are_wanted_the_speed_of_every_one_is_known(every, monkeypatch, tmp_path):
+    frames: list[int] = []
+    monkeypatch.setattr(
+        recording,
+        "pack_video",
+        lambda folder, name, facts, labelled, *rest: frames.extend(s.frame for s, _ in labelled),
+    )
+    place = recording.Place(np.zeros(4, np.float32), "door")
+    segment = recording.Segment(tmp_path, "door", place, DataSettings(), every, limit=30)
+    sample = Sample(0, 0, np.zeros((9, 48, 48, 3), np.uint8), np.array([0, 0, 9, 9], np.float32), 1.0, "moving")
+    for number in range(7, 3000):
+        moment = Moment(number, np.zeros((9, 9, 3), np.uint8), [sample] if number % every == 0 else None, True)
+        segment.add(SimpleNamespace(moment=moment, taken=number / 10), 300.0)  # pyright: ignore[reportArgumentType]
+    segment.finish(10.0, (9, 9), "door")
+    assert 30 <= len(frames) <= 30 + recording.RUN and np.ptp(frames) > 2000
+    boxes = np.tile([0.0, 0.0, 9.0, 9.0], (len(frames), 1))
+    known = np.isfinite(known_speeds(np.array(frames), boxes, every, 4))
+    assert known[: -recording.RUN].all(), "the last ones may be cut off by the end of the segment"

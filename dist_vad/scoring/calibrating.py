@@ -1,0 +1,181 @@
+"""Calibration of networks on normal training video, and of the weights of their heads on held-out normal video."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dist_vad.data.shardset import ShardSet
+from dist_vad.scoring.calibration import Calibration
+from dist_vad.scoring.combined import COMBINED, UNLEARNED, Combined
+from dist_vad.scoring.fusion import fusion_weights
+from dist_vad.scoring.geometry import GEOMETRY, Geometry, features_of
+from dist_vad.scoring.measuring import Change, Outputs, measure
+from dist_vad.scoring.object_scores import FUSED, fuse
+from dist_vad.scoring.scorer import Scorer
+from dist_vad.scoring.synthetic_anomalies import SyntheticAnomaly, synthetic_anomalies
+from dist_vad.scoring.synthetic_auc import NORMAL, HeldOutScenes, held_out
+from dist_vad.scoring.tail_calibration import TailCalibration
+from dist_vad.scoring.velocity import VELOCITY, OpticalFlow, Velocity, WithVelocity
+from dist_vad.tasks import TASKS, HeadOutput
+
+SYNTHETIC_OBJECTS = 1024
+"""Of about so many held-out normal cubes synthetic anomalies are made: of all in the frames that are chosen."""
+
+
+def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet, geometry: Geometry | None = None) -> Calibration:
+    """The calibration of one scorer, as of `calibrate_all`."""
+    return calibrate_all([scorer], train, val, geometry)[0]
+
+
+def calibrate_all(
+    scorers: Sequence[Scorer], train: ShardSet, val: ShardSet, geometry: Geometry | None = None
+) -> list[Calibration]:
+    """Calibrate scorers on normal training cubes, weigh their heads on held-out normal ones; each cube is read once.
+
+    All training cubes make the memory bank for scoring. To calibrate, each half of the videos is scored with a memory
+    bank of the other half, since a cube's own video would be its nearest neighbour.
+
+    Args:
+        scorers: one or more, of the same settings.
+        geometry: what boxes of normal training video are like; None for whole frames, which have no `combined`.
+    """
+    settings = scorers[0].settings
+    ids, chosen = train.spread(settings.calibration), held_out(val, SYNTHETIC_OBJECTS)
+    flow = OpticalFlow()
+    measures = [WithVelocity(scorer, flow) for scorer in scorers] if geometry else scorers
+    normal = [forms[""] for forms in measure(measures, train, ids, settings.batch)]
+    training = Origin(train.scenes(ids), train.folds(ids))
+    features = _scene_features(next(iter(normal[0].values())).scenes, training.scenes)
+    kinds = {NORMAL: None, **synthetic_anomalies(features)}
+    changes = {name: _change(kind, features) for name, kind in kinds.items()}
+    forms = measure(measures, val, chosen.ids, settings.batch, changes)
+    held = HeldOutScenes.of(val.scenes(chosen.ids), chosen.frames)
+    unlearned = None
+    if geometry:
+        velocity = Velocity.of(normal[0][VELOCITY], training.scenes, training.folds)
+        unlearned = Unlearned.of(geometry, velocity, kinds, val, chosen.ids, forms[0])
+    return [
+        _calibration({t: own[t] for t in scorer.tasks}, training, by_kind, held, unlearned, settings.neighbours)
+        for scorer, own, by_kind in zip(scorers, normal, forms)
+    ]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where normal training cubes come from."""
+
+    scenes: np.ndarray
+    """Names of their scenes [N]."""
+    folds: np.ndarray
+    """The half of the videos to which each belongs, 0 or 1 [N]."""
+
+
+@dataclass(frozen=True)
+class Unlearned:
+    """What enters `combined` beside the heads, the same for every network."""
+
+    geometry: Geometry
+    velocity: Velocity
+    by_kind: dict[str, dict[str, np.ndarray]]
+    """NORMAL and every kind of synthetic anomaly -> `velocity`, `geometry` -> calibrated anomaly scores of held-out
+    objects [n]."""
+
+    @classmethod
+    def of(
+        cls,
+        geometry: Geometry,
+        velocity: Velocity,
+        kinds: dict[str, SyntheticAnomaly | None],
+        val: ShardSet,
+        ids: np.ndarray,
+        forms: dict[str, Outputs],
+    ) -> "Unlearned":
+        """From held-out objects: their sample ids [n], and what is said of them by kind of anomaly."""
+        scenes, boxes = val.scenes(ids), features_of(val, ids)
+        by_kind = {
+            name: {
+                VELOCITY: velocity.anomaly_scores(forms[name][VELOCITY].values.astype(np.float64), scenes),
+                GEOMETRY: geometry.anomaly_scores(kind.boxes(boxes, ids) if kind else boxes, scenes),
+            }
+            for name, kind in kinds.items()
+        }
+        return cls(geometry, velocity, by_kind)
+
+
+def _calibration(
+    normal: Outputs,
+    training: Origin,
+    held_out_by_kind: dict[str, Outputs],
+    held: HeldOutScenes,
+    unlearned: Unlearned | None,
+    neighbours: int,
+) -> Calibration:
+    """The calibration of one network.
+
+    Args:
+        normal: its outputs for training cubes.
+        held_out_by_kind: NORMAL and every kind of synthetic anomaly -> its outputs for held-out cubes.
+        unlearned: None for whole frames.
+    """
+    inputs = {name: _cross_fusion_input(name, own, training.folds, neighbours) for name, own in normal.items()}
+    tails = {name: TailCalibration.of(value, training.scenes) for name, value in inputs.items()}
+    plain = Calibration(TASKS, normal, tails, {}, {})
+    by_kind = {
+        kind: plain.anomaly_scores(outputs, held.scenes, neighbours) for kind, outputs in held_out_by_kind.items()
+    }
+    weights, of_fused = weigh(by_kind, list(inputs), held)
+    auc = {name: held.auc(by_kind, name, half=1) for name in inputs} | {FUSED: of_fused}
+    combined = None
+    if unlearned:
+        by_kind = {kind: {**own, **unlearned.by_kind[kind]} for kind, own in by_kind.items()}
+        shares, of_combined = weigh(by_kind, [*inputs, *UNLEARNED], held)
+        combined = Combined(shares, unlearned.geometry, unlearned.velocity)
+        auc |= {name: held.auc(by_kind, name, half=1) for name in UNLEARNED} | {COMBINED: of_combined}
+    normal_scores = {name: tails[name].each(value, training.scenes) for name, value in inputs.items()}
+    least = {**_scores_without_objects(inputs), FUSED: float(fuse(weights, normal_scores).min())}
+    return Calibration(TASKS, normal, tails, weights, least, auc, combined)
+
+
+def weigh(
+    by_kind: dict[str, dict[str, np.ndarray]], names: list[str], held: HeldOutScenes
+) -> tuple[dict[str, float], dict[str, float]]:
+    """(weights of several scores in their norm, AUC of that norm by kind of synthetic anomaly).
+
+    Weights come from the first half of the held-out video. The AUC is that on the second half, for each kind with
+    weights for which that kind was left out: so neither flatters itself.
+    """
+    first = {name: held.auc(by_kind, name, half=0) for name in names}
+    auc = {}
+    for kind in first[names[0]]:
+        others = {name: {k: v for k, v in own.items() if k != kind} or own for name, own in first.items()}
+        weights = fusion_weights({name: float(np.mean([*own.values()])) for name, own in others.items()})
+        fused = {each: {FUSED: fuse(weights, by_kind[each])} for each in (NORMAL, kind)}
+        auc |= held.auc(fused, FUSED, half=1)
+    return fusion_weights({name: float(np.mean([*own.values()])) for name, own in first.items()}), auc
+
+
+def _scene_features(features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
+    """f_scene of every scene, in the order of names, from those of cubes [N, D_B] and the names of their scenes [N]."""
+    return np.stack([features[scenes == name][0] for name in np.unique(scenes)])
+
+
+def _change(kind: SyntheticAnomaly | None, features: np.ndarray) -> Change | None:
+    """What makes a kind of synthetic anomaly of a batch. `features`: f_scene of every scene."""
+    return None if kind is None else lambda batch: kind.change(batch, features)
+
+
+def _scores_without_objects(inputs: dict[str, np.ndarray]) -> dict[str, float]:
+    """What a frame without objects gets by each task, from the fusion inputs of normal training cubes."""
+    given = {name: TASKS[name].score_without_objects for name in inputs}
+    return {name: float(inputs[name].min()) if value is None else value for name, value in given.items()}
+
+
+def _cross_fusion_input(task: str, outputs: HeadOutput, fold: np.ndarray, neighbours: int) -> np.ndarray:
+    """Fusion input of each cube with the cubes of the other fold as memory bank: float64 [N]."""
+    inputs = np.zeros(len(fold))
+    halves = [HeadOutput(*(part[fold == number] for part in outputs)) for number in (0, 1)]
+    for number, half in enumerate(halves):
+        score = TASKS[task].score(half, TASKS[task].memory_bank(halves[1 - number]), neighbours)
+        inputs[fold == number] = TASKS[task].fusion_input(half, score)
+    return inputs
