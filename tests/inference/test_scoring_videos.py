@@ -215,7 +215,7 @@ def test_a_stream_that_does_not_open_is_one_clear_message():
     [
         ({"scorer": "magic"}, "scorer is 'magic'; this state has prediction"),
         ({"scene": "moon"}, "scene is 'moon'; this state knows"),
-        ({"detector": {"nose": 1}}, "--detector has a key that is no setting"),
+        ({"detector": {"nose": 1}}, "nose is no setting"),
         ({"detector": {"min_size": 0}}, "data.detector.min_size is 0"),
     ],
 )
