@@ -19,10 +19,14 @@ from dist_vad.scoring.calibration import SCORING_VERSION, Calibration
 from dist_vad.scoring.normal_video import NormalVideo
 from dist_vad.scoring.packed import ARRAYS, packed, unpacked
 from dist_vad.scoring.scorer import Scorer
+from dist_vad.settings.score import ScoreSettings
+from dist_vad.settings.task import TaskSettings
 from dist_vad.tasks import TASKS
 
 CALIBRATION = "calibration.safetensors"
 """The file in a state's folder."""
+SETTINGS = {"score": ScoreSettings, "task": TaskSettings}
+"""The parts of a basis that are settings. One that came after a calibration was made had its default then."""
 VERSION = [3, SCORING_VERSION]
 """Of the file, and of what scores mean."""
 
@@ -62,6 +66,8 @@ def read_fitting(path: Path, basis: dict[str, Any]) -> KeptCalibration:
     kept = read(path)
     for part, expected in basis.items():
         actual = kept.basis.get(part)
+        if part in SETTINGS and isinstance(actual, dict):
+            actual = {**json.loads(json.dumps(dataclasses.asdict(SETTINGS[part]()))), **actual}
         if actual != expected and not (part == "normal video" and not expected):
             shown = [str(value)[:60] for value in (actual, expected)]
             raise UnfitError(f"is of {part} {shown[0]}, the state's are {shown[1]}")

@@ -21,6 +21,7 @@ from dist_vad.scoring.velocity import OpticalFlow, WithVelocity
 from dist_vad.settings.model import ModelSettings
 from dist_vad.settings.run import Settings
 from dist_vad.settings.score import ScoreSettings
+from dist_vad.settings.task import TaskSettings
 
 TASKS = ["prediction", "semantic_reconstruction", "virtual"]
 
@@ -84,6 +85,21 @@ def test_a_calibration_of_other_settings_or_weights_is_not_taken(settings, made,
     other = dataclasses.replace(settings, **change)
     with pytest.raises(UnfitError, match="is of"):
         read_fitting(made, basis_of(scorer(other), NormalVideo(other)))
+
+
+LATER = [("task", field.name) for field in dataclasses.fields(TaskSettings)]
+LATER += [
+    ("score", field.name) for field in dataclasses.fields(ScoreSettings) if field.name not in ("batch", "calibration")
+]
+
+
+@pytest.mark.parametrize(("part", "key"), LATER)
+def test_a_setting_that_came_later_does_not_make_a_calibration_anew(settings, made, tmp_path, part, key):
+    kept = read(made)
+    del kept.basis[part][key]
+    write(tmp_path / "older.safetensors", kept)
+    basis = basis_of(scorer(settings), NormalVideo(settings))
+    assert read_fitting(tmp_path / "older.safetensors", basis).calibration.weights == kept.calibration.weights
 
 
 def test_where_normal_video_is_not_at_hand_the_kept_one_is_enough_and_a_missing_one_is_named(settings, made, tmp_path):
