@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dist_vad.base.errors import InputError, entry_point
+from dist_vad.base.files import write_bytes
 from dist_vad.base.text.columns import terminal_width
 from dist_vad.settings.command_line.configs import CONFIGS, config_names, first_comment, shipped_config, with_references
 from dist_vad.settings.parsing import Command, Option, parse
@@ -59,8 +60,7 @@ def _copy(path: Path, folder: Path) -> None:
     if other:
         raise InputError(f"{', '.join(other)} would be overwritten; give another folder with --to, or remove it")
     for file, to in copies.items():
-        to.parent.mkdir(parents=True, exist_ok=True)
-        to.write_bytes(file.read_bytes())
+        write_bytes(to, file.read_bytes())
     print(f"written: {', '.join(map(str, copies.values()))}")
     print(f"change it, then: {_command(path)} {copies[path]}")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from webdataset.writer import TarWriter
@@ -47,6 +48,17 @@ def _chain(first: tuple[Sample, int], rest: Iterable[tuple[Sample, int]]) -> Ite
     yield from rest
 
 
+class _WhileOpen:
+    """A file for a tar. A tar that was not closed, since the disk is full or a frame does not decode, writes its end
+    when it is thrown away: by then the file is closed, and what comes is let go."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, content: bytes) -> int:
+        return len(content) if self._file.closed else self._file.write(content)
+
+
 def _write_shard(
     folder: Path, name: str, video: str, facts: dict, samples: Iterable[tuple[Sample, int]], codec: str, scene: bytes
 ) -> ShardInfo:
@@ -54,7 +66,7 @@ def _write_shard(
     path = tar_path(folder, name)
     with atomic_file(path) as file:
         # Time, owner and mode are fixed, for the same samples to give the same bytes.
-        writer = TarWriter(file, user="", group="", mode=0o644, mtime=0)
+        writer = TarWriter(_WhileOpen(file), user="", group="", mode=0o644, mtime=0)
         for sample, label in samples:
             members = _members(video, facts, sample, label, codec, scene)
             start = writer.tarstream.offset

@@ -1,12 +1,14 @@
 """What is down, full or refused outside of the program: one message with the file, and a status that says whose turn it is."""
 
 import errno
+import gc
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from launching import ROOT, called
 
@@ -23,6 +25,8 @@ from dist_vad.base.errors import (
 )
 from dist_vad.base.files import atomic_file, atomic_folder, write_json
 from dist_vad.data.store import open_store
+from dist_vad.producer.pack import pack_video
+from dist_vad.video.cubes import Sample
 
 pytestmark = pytest.mark.kind(8)
 
@@ -112,6 +116,21 @@ def test_the_space_that_is_told_is_that_of_the_disk_that_is_full(tmp_path, monke
     with pytest.raises(Unavailable, match="the disk is full"), atomic_file(tmp_path / "there"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert asked == [tmp_path]
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), InputError("a frame does not decode")])
+def test_a_tar_that_is_broken_off_leaves_no_traceback_when_it_is_thrown_away(error, tmp_path, monkeypatch):
+    def broken_off():
+        clip = np.zeros((9, 16, 16, 3), np.uint8)
+        yield Sample(frame=4, object=0, box=np.zeros(4), category="x", confidence=1.0, clip=clip), -1
+        raise error
+
+    ignored = []
+    monkeypatch.setattr(sys, "unraisablehook", ignored.append)
+    with pytest.raises((Unavailable, InputError)):
+        pack_video(tmp_path, "v", {}, broken_off(), "raw", b"", 5)
+    gc.collect()
+    assert not ignored and not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("name", ["EINVAL", "ENOTSUP", "ENOSYS", "EBADF"])
