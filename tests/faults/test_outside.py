@@ -118,12 +118,12 @@ def test_the_space_that_is_told_is_that_of_the_disk_that_is_full(tmp_path, monke
     assert asked == [tmp_path]
 
 
-@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), InputError("a frame does not decode")])
+@pytest.mark.parametrize("error", [OSError, InputError])
 def test_a_tar_that_is_broken_off_leaves_no_traceback_when_it_is_thrown_away(error, tmp_path, monkeypatch):
     def broken_off():
         clip = np.zeros((9, 16, 16, 3), np.uint8)
         yield Sample(frame=4, object=0, box=np.zeros(4), category="x", confidence=1.0, clip=clip), -1
-        raise error
+        raise error(errno.ENOSPC, "full")
 
     ignored = []
     monkeypatch.setattr(sys, "unraisablehook", ignored.append)
