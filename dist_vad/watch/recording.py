@@ -78,9 +78,23 @@ class SegmentPlan:
 
 
 class Segment:
-    """One segment of one camera, packed into tars while it is recorded."""
+    """One segment of one camera, packed into tars while it is recorded.
 
-    def __init__(self, folder: Path, name: str, scene: Place, data: DataSettings, every: int, limit: int) -> None:
+    A training segment is recorded in short runs, spread over its time. A held-out one is recorded without gaps, and
+    ends where it has `limit` cubes: thresholds count its frames, and a skipped one would be one without objects.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        scene: Place,
+        data: DataSettings,
+        every: int,
+        limit: int,
+        held_out: bool = False,
+    ) -> None:
+        self._held_out = held_out
         self.name, self._every, self._half, self._limit = name, every, data.clip_length // 2, limit
         self._folder, self._base, self._last, self._taken, self._began = folder, -1, 0, 0, 0.0
         self._run = 0
@@ -109,10 +123,12 @@ class Segment:
         if self._base < 0:
             pad = -(-self._half // self._every) * self._every
             self._base, self._began, self.ends = number - number % self._every - pad, seen.taken, seen.taken + seconds
+        if self._held_out and self._taken >= self._limit:
+            return
         self._last, samples = number - self._base, seen.moment.samples or []
         # As many as are due by now, and frames as a whole: half of a frame's objects would be another frame.
         due = self._limit * (seen.taken - self._began + 1) / max(seconds, 1e-6)
-        if not self._run and self._taken <= due:
+        if self._held_out or (not self._run and self._taken <= due):
             self._run = RUN
         if not self._run or seen.moment.samples is None:
             return
@@ -173,7 +189,7 @@ class Recorder:
             assert isinstance(scene, Place)
             held_out = number % HELD_OUT == HELD_OUT - 1
             folder, limit = self._split(number), self._plan.most_cubes * (4 if held_out else 1)
-            open_segment = Segment(folder, f"{name}_{number:05d}", scene, self._data, self._every, limit)
+            open_segment = Segment(folder, f"{name}_{number:05d}", scene, self._data, self._every, limit, held_out)
             self._open[name] = open_segment
         open_segment.add(seen, self._plan.seconds)
 

@@ -8,6 +8,7 @@ import pytest
 from fake_cameras import FakeCamera, Fault, walker
 from watching import watch_settings
 
+from dist_vad.data.manifest import ShardInfo
 from dist_vad.inference.online import Moment
 from dist_vad.producer.verify import verify_set
 from dist_vad.scoring.geometry import known_speeds
@@ -69,22 +70,43 @@ def test_every_cube_lies_at_a_frame_that_the_evaluation_scores(recorded):
         assert set(shards.index(number)["frame"].tolist()) <= scored
 
 
+@pytest.fixture
+def record(monkeypatch, tmp_path):
+    """Records 2993 frames with an object in each, of which every so manieth is sampled, as one segment for 30 cubes;
+    gives the frames of its cubes, and how many frames the segment has."""
+
+    def recorded_frames(every: int, held_out: bool) -> tuple[list[int], int]:
+        frames: list[int] = []
+
+        def pack_video(folder, name, facts, labelled, *rest):
+            frames.extend(sample.frame for sample, _ in labelled)
+            return [ShardInfo("door-0", "door", len(frames), bytes=1, sha256="0", index_sha256="0")]
+
+        monkeypatch.setattr(recording, "pack_video", pack_video)
+        place = recording.Place(np.zeros(4, np.float32), "door")
+        segment = recording.Segment(tmp_path, "door", place, DataSettings(), every, limit=30, held_out=held_out)
+        sample = Sample(0, 0, np.zeros((9, 48, 48, 3), np.uint8), np.array([0, 0, 9, 9], np.float32), 1.0, "moving")
+        for number in range(7, 3000):
+            moment = Moment(number, np.zeros((9, 9, 3), np.uint8), [sample] if number % every == 0 else None, True)
+            segment.add(SimpleNamespace(moment=moment, taken=number / 10), 300.0)  # pyright: ignore[reportArgumentType]
+        facts = segment.finish(10.0, (9, 9), "door")
+        assert facts is not None
+        return frames, facts["video"]["frames"]
+
+    return recorded_frames
+
+
 @pytest.mark.parametrize("every", [1, 2, 5])
-def test_where_few_cubes_are_wanted_the_speed_of_every_one_is_known(every, monkeypatch, tmp_path):
-    frames: list[int] = []
-    monkeypatch.setattr(
-        recording,
-        "pack_video",
-        lambda folder, name, facts, labelled, *rest: frames.extend(s.frame for s, _ in labelled),
-    )
-    place = recording.Place(np.zeros(4, np.float32), "door")
-    segment = recording.Segment(tmp_path, "door", place, DataSettings(), every, limit=30)
-    sample = Sample(0, 0, np.zeros((9, 48, 48, 3), np.uint8), np.array([0, 0, 9, 9], np.float32), 1.0, "moving")
-    for number in range(7, 3000):
-        moment = Moment(number, np.zeros((9, 9, 3), np.uint8), [sample] if number % every == 0 else None, True)
-        segment.add(SimpleNamespace(moment=moment, taken=number / 10), 300.0)  # pyright: ignore[reportArgumentType]
-    segment.finish(10.0, (9, 9), "door")
+def test_where_few_cubes_are_wanted_the_speed_of_every_one_is_known(every, record):
+    frames, _ = record(every, held_out=False)
     assert 30 <= len(frames) <= 30 + recording.RUN and np.ptp(frames) > 2000
     boxes = np.tile([0.0, 0.0, 9.0, 9.0], (len(frames), 1))
     known = np.isfinite(known_speeds(np.array(frames), boxes, every, 4))
     assert known[: -recording.RUN].all(), "the last ones may be cut off by the end of the segment"
+
+
+@pytest.mark.parametrize("every", [1, 2, 5])
+def test_held_out_video_has_no_frame_whose_objects_were_left_out(every, record):
+    frames, length = record(every, held_out=True)
+    scored = [frame for frame in range(4, length - 4) if frame % every == 0]
+    assert len(frames) == 30 and set(scored[1:]) <= set(frames)
