@@ -45,7 +45,7 @@ def open_run(settings: Settings, needs: list[str], asked: Collection[str] = ()) 
     check_plan(settings, accelerator.num_processes)
     with watched(accelerator, settings.train.timeout_seconds):
         if accelerator.is_main_process:
-            for remark in [*remarks(stages_of(settings)), *unused(settings.data)]:
+            for remark in [*remarks(stages_of(settings)), *unused(settings.data, asked)]:
                 log.info("remark: %s", remark)
             check_agreement(settings.data, settings.shards, needs, asked)
             _make_missing_shards(settings, needs)

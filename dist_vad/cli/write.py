@@ -37,7 +37,7 @@ def main() -> None:
     from dist_vad.producer.job import WriteOptions, write_shards
     from dist_vad.producer.ranks import Rank
 
-    for remark in unused(settings):
+    for remark in unused(settings, options.asked):
         log.warning("remark: %s", remark)
     rank = Rank.of()
     scratch = Path(options.scratch) if options.scratch else None

@@ -1,5 +1,6 @@
 """Settings of the producer: what it reads, and what it cuts from it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -106,8 +107,12 @@ class DataSettings(SceneSettings):
             refuse_unless(self.virtual_root is not None, "data.virtual_root", None, "the folder of UBnormal")
 
 
-def unused(data: DataSettings) -> list[str]:
-    """A remark for each setting that is given, but that nothing reads as the others are."""
+def unused(data: DataSettings, asked: Collection[str]) -> list[str]:
+    """A remark for each setting that is given, but that nothing reads as the others are.
+
+    `asked`: names of the settings that the user gave; the configuration that is taken where none is given has those of
+    plaza.
+    """
     lines = [
         f"data.detector.{key} is given, but not read by the detector `{data.detector.name}`"
         for key in data.detector.unread
@@ -118,6 +123,7 @@ def unused(data: DataSettings) -> list[str]:
         lines.append(f"data.labels is {data.labels!r}, but not read: {data.dataset} has its own ground truth")
     if data.virtual_root is not None and data.virtual in ("plaza", "none"):
         lines.append(f"data.virtual_root is {data.virtual_root!r}, but not read: data.virtual is `{data.virtual}`")
-    if "plaza" not in (data.dataset, data.virtual) and data.plaza != PlazaSettings():
+    plaza = any(name.removeprefix("data.").startswith("plaza.") for name in asked)
+    if plaza and "plaza" not in (data.dataset, data.virtual):
         lines.append("settings under data.plaza are given, but not read: nothing is generated")
     return lines

@@ -40,7 +40,14 @@ UNREAD = {
 @pytest.mark.parametrize("case", UNREAD)
 def test_a_setting_that_nothing_reads_is_said(case):
     data, expected = UNREAD[case]
-    assert [part in line for part, line in zip(expected, unused(data), strict=True)] == [True] * len(expected)
+    told = unused(data, ["data.plaza.frames"])
+    assert [part in line for part, line in zip(expected, told, strict=True)] == [True] * len(expected)
+
+
+@pytest.mark.parametrize("asked", [["dataset", "root", "virtual"], ["data.dataset", "data.root", "data.virtual"]])
+def test_what_the_default_configuration_says_is_no_request(asked):
+    data = DataSettings(dataset="folder", root="r", virtual="none", plaza=PlazaSettings(frames=90))
+    assert unused(data, asked) == []
 
 
 MOTION, BOXES = DataSettings(), DataSettings(detector=DetectorSettings(name="boxes", boxes="b.json"))
