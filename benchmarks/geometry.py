@@ -20,7 +20,7 @@ import numpy as np
 
 from dist_vad.data.manifest import INDEX_DTYPE, Manifest, ShardInfo, VideoInfo
 from dist_vad.data.shardset import ShardSet
-from dist_vad.scoring.calibration import SYNTHETIC_OBJECTS
+from dist_vad.scoring.calibrating import SYNTHETIC_OBJECTS
 from dist_vad.scoring.geometry import Geometry
 from dist_vad.scoring.synthetic_auc import held_out
 from dist_vad.settings.score import ScoreSettings

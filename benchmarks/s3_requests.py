@@ -17,7 +17,7 @@ from seaweed import BUCKET, KEY, SECRET, CannotStartError, Seaweed
 from dist_vad.data.cache import ShardCache
 from dist_vad.data.shardset import ShardSet
 from dist_vad.producer.job import WriteOptions, write_shards
-from dist_vad.scoring.calibration import SYNTHETIC_OBJECTS
+from dist_vad.scoring.calibrating import SYNTHETIC_OBJECTS
 from dist_vad.scoring.geometry import Geometry, features_of
 from dist_vad.scoring.synthetic_auc import held_out
 from dist_vad.settings.data import DataSettings, PlazaSettings

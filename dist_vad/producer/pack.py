@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import numpy as np
 from webdataset.writer import TarWriter
@@ -66,7 +66,7 @@ def _write_shard(
     path = tar_path(folder, name)
     with atomic_file(path) as file:
         # Time, owner and mode are fixed, for the same samples to give the same bytes.
-        writer = TarWriter(_WhileOpen(file), user="", group="", mode=0o644, mtime=0)
+        writer = TarWriter(cast(BinaryIO, _WhileOpen(file)), user="", group="", mode=0o644, mtime=0)
         for sample, label in samples:
             members = _members(video, facts, sample, label, codec, scene)
             start = writer.tarstream.offset

@@ -139,6 +139,7 @@ def test_the_judge_reads_labels_as_the_producer_does(case, tmp_path):
     settings = SimpleNamespace(labels=str(tmp_path / "labels.json"), root=str(tmp_path))
     if isinstance(expected, str):
         with pytest.raises(InputError, match=expected):
-            read_folder(settings)
+            read_folder(settings)  # pyright: ignore[reportArgumentType]
     else:
-        assert [video.labels for video in read_folder(settings)] == [{"frames": expected}]
+        videos = read_folder(settings)  # pyright: ignore[reportArgumentType]
+        assert [video.labels for video in videos] == [{"frames": expected}]

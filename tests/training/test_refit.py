@@ -1,6 +1,7 @@
 """Heads fitted on a frozen backbone: what is fitted, and in which precision."""
 
 import dataclasses
+from typing import Literal
 
 import pytest
 import torch
@@ -25,7 +26,7 @@ def refit(tiny_settings: Settings, tmp_path) -> Settings:
     return tiny_settings
 
 
-def in_precision(settings: Settings, precision: str) -> Settings:
+def in_precision(settings: Settings, precision: Literal["no", "tf32", "bf16"]) -> Settings:
     return dataclasses.replace(settings, train=TrainSettings(precision=precision, tracker="none"))
 
 

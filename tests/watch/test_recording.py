@@ -80,7 +80,7 @@ def record(monkeypatch, tmp_path):
 
         def pack_video(folder, name, facts, labelled, *rest):
             frames.extend(sample.frame for sample, _ in labelled)
-            return [ShardInfo("door-0", "door", len(frames), bytes=1, sha256="0", index_sha256="0")]
+            return [ShardInfo(name="door", video="door", samples=9, bytes=1, sha256="0", index_sha256="0")]
 
         monkeypatch.setattr(recording, "pack_video", pack_video)
         place = recording.Place(np.zeros(4, np.float32), "door")
