@@ -52,6 +52,7 @@ class Asked:
         """The file of the whole network with fitted heads; its name is a digest of all that decides it."""
         made = make_tasks(self.fitted, settings.task)
         kinds = sorted({task.kind for task in made.values()})
+        precision = refit_precision(settings)
         decisive = [
             VERSION,
             self.state.digest if self.state else [dataclasses.asdict(settings.model), settings.seed],
@@ -60,7 +61,7 @@ class Asked:
             [settings.score.refit, settings.seed, settings.augment],
             dataclasses.asdict(settings.stream),
             [_training_digest(settings, kind) for kind in kinds],
-            *([] if refit_precision(settings) == "no" else [refit_precision(settings)]),
+            *([precision] if precision != "no" else []),
         ]
         return Path(settings.run) / "heads" / f"{self.name}-{digest(decisive)[:12]}.safetensors"
 

@@ -77,12 +77,22 @@ FAILING = {
 }
 
 
+@pytest.fixture
+def as_ffmpeg(monkeypatch, tmp_path):
+    """Puts a line of shell in ffmpeg's place."""
+
+    def put(line: str) -> None:
+        program = tmp_path / "ffmpeg"
+        program.write_text(f"#!/bin/sh\n{line}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+
+    return put
+
+
 @pytest.mark.parametrize("case", FAILING)
-def test_an_ffmpeg_that_fails_leaves_what_was_there(case, monkeypatch, tmp_path):
-    program = tmp_path / "ffmpeg"
-    program.write_text(f"#!/bin/sh\n{FAILING[case]}\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+def test_an_ffmpeg_that_fails_leaves_what_was_there(case, as_ffmpeg, tmp_path):
+    as_ffmpeg(FAILING[case])
     (tmp_path / "clip.mp4").write_bytes(b"before")
     with (
         pytest.raises(InputError, match=r"clip\.mp4 cannot be written by ffmpeg: it .*--mp4 false"),
@@ -96,11 +106,8 @@ def test_an_ffmpeg_that_fails_leaves_what_was_there(case, monkeypatch, tmp_path)
 
 @pytest.mark.kind(8)
 @pytest.mark.parametrize("number", DOWN)
-def test_an_ffmpeg_that_finds_the_disk_full_or_gone_is_to_be_started_again(number, monkeypatch, tmp_path):
-    program = tmp_path / "ffmpeg"
-    program.write_text(f"#!/bin/sh\ncat >/dev/null; echo 'write: {os.strerror(number)}' >&2; echo more >&2; exit 1\n")
-    program.chmod(0o755)
-    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
+def test_an_ffmpeg_that_finds_the_disk_full_or_gone_is_to_be_started_again(number, as_ffmpeg, tmp_path):
+    as_ffmpeg(f"cat >/dev/null; echo 'write: {os.strerror(number)}' >&2; echo more >&2; exit 1")
     with (
         pytest.raises(Unavailable, match=rf"while writing {tmp_path}/clip\.mp4") as told,
         mp4_writer(tmp_path / "clip.mp4", 64, 48, 10) as write,
