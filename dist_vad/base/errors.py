@@ -12,7 +12,9 @@ import errno
 import functools
 import os
 import shutil
+import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -110,7 +112,9 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(141)
         except InputError as error:
-            _end(2, f"error: {error}" if first or not isinstance(error, UsageError) else "")
+            if isinstance(error, UsageError) and not first:
+                _let_the_first_rank_speak()
+            _end(2, f"error: {error}")
         except Unavailable as error:
             _end(UNAVAILABLE, f"error: {error}")
         except OSError as error:
@@ -128,6 +132,15 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
             _end(130, "interrupted; the same command goes on from here" if first else "")
 
     return run
+
+
+def _let_the_first_rank_speak(seconds: float = 20.0) -> None:
+    """Wait for the end by the launcher, which ends all ranks as soon as one has ended.
+
+    So the first rank says for all what is wrong. If nobody has ended this rank by then, the fault is its own to tell.
+    """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(seconds)
 
 
 def _more_descriptors() -> None:

@@ -49,6 +49,19 @@ def test_under_accelerate_launch_one_rank_says_what_is_wrong_for_all():
     assert told.count("error: --sede is no setting") == 1
 
 
+def test_the_first_rank_says_it_even_where_it_is_the_last_to_know(tmp_path):
+    script = tmp_path / "slow_first.py"
+    script.write_text(
+        "import os, time\n"
+        "from dist_vad.base.errors import UsageError, entry_point\n"
+        "def main():\n"
+        "    time.sleep(3 * (os.environ['RANK'] == '0'))\n"
+        "    raise UsageError('--sede is no setting')\n"
+        "entry_point(main)()\n"
+    )
+    assert run(str(script), ranks=2).stderr.count("error: --sede is no setting") == 1
+
+
 def test_ranks_that_a_launcher_has_started_start_no_others():
     surroundings = {**os.environ, "RANK": "0"}
     done = subprocess.run([*TRAIN, "--ranks", "2"], capture_output=True, text=True, cwd=ROOT, env=surroundings)
