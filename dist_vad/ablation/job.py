@@ -21,6 +21,7 @@ from dist_vad.evaluation.results import rows_of
 from dist_vad.settings.ablation import AblationSettings
 from dist_vad.training.heartbeat import watched
 from dist_vad.training.refit import fit_heads
+from dist_vad.training.progressive import beginning
 from dist_vad.training.trainer import train_stage
 
 
@@ -70,7 +71,10 @@ class Job:
     def _train(self, node: str) -> State:
         stage, settings = self.record.stage(node), self.record.tree.nodes[node].settings
         parent = self.record.tree.nodes[node].parent
-        before = (self.states.get(parent) or self.record.state(parent)) if parent else None
+        if parent:
+            before = self.states.get(parent) or self.record.state(parent)
+        else:
+            before = beginning(settings, stage, self.accelerator)
         resumed = (Path(settings.run) / "training" / stage.folder_name).exists()
         started = time.monotonic()
         self.accelerator.print(f"\ntraining {self.record.tree.nodes[node].line} (seed {settings.seed})")

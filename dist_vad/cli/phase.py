@@ -19,14 +19,15 @@ def main() -> None:
     from dist_vad.cli.session import calibrate_state, open_run
     from dist_vad.curriculum.recipes import finished_state, plan, training_needs
     from dist_vad.curriculum.stages import stages_of
+    from dist_vad.training.progressive import beginning
     from dist_vad.training.trainer import train_stage
 
     names = stages_of(settings)
     if options.phase is not None and options.phase not in names:
         raise InputError(f"--phase is {options.phase!r}; allowed: {', '.join(names)}")
     accelerator = open_run(settings, training_needs(settings), options.asked)
-    parent = state = None
-    stages = plan(settings)
+    stages, state = plan(settings), None
+    parent = beginning(settings, stages[0], accelerator)
     for stage in stages:
         state = finished_state(settings, stage)
         wanted = stage.name == options.phase or (options.phase is None and state is None)

@@ -11,6 +11,7 @@ from dist_vad.base.log import log
 from dist_vad.base.sealed import read_or, write_sealed
 from dist_vad.base.text.redact import all_redacted
 from dist_vad.curriculum.heads import DATA
+from dist_vad.curriculum.initial import given_state
 from dist_vad.curriculum.precision import keep_precision
 from dist_vad.curriculum.recipes import check_tasks
 from dist_vad.curriculum.stages import remarks, stages_of
@@ -40,6 +41,7 @@ def open_run(settings: Settings, needs: list[str], asked: Collection[str] = ()) 
     """
     check_launch()
     check_tasks(settings)
+    given_state(settings)
     run = Path(settings.run)
     accelerator = make_accelerator(settings.train, run)
     check_plan(settings, accelerator.num_processes)

@@ -7,6 +7,7 @@ from typing import Any
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest
+from dist_vad.curriculum.initial import given_state
 from dist_vad.curriculum.precision import chosen_precision
 from dist_vad.curriculum.stages import stages_of
 from dist_vad.curriculum.state import STATE, State, read_state
@@ -68,14 +69,18 @@ def plan(settings: Settings) -> list[Stage]:
     manifests = {kind: _training_manifest(root, kind) for kind in sorted(kinds)}
     digests = {kind: manifest.content_digest for kind, manifest in manifests.items()}
     cubes = manifests.get("cube") or Manifest.load(shard_store(root, "cube", "train"))
+    given = given_state(settings, cubes.scene_size)
     stages: list[Stage] = []
-    parent = ""
+    parent = given.digest if given else ""
+    learned = {*(given.tasks if given else ())}
     earlier: tuple[str, ...] = ()
     for name, stage in curriculum.items():
         tasks = loss_weights(stage, earlier)
         used = sorted({TASKS[task].kind for task in tasks})
         for task in tasks:
             _check_length(name, TASKS[task], manifests[TASKS[task].kind])
+        learned |= {*tasks} if stage.steps else set()
+        _check_learned(name, [task for task in tasks if task not in learned])
         made = make_tasks(tasks, settings.task)
         recipe = {
             "parent": parent,
@@ -160,6 +165,15 @@ def _check_length(stage: str, task: type[Task], manifest: Manifest) -> None:
         raise InputError(
             f"stage {stage}: {task.name} needs clips of {task.shortest} frames or more, the {task.kind} samples of "
             f"{manifest.dataset} have {manifest.clip_length}; write them anew with a longer data.clip_length"
+        )
+
+
+def _check_learned(stage: str, unlearned: list[str]) -> None:
+    """Refuse a stage of no steps whose heads nothing before it has trained."""
+    if unlearned:
+        raise InputError(
+            f"stage {stage} has 0 steps, but nothing before it has learned {', '.join(unlearned)}; give it steps, or "
+            "leave those tasks out"
         )
 
 

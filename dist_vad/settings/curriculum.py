@@ -16,7 +16,7 @@ class LearningSettings:
     """How a stage of the curriculum learns, and for how long."""
 
     steps: int = 10000
-    """Optimiser steps."""
+    """Optimiser steps. 0 = nothing is learned: with `init`, whose state is handed on as it is."""
     global_batch: int = 64
     """Samples of each kind (cubes, virtual clips) in one step, over all ranks together."""
     learning_rate: float = 3e-4
@@ -44,7 +44,7 @@ class LearningSettings:
     """Which weights are handed on: the last, or those measured best on held-out normal video."""
 
     def __post_init__(self) -> None:
-        refuse_unless(self.steps >= 1, "steps", self.steps, "1 or more")
+        refuse_unless(self.steps >= 0, "steps", self.steps, "1 or more, with init 0 too")
         refuse_unless(self.global_batch >= 1, "global_batch", self.global_batch, "1 or more")
         refuse_unless(self.learning_rate > 0, "learning_rate", self.learning_rate, "above 0")
         refuse_unless(0 <= self.backbone_rate <= 1, "backbone_rate", self.backbone_rate, "0 to 1")

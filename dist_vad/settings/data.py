@@ -27,12 +27,15 @@ class PlazaSettings:
     """Frames of each train and test video."""
     seed: int = 0
     """Another seed, other videos."""
+    looks: int = 1
+    """Each scene is seen by so many cameras and in so many weathers, each a scene of its own."""
 
     def __post_init__(self) -> None:
         for key in ("train_videos", "test_videos", "virtual_videos"):
             refuse_unless(getattr(self, key) >= 2, f"data.plaza.{key}", getattr(self, key), "2 or more")
         refuse_unless(self.frames >= 60, "data.plaza.frames", self.frames, "60 or more")
         refuse_unless(self.seed >= 0, "data.plaza.seed", self.seed, "0 or more")
+        refuse_unless(self.looks >= 1, "data.plaza.looks", self.looks, "1 or more")
 
 
 @dataclass(kw_only=True)

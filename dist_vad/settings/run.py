@@ -37,6 +37,9 @@ class Settings:
     """mirror: half of the training samples, by draw, are shown mirrored. Part of a state's recipe."""
     seed: int = 0
     """Seed of the weights and of every random draw."""
+    init: str = ""
+    """Folder of a state with whose weights the first stage begins, such as RUN/states/NAME; `prior` = the one that comes
+    with the project, trained on generated video alone. Its network must be of the same size. Empty: random weights."""
     data: DataSettings = field(default_factory=DataSettings)
     """What the producer reads and cuts; here, or a path to a file such as configs/data/plaza.yaml."""
     stream: StreamSettings = field(default_factory=StreamSettings)
@@ -83,6 +86,8 @@ class Settings:
         for name, stage in stages.items():
             key, batch, streams = f"{name}.global_batch", stage.global_batch, self.stream.streams
             refuse_unless(batch % streams == 0, key, batch, f"a multiple of stream.streams ({streams})")
+            allowed = "1 or more; 0 only with init, whose state is then handed on as it is"
+            refuse_unless(stage.steps > 0 or bool(self.init), f"{name}.steps", stage.steps, allowed)
         planned, streams = self.train.ranks, self.stream.streams
         allowed = f"0, or a number of ranks that divides stream.streams ({streams})"
         refuse_unless(planned == 0 or streams % planned == 0, "train.ranks", planned, allowed)

@@ -105,7 +105,7 @@ class Training:
         )
         if parent:
             load_weights(network, parent.load(), make_tasks(parent.tasks, settings.task).values())
-        distill = parent is not None and stage.settings.retain == "distill"
+        distill = bool(stage.earlier) and stage.settings.retain == "distill"
         module = StageModule(network, stage.weights, settings.task, stage.recipe["precision"], distill)
         self.weights = {**stage.weights, **({RETAINED: stage.settings.retain_weight} if distill else {})}
         self.step_sums = StepSums()

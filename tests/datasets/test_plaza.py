@@ -19,6 +19,8 @@ from dist_vad.video.detectors.filtered import FilteredDetector
 from dist_vad.video.detectors.motion import MotionDetector
 
 SMALL = {"train_videos": 3, "test_videos": 2, "virtual_videos": 4, "frames": 60}
+IDENTITIES = ["7de91c5e", "0b1a4901"]
+"""Of the first and the last of the small videos: shards that were made of them stay valid."""
 KINDS = {"scene_independent", "scene_dependent", "unseen"}
 
 
@@ -209,3 +211,19 @@ def test_background_of_a_camera_is_the_same_in_all_its_videos():
     backgrounds = np.stack([median_background(video.open()) for video in square]).astype(int)
     spread = backgrounds.max(axis=0) - backgrounds.min(axis=0)
     assert np.mean(spread.max(axis=-1) < 16) > 0.9  # all but the flag and where somebody stood for long
+
+
+def test_each_look_is_a_scene_of_its_own_in_which_the_same_life_goes_on():
+    plain, seen = small(train_videos=12), small(train_videos=12, looks=4)
+    assert [video.name for video in plain] == [video.name for video in seen]
+    scenes = [video.scene for video in of_split(seen, "train")]
+    assert len({*scenes}) == 12 and scenes[:3] == [*SCENES]
+    boxes = [[len(moving_boxes(video, [*video.open()])[0]) for video in of_split(some, "train")] for some in (plain, seen)]
+    assert sum(boxes[0]) == pytest.approx(sum(boxes[1]), rel=0.3)
+
+
+def test_without_looks_videos_are_those_that_they_were_before_there_were_any():
+    videos = small()
+    assert [video.identity[:8] for video in (videos[0], videos[-1])] == IDENTITIES
+    looks = small(looks=2)
+    assert first_frames(looks[:3]) == first_frames(videos[:3]), "the first look of each scene changes nothing"

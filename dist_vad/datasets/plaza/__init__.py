@@ -22,6 +22,7 @@ from dist_vad.datasets.base import Adapter
 from dist_vad.datasets.plaza.actors import Actor, box, visible_share
 from dist_vad.datasets.plaza.canvas import SHARPNESS, Canvas, Dice
 from dist_vad.datasets.plaza.casting import ANOMALIES, VIRTUAL_ANOMALIES, crowd, passers_by
+from dist_vad.datasets.plaza.looks import Look
 from dist_vad.datasets.plaza.scenes import (
     CLOSE_UP,
     CLOSE_UP_WORLD,
@@ -82,6 +83,7 @@ class PlazaFrames:
     length: int
     width: int = WIDTH
     height: int = HEIGHT
+    look: Look | None = None
     camera: Callable[[list[Actor], int], float] | None = None
     """Left edge of the view at a frame, for a camera that moves; None: it does not."""
     fps: float = FPS
@@ -101,7 +103,8 @@ class PlazaFrames:
             for actor in sorted(actors, key=lambda actor: actor.depth(t)):
                 actor.draw(canvas, t)
             frame = cv2.resize(image, (self.width, self.height), interpolation=cv2.INTER_AREA)
-            yield noisy(frame, illumination(t, phase), noise, corners[t])
+            seen = noisy(frame, illumination(t, phase), noise, corners[t])
+            yield self.look(seen) if self.look else seen
 
 
 def _video(
@@ -109,10 +112,19 @@ def _video(
 ) -> Video:
     truth = "virtual" if split == "virtual" else "frames"
     labels = {} if split == "train" else {truth: _union(events)}
-    identity = digest(["plaza", VERSION, asdict(settings), name])
+    facts = asdict(settings)
+    if settings.looks == 1:  # videos that were made before there were looks keep their identity
+        del facts["looks"]
+    identity = digest(["plaza", VERSION, facts, name])
     return Video(
         name=name, split=split, scene=scene, identity=identity, open=lambda: frames, labels=labels, events=events
     )
+
+
+def _look(settings: PlazaSettings, turn: int, scene: str) -> tuple[str, Look | None]:
+    """The name of a scene in the look whose turn it is, and that look."""
+    number = turn % settings.looks
+    return f"{scene}_{number}" if number else scene, Look.of(number)
 
 
 def _train_video(settings: PlazaSettings, number: int) -> Video:
@@ -120,7 +132,8 @@ def _train_video(settings: PlazaSettings, number: int) -> Video:
     name = f"train_{scene.name}_{number:03d}"
     key = (settings.seed, name)
     cast = partial(_crowd, scene, key, settings.frames)
-    return _video(settings, name, "train", scene.name, PlazaFrames(key, scene.name, cast, settings.frames), [])
+    place, look = _look(settings, number // len(SCENES), scene.name)
+    return _video(settings, name, "train", place, PlazaFrames(key, scene.name, cast, settings.frames, look=look), [])
 
 
 def _test_video(settings: PlazaSettings, number: int) -> Video:
@@ -137,7 +150,8 @@ def _test_video(settings: PlazaSettings, number: int) -> Video:
     def cast() -> list[Actor]:
         return [*_crowd(scene, key, frames), *anomalies]
 
-    return _video(settings, name, "test", scene.name, PlazaFrames(key, scene.name, cast, frames), events)
+    place, look = _look(settings, number // len(SCENES), scene.name)
+    return _video(settings, name, "test", place, PlazaFrames(key, scene.name, cast, frames, look=look), events)
 
 
 def _crowd(scene: Scene, key: tuple[int, str], frames: int) -> list[Actor]:
@@ -184,8 +198,9 @@ def _virtual_video(settings: PlazaSettings, number: int) -> Video:
         cast = partial(_anomalous_play, key, anomaly)
         events = [Event(start=0, end=VIRTUAL_FRAMES, name=anomaly, kind="")]
     camera = partial(_follow, Dice(*key, "camera").between(0, 2 * math.pi))
-    frames = PlazaFrames(key, scene.name, cast, VIRTUAL_FRAMES, CLOSE_UP, CLOSE_UP, camera)
-    return _video(settings, name, "virtual", scene.name, frames, events)
+    place, look = _look(settings, number // (2 * len(VIRTUAL_SCENES)), scene.name)
+    frames = PlazaFrames(key, scene.name, cast, VIRTUAL_FRAMES, CLOSE_UP, CLOSE_UP, look, camera)
+    return _video(settings, name, "virtual", place, frames, events)
 
 
 def _normal_play(key: tuple[int, str], vehicles: bool) -> list[Actor]:

@@ -17,7 +17,7 @@ def plan_lines(settings: Settings, stages: list[Stage]) -> list[str]:
         tasks = " + ".join(f"{weight:g} {task}" for task, weight in stage.weights.items())
         steps, done = stage.settings.steps, steps_done(settings, stage)
         if done == steps:
-            status = "done"
+            status = "done" if steps else "nothing to learn"
         else:
             rate = rates.get(frozenset(stage.weights))
             seconds = (steps - done) * stage.settings.global_batch / rate if rate else float("nan")
