@@ -39,6 +39,8 @@ def main() -> None:
     settings, options = parse(COMMAND)
     if not set(options.seeds) <= set("0123456789,"):
         raise InputError(f"--seeds is {options.seeds!r}; expected whole numbers, such as 0,1,2")
+    if settings.init:
+        raise InputError(f"init is {settings.init!r}, but here every task is trained from nothing; leave it out")
     from dist_vad.cli.session import open_run
     from dist_vad.curriculum.recipes import training_needs
 

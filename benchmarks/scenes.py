@@ -43,7 +43,7 @@ def main() -> None:
             raise InputError(f"{given!r} names no evaluated run; expected MODEL=RUN, with {PARQUET} in the folder RUN")
         file, facts = read_frame_file(Path(run) / PARQUET), json.loads((Path(run) / "run.json").read_text())
         seed = int(facts.get("settings", facts)["seed"])
-        rows += _rows(model, seed, file, options.smoothing)
+        rows += rows_of_run(model, seed, file, options.smoothing)
         known = file.provenance
         sources[f"{model}, seed {seed}"] = {key: known.get(key) for key in ("commit", "digest")}
     write_json(options.out, {"smoothing": options.smoothing, "runs": sources, "rows": rows})
@@ -51,7 +51,7 @@ def main() -> None:
     print(json.dumps({"rows": len(rows), "out": str(options.out)}))
 
 
-def _rows(model: str, seed: int, file: FrameFile, smoothing: str) -> list[dict[str, Any]]:
+def rows_of_run(model: str, seed: int, file: FrameFile, smoothing: str) -> list[dict[str, Any]]:
     """The rows of one run, of its last stage, of the untrained network, and of what learns nothing."""
     (truth, *_) = file.ground_truths()
     last = next(column.facts["phase"] for column in reversed(file.columns) if column.facts["group"] == LEARNED)

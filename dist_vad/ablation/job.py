@@ -20,8 +20,8 @@ from dist_vad.evaluation.evaluator import Evaluation
 from dist_vad.evaluation.results import rows_of
 from dist_vad.settings.ablation import AblationSettings
 from dist_vad.training.heartbeat import watched
-from dist_vad.training.refit import fit_heads
 from dist_vad.training.progressive import beginning
+from dist_vad.training.refit import fit_heads
 from dist_vad.training.trainer import train_stage
 
 

@@ -41,7 +41,7 @@ def given_state(settings: Settings, scene_size: int | None = None) -> State | No
 
 
 def initial_state(settings: Settings, scene_size: int) -> State | None:
-    """The run's own copy of what `given_state` gives, made where it is missing: so a run needs nothing from elsewhere."""
+    """The run's own copy of what `given_state` gives, made where it is missing: a run needs nothing from elsewhere."""
     given = given_state(settings, scene_size)
     if given is None:
         return None

@@ -38,8 +38,8 @@ class Settings:
     seed: int = 0
     """Seed of the weights and of every random draw."""
     init: str = ""
-    """Folder of a state with whose weights the first stage begins, such as RUN/states/NAME; `prior` = the one that comes
-    with the project, trained on generated video alone. Its network must be of the same size. Empty: random weights."""
+    """Folder of a state with whose weights the first stage begins, such as RUN/states/NAME; `prior` = the one that
+    comes with the project, trained on generated video alone. Its network must be of the same size. Empty: random."""
     data: DataSettings = field(default_factory=DataSettings)
     """What the producer reads and cuts; here, or a path to a file such as configs/data/plaza.yaml."""
     stream: StreamSettings = field(default_factory=StreamSettings)

@@ -40,6 +40,20 @@ def candidates(sources: dict[str, list[Source]], world: int) -> list[int]:
     return sizes
 
 
+def too_large(sources: dict[str, list[Source]], world: int, micro_batches: int, saved: str) -> InputError:
+    """What to say where a rank's samples of one pass do not fit into its memory.
+
+    Args:
+        micro_batches: of a step, on each rank.
+        saved: what of the training is kept.
+    """
+    sizes = candidates(sources, world)
+    now = sizes[0] // micro_batches
+    smaller = next((size for size in sizes if size < now), None)
+    advice = f"--train.micro_batch {smaller}, or auto" if smaller else "a smaller --model.width, or more ranks"
+    return InputError(f"the device's memory does not hold {now} samples at once; give {advice}: {saved}")
+
+
 def largest(sizes: list[int], fits: Callable[[int], bool]) -> int:
     """The first of `sizes`, largest first, that fits. Raises InputError where none does."""
     for size in sizes:

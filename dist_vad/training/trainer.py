@@ -34,7 +34,7 @@ from dist_vad.training.ema import MovingAverage
 from dist_vad.training.engine import make_engine
 from dist_vad.training.guard import Guard, divergence, poisoned
 from dist_vad.training.heartbeat import Heartbeat
-from dist_vad.training.micro_batch import choose
+from dist_vad.training.micro_batch import choose, too_large
 from dist_vad.training.retention import RETAINED
 from dist_vad.training.signals import Signals
 from dist_vad.training.stage_module import StageModule, freeze_unused
@@ -155,7 +155,10 @@ class Training:
             for step, micro_batches in self.tracking.waits(self.loader.steps(self.start, stage.steps)):
                 rate = learning_rate(stage, step)
                 self.engine.set_rate(rate)
-                sums, odd = self._accumulate(step, micro_batches, heart)
+                try:
+                    sums, odd = self._accumulate(step, micro_batches, heart)
+                except torch.OutOfMemoryError as error:
+                    raise self._too_large(step) from error
                 norm = self.engine.step()
                 heart.at(step, "agreeing")
                 due = time.monotonic() - saved_at > train.checkpoint_seconds
@@ -197,6 +200,15 @@ class Training:
                 sums[name] = sums.get(name, 0) + loss.detach().sum()
             odd.append(~torch.isfinite(torch.stack([loss.detach() for loss in losses.values()])).all(dim=0))
         return sums, odd
+
+    def _too_large(self, step: int) -> InputError:
+        """The message for samples that do not fit into the memory of the device. The steps before are saved, where no
+        other rank is needed for it."""
+        saved = "the run goes on from its last checkpoint"
+        if self.accelerator.num_processes == 1 and step > self.start:
+            self._checkpoint(step)
+            saved = f"the run goes on from step {step}"
+        return too_large(self.loader.sources, self.accelerator.num_processes, self.loader.micro_batches, saved)
 
     def _judge(self, step: int, norm: float, sums: dict[str, float], odd: list[torch.Tensor]) -> None:
         """Take in the losses of a step, or count it as skipped. All ranks see the same numbers, so all do the same."""

@@ -218,7 +218,9 @@ def test_each_look_is_a_scene_of_its_own_in_which_the_same_life_goes_on():
     assert [video.name for video in plain] == [video.name for video in seen]
     scenes = [video.scene for video in of_split(seen, "train")]
     assert len({*scenes}) == 12 and scenes[:3] == [*SCENES]
-    boxes = [[len(moving_boxes(video, [*video.open()])[0]) for video in of_split(some, "train")] for some in (plain, seen)]
+    boxes = [
+        [len(moving_boxes(video, [*video.open()])[0]) for video in of_split(some, "train")] for some in (plain, seen)
+    ]
     assert sum(boxes[0]) == pytest.approx(sum(boxes[1]), rel=0.3)
 
 

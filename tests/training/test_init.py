@@ -10,11 +10,10 @@ from states import digests
 
 from dist_vad.base.errors import InputError
 from dist_vad.cli import phase
-from dist_vad.curriculum.initial import PRIOR, SHIPPED, initial_state
+from dist_vad.curriculum.initial import initial_state
 from dist_vad.curriculum.recipes import plan
 from dist_vad.curriculum.state import State, read_state
 from dist_vad.settings.run import Settings
-from dist_vad.tasks import TASKS
 
 LEARN_NOTHING = ("--stage.steps", "0", "--stage.warmup", "0")
 
