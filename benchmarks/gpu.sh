@@ -10,7 +10,7 @@
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 2
 
-PARTS=(device tests speed evaluation detector stages)
+PARTS=(device tests speed choices evaluation detector stages)
 out=runs/gpu python=.venv/bin/python dry=0 tiny=0 chosen=()
 while (($#)); do
     case $1 in
@@ -31,8 +31,9 @@ done
 about() { # minutes on one GPU; what the part does; what it needs
     case $1 in
         device) echo "0.2|what is here: GPUs, driver, torch, cores, memory|torch" ;;
-        tests) echo "1|the same batch on CPU and GPU, in fp32 and bf16; nothing left on the device after a stage|pytest" ;;
+        tests) echo "4|the same batch on CPU and GPU; kill and restart, ranks and ZeRO to the bit; nothing left on the device|pytest" ;;
         speed) echo "3|bf16 + compile + channels last against fp32 eager at three widths: samples/s, MFU, waiting, micro-batch|a C++ compiler, Triton" ;;
+        choices) echo "1|what might pay: a fused optimizer, CUDA graphs, JPEG decoded on the device|torchvision for the last" ;;
         evaluation) echo "2|a whole run from video to report: seconds of training and of evaluation|" ;;
         detector) echo "1|frames/s of a network of Ultralytics in a whole job|YOLO_WEIGHTS" ;;
         stages) echo "8|the generated data set at its full budget, as many stages as fit; states stay|" ;;
@@ -71,7 +72,9 @@ print(json.dumps({**found, "gpus": [{"name": gpu.name, "gb": round(gpu.total_mem
 P
 }
 tests() {
-    "$python" -m pytest -q -n 0 tests/training/test_device.py >&2 && echo '{"passed": true}'
+    local chosen=(tests/training/test_device.py tests/training/test_kill_matrix.py)
+    ((gpus)) && export DIST_VAD_TESTS_ON=gpu && chosen+=(tests/training/test_zero.py tests/training/test_ranks.py)
+    "$python" -m pytest -q -n 0 -k "not every_moment" "${chosen[@]}" >&2 && echo '{"passed": true}'
 }
 speed() {
     local widths=(32 64 128) steps=200
@@ -82,6 +85,11 @@ speed() {
         lines+=("\"width_$width\": $line")
     done
     (IFS=, && echo "{${lines[*]}}")
+}
+choices() {
+    local size=()
+    ((tiny)) && size=(--steps 2 --width 4 --batch 2)
+    "$python" benchmarks/gpu_choices.py "${size[@]}" | tail -n 1
 }
 evaluation() {
     local size=() began

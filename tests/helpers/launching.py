@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+import torch
+
 ROOT = Path(__file__).resolve().parents[2]
 HELPERS = ROOT / "tests/helpers"
 """Where the modules lie that the tests share; a process that a test starts finds them from there."""
@@ -13,17 +16,25 @@ ACCELERATE = [sys.executable, "-m", "accelerate.commands.launch"]
 """`accelerate launch`, without the seconds in which the command imports all of its other subcommands."""
 
 
+ON_GPUS = os.environ.get("DIST_VAD_TESTS_ON") == "gpu"
+"""Whether ranks are started on GPUs, one each, as benchmarks/gpu.sh asks for; else on the CPU, over gloo."""
+
+
 def command(script: str, *arguments: str, ranks: int = 1, zero: int = 0) -> list[str]:
-    """The command line that launches a script of the repository on so many gloo ranks; under ZeRO-`zero` if not 0."""
-    name = f"zero{zero}" if zero else f"cpu{min(ranks, 2)}"
+    """The command line that launches a script of the repository on so many ranks; under ZeRO-`zero` if not 0."""
+    several = "multi_gpu" if ON_GPUS else "cpu2"
+    one = "rtx3090" if ON_GPUS else "cpu1"
+    name = f"zero{zero}" if zero else (one if ranks == 1 else several)
+    if ON_GPUS and ranks > torch.cuda.device_count():
+        pytest.skip(f"needs {ranks} GPUs, one for each rank")
     config = ROOT / f"configs/accelerate/{name}.yaml"
-    number = ["--num_processes", str(ranks)] if zero or ranks > 2 else []
+    number = ["--num_processes", str(ranks)] if zero or ranks > 1 else []
     return [*ACCELERATE, "--config_file", str(config), *number, str(ROOT / script), *arguments]
 
 
 def run(script: str, *arguments: str, ranks: int = 1, zero: int = 0) -> subprocess.CompletedProcess[str]:
     """Run it to its end; the output is kept for the message of a failing assertion."""
-    surroundings = {**os.environ, "DS_ACCELERATOR": "cpu"} if zero else os.environ
+    surroundings = {**os.environ, "DS_ACCELERATOR": "cpu"} if zero and not ON_GPUS else os.environ
     launched = command(script, *arguments, ranks=ranks, zero=zero)
     return subprocess.run(launched, capture_output=True, text=True, timeout=600, cwd=ROOT, env=surroundings)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from launching import ROOT
 
-PARTS = ("device", "tests", "speed", "evaluation", "detector", "stages")
+PARTS = ("device", "tests", "speed", "choices", "evaluation", "detector", "stages")
 
 
 def gpu_script(*arguments: str) -> subprocess.CompletedProcess[str]:

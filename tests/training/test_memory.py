@@ -51,5 +51,5 @@ def test_it_names_the_micro_batch_that_is_next_and_goes_on_from_the_step(trained
 
 def test_at_the_smallest_it_says_what_else_helps(trained, monkeypatch):
     monkeypatch.setattr(Engine, "forward", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("full")))
-    with pytest.raises(InputError, match="does not hold 1 samples at once; give a smaller --model.width"):
+    with pytest.raises(InputError, match=r"does not hold 1 samples at once; give a smaller --model.width"):
         trained("small", 1)
