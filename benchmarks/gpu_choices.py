@@ -3,9 +3,9 @@
 python benchmarks/gpu_choices.py [--steps N] [--width W] [--batch B]
 
 Steps a second of a bare loop over one network: AdamW as it is, with one kernel for all parameters (`fused`), and with
-the passes as CUDA graphs (torch.compile, mode reduce-overhead). JPEG strips a second: decoded by OpenCV on one core, and
-by torchvision on the device (nvJPEG), where torchvision is installed. Without a GPU the same on the CPU, without graphs.
-The last line is JSON.
+the passes as CUDA graphs (torch.compile, mode reduce-overhead). JPEG strips a second: decoded by OpenCV on one core,
+and by torchvision on the device (nvJPEG), where torchvision is installed. Without a GPU the same on the CPU, without
+graphs. The last line is JSON.
 """
 
 import argparse
