@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 ON_CPU := $(BIN)/accelerate launch --config_file configs/accelerate/cpu1.yaml
 
-.PHONY: help demo test test-all check images-check docs docs-check clean
+.PHONY: help demo test test-all check images-check prior docs docs-check clean
 
 help:  ## what can be made
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,10 @@ check: .venv/ready  ## style, types, and the way that imports go
 
 images-check: .venv/ready  ## as root, with debootstrap: the steps of deploy/Dockerfile in a fresh Debian; downloads PyTorch
 	DIST_VAD_DEBIAN=1 $(BIN)/python -m pytest tests/deploy
+
+prior: .venv/ready  ## the state to start from, trained on generated video alone and put into the package; an hour on two cores
+	$(BIN)/dist-vad train --config configs/prior.yaml
+	mkdir -p dist_vad/prior && cp runs/prior/states/inference-*/model.safetensors runs/prior/states/inference-*/state.json dist_vad/prior/
 
 docs: .venv/ready  ## the pages of docs/ with the reference as a site, into build/site; a warning fails it
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
