@@ -2,6 +2,7 @@
 
 import dataclasses
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,13 @@ from launching import called, succeed
 from states import digests
 
 from dist_vad.base.errors import InputError
-from dist_vad.cli import phase
-from dist_vad.curriculum.initial import initial_state
+from dist_vad.cli import phase, progressive
+from dist_vad.curriculum.initial import PRIOR, SHIPPED, given_state, initial_state
 from dist_vad.curriculum.recipes import plan
 from dist_vad.curriculum.state import State, read_state
+from dist_vad.settings.parsing import CONFIGS, parse
 from dist_vad.settings.run import Settings
+from dist_vad.tasks import TASKS
 
 LEARN_NOTHING = ("--stage.steps", "0", "--stage.warmup", "0")
 
@@ -35,6 +38,8 @@ def test_without_steps_the_weights_are_handed_on_as_they_are_and_calibrated(tiny
     printed = succeed("launch/progressive.py", *arguments, *LEARN_NOTHING, ranks=2)
     assert {*digests(tmp_path / "run").values()} == {given.digest}
     assert (Path(printed.split("state: ")[1].strip()) / "calibration.safetensors").is_file()
+    table = succeed("launch/evaluate.py", *arguments, *LEARN_NOTHING)
+    assert "\ninit " in table and "\nuntrained " in table, "what it began with has rows of its own"
 
 
 def test_a_run_has_its_own_copy_of_its_beginning(begun, given, tmp_path):
@@ -72,3 +77,18 @@ def test_a_stage_without_steps_needs_what_was_learned_before(begun):
     begun.stage = dataclasses.replace(begun.stage, steps=0, warmup=0)
     with pytest.raises(InputError, match="stage jigsaw has 0 steps, but nothing before it has learned jigsaw"):
         plan(begun)
+
+
+@pytest.mark.parametrize("name", ["default.yaml", "scenes11/model_base.yaml", "scenes11/model_sota.yaml"])
+def test_the_prior_that_ships_fits_the_network_of(monkeypatch, name):
+    monkeypatch.setattr(sys, "argv", ["train", "--config", str(CONFIGS / name), "--init", PRIOR])
+    settings = parse(progressive.COMMAND)[0]
+    state = given_state(settings, settings.data.scene_size)
+    assert state and state.load()
+
+
+def test_the_prior_that_ships_was_trained_by_the_tasks_of_today_on_generated_video_alone():
+    state = read_state(SHIPPED)
+    assert state.recipe["task_versions"] == {task: TASKS[task].version for task in state.recipe["task_versions"]}
+    assert "mix" not in state.recipe and set(state.recipe["data"]) == {"cube", "virtual"}
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 20e6
