@@ -66,7 +66,7 @@ def as_before(shards: Path, out: Path) -> None:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         manifest.pop("facts_sha256", None)
         for video in manifest["videos"]:
-            assert video.pop("span", None) is None, "the demo holds out whole videos"
+            video.pop("span", None)  # which frames of a video a set has; what they cost is the same
         (out / path.parent.name / path.name).write_text(json.dumps(manifest), encoding="utf-8")
 
 

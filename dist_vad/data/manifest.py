@@ -50,7 +50,7 @@ INDEX_DTYPE = np.dtype(
 )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class VideoInfo:
     """What is known of a video."""
 
@@ -67,7 +67,7 @@ class VideoInfo:
     """[start, stop): the frames of the video that belong to the split, where not all do; stop None = to the end."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ShardInfo:
     """One tar: its name without extension, whose samples it holds, and what it must weigh."""
 
