@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dist_vad.producer.job import WriteOptions, write_shards
-from dist_vad.settings.data import DataSettings
+from dist_vad.settings.data import DataSettings, PlazaSettings
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("perception", "comprehension", "inference")
@@ -82,9 +82,8 @@ def main() -> None:
         cleared.callback(subprocess.run, [*git, "remove", "--force", str(folder / "commit")], check=True)
         shards = given.shards or folder / "shards"
         if not given.shards:
-            write_shards(
-                DataSettings(train_stride=4, test_stride=2, virtual_stride=2), shards, WriteOptions(progress=False)
-            )
+            data = DataSettings(plaza=PlazaSettings(train_videos=48), train_stride=4, test_stride=2, virtual_stride=2)
+            write_shards(data, shards, WriteOptions(progress=False))
         as_before(shards, folder / "shards_before")
         sides = [
             Side(folder / "commit", "configs/demo.yaml", folder / "before", folder / "shards_before"),
