@@ -1,10 +1,11 @@
 """CPU seconds of the demo's evaluation beside those of an earlier commit, in turns, on the same shards.
 
-python benchmarks/evaluation_before.py [--commit ff8abbf] [--turns 1] [--shards runs/demo/shards]
+python benchmarks/evaluation_before.py [--commit ff8abbf] [--turns 1] [--shards SHARDS --config CONFIG ...]
 
 Of both commits, each stage of the demo is trained for two steps, which is not counted: what scoring costs does not
 depend on the weights. Then the test set is scored by four networks, their calibrations made anew each time. Heads are
-not fitted (`score.refit` 0): the earlier commit could not. The last line is JSON.
+not fitted (`score.refit` 0): the earlier commit could not. Other shards are taken with the configuration that they were
+written by, and with further settings of today's side. The last line is JSON.
 """
 
 import argparse
@@ -75,7 +76,8 @@ def main() -> None:
     parser.add_argument("--commit", default="ff8abbf")
     parser.add_argument("--turns", type=int, default=1)
     parser.add_argument("--shards", type=Path, help="those of the demo, where they are there already")
-    given = parser.parse_args()
+    parser.add_argument("--config", default="configs/default.yaml", help="by which the shards were written")
+    given, settings = parser.parse_known_args()
     with tempfile.TemporaryDirectory() as name, ExitStack() as cleared:
         folder, git = Path(name), ["git", "-C", str(ROOT), "worktree"]
         subprocess.run([*git, "add", "--quiet", "--detach", str(folder / "commit"), given.commit], check=True)
@@ -87,7 +89,7 @@ def main() -> None:
         as_before(shards, folder / "shards_before")
         sides = [
             Side(folder / "commit", "configs/demo.yaml", folder / "before", folder / "shards_before"),
-            Side(ROOT, "configs/default.yaml", folder / "now", shards.resolve(), ("--score.refit", "0")),
+            Side(ROOT, given.config, folder / "now", shards.resolve(), ("--score.refit", "0", *settings)),
         ]
         for side in sides:
             side.launch("progressive")
