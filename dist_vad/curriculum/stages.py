@@ -29,6 +29,8 @@ def stages_of(settings: Settings) -> dict[str, StageSettings]:
         name = stage_name(tasks)
         own = settings.stages[changes[name]] if name in changes else {}
         stage = _changed(StageSettings(tasks=tasks, **dataclasses.asdict(settings.stage)), own, name)
+        if not (stage.steps or settings.init):
+            raise InputError(f"stages.{name}.steps is 0; allowed: 1 or more; 0 only with init")
         before = sum(other.tasks.keys() == tasks.keys() for other in stages.values())
         stages[name + before * "_again"] = stage
     absent = [key for name, key in changes.items() if name not in stages]

@@ -14,7 +14,7 @@ from dist_vad.base.errors import refuse_unless
 
 FOLDERS = (
     "run", "root", "virtual_root", "labels", "boxes", "weights", "cfg", "names", "scene_weights", "clip_weights",
-    "folder", "scratch", "state", "regions", "record",
+    "folder", "scratch", "state", "init", "regions", "record",
 )  # fmt: skip
 """Names of settings and options that say where something lies on this machine."""
 STORES = ("shards", "checkpoints", "parts", "mix")
