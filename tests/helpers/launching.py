@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 HELPERS = ROOT / "tests/helpers"
@@ -22,11 +21,13 @@ ON_GPUS = os.environ.get("DIST_VAD_TESTS_ON") == "gpu"
 
 def command(script: str, *arguments: str, ranks: int = 1, zero: int = 0) -> list[str]:
     """The command line that launches a script of the repository on so many ranks; under ZeRO-`zero` if not 0."""
-    several = "multi_gpu" if ON_GPUS else "cpu2"
-    one = "rtx3090" if ON_GPUS else "cpu1"
+    one, several = ("rtx3090", "multi_gpu") if ON_GPUS else ("cpu1", "cpu2")
     name = f"zero{zero}" if zero else (one if ranks == 1 else several)
-    if ON_GPUS and ranks > torch.cuda.device_count():
-        pytest.skip(f"needs {ranks} GPUs, one for each rank")
+    if ON_GPUS:
+        import torch  # seconds, which a test on the CPU need not wait
+
+        if ranks > torch.cuda.device_count():
+            pytest.skip(f"needs {ranks} GPUs, one for each rank")
     config = ROOT / f"configs/accelerate/{name}.yaml"
     number = ["--num_processes", str(ranks)] if zero or ranks > 1 else []
     return [*ACCELERATE, "--config_file", str(config), *number, str(ROOT / script), *arguments]
