@@ -29,7 +29,6 @@ def main() -> None:
     from dist_vad.evaluation.candidates import lineage
     from dist_vad.scoring.kept import calibrations
     from dist_vad.scoring.normal_video import NormalVideo
-    from dist_vad.scoring.scorer import Scorer
     from dist_vad.training.heartbeat import watched
     from dist_vad.training.refit import fit_heads
 
@@ -40,10 +39,7 @@ def main() -> None:
         if accelerator.is_main_process:
             normal, candidates = NormalVideo(settings), [*lineage(settings, state)]
             size = normal.train.manifest.scene_size
-            scorers = [
-                Scorer.build(settings, own.tensors, own.tasks, scene_size=size, device=accelerator.device)
-                for own in candidates
-            ]
+            scorers = [own.scorer(settings, scene_size=size, device=accelerator.device) for own in candidates]
             kept = calibrations(scorers, [own.calibration for own in candidates], normal)
             for name, calibration in zip([own.name for own in candidates], [own.calibration for own in kept]):
                 weights = ", ".join(f"{task} {weight:.2f}" for task, weight in calibration.weights.items())

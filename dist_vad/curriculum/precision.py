@@ -1,5 +1,6 @@
 """What `train.precision: auto` stands for: chosen once for a run, and kept with it."""
 
+import dataclasses
 from pathlib import Path
 
 import torch
@@ -28,6 +29,14 @@ def keep_precision(settings: Settings) -> str:
     if settings.train.precision == "auto":
         write_sealed(Path(settings.run) / PRECISION, {"precision": chosen})
     return chosen
+
+
+def with_scoring_precision(settings: Settings) -> Settings:
+    """The settings with what `score.precision: auto` stands for in this run."""
+    if settings.score.precision != "auto":
+        return settings
+    chosen = "bf16" if chosen_precision(settings) == "bf16" else "no"
+    return dataclasses.replace(settings, score=dataclasses.replace(settings.score, precision=chosen))
 
 
 def fast_precision() -> str:

@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from dist_vad.curriculum.heads import Asked, asked
+from dist_vad.curriculum.precision import with_scoring_precision
 from dist_vad.curriculum.state import State, Tensors
 from dist_vad.scoring.kept import CALIBRATION
+from dist_vad.scoring.scorer import Scorer
 from dist_vad.settings.run import Settings
 
 
@@ -32,6 +36,11 @@ class Candidate:
         elif each.state:
             path = each.state.folder / CALIBRATION
         return cls(each.name, each.weights(settings), [*each.tasks], path)
+
+    def scorer(self, settings: Settings, *, scene_size: int, device: torch.device) -> Scorer:
+        """The network on a device, ready to calibrate and to score with."""
+        chosen = with_scoring_precision(settings)
+        return Scorer.build(chosen, self.tensors, self.tasks, scene_size=scene_size, device=device)
 
 
 def lineage(settings: Settings, state: State, ancestors: bool = True) -> Iterator[Candidate]:

@@ -93,11 +93,8 @@ class Evaluation:
 
     def _score(self, candidates: Sequence[Candidate], *, baselines: bool = False) -> list[ScoredModel]:
         """Score the test set by some networks, after the baselines if they are asked for."""
-        size = self.sets.test.manifest.scene_size
-        scorers = [
-            Scorer.build(self.settings, own.tensors, own.tasks, scene_size=size, device=self.accelerator.device)
-            for own in candidates
-        ]
+        size, device = self.sets.test.manifest.scene_size, self.accelerator.device
+        scorers = [own.scorer(self.settings, scene_size=size, device=device) for own in candidates]
         kept = self._calibrations(scorers, [own.calibration for own in candidates], self.sets)
         names = [own.name for own in candidates]
         objects = [self._scoring(*each, self.sets) for each in zip(names, scorers, kept)]

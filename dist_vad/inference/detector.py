@@ -18,6 +18,7 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
 from dist_vad.base.sealed import read_sealed
+from dist_vad.curriculum.precision import with_scoring_precision
 from dist_vad.curriculum.state import State, read_state
 from dist_vad.data.shardset import ShardSet
 from dist_vad.inference.base import BaseDetector
@@ -130,7 +131,7 @@ def run_settings(state: State, reason: str = "does not exist") -> Settings:
 
 def _make(state: State, path: Path, device: torch.device, reason: str) -> KeptCalibration:
     """Calibrate a state by the run's shard sets, score held-out normal video, and keep both."""
-    settings = run_settings(state, reason)
+    settings = with_scoring_precision(run_settings(state, reason))
     video = NormalVideo(settings)
     manifest = video.train.manifest
     log.info("calibrating %s on normal video of %s, once", state.folder.name, settings.shards)

@@ -48,8 +48,13 @@ def export(detector: Detector, form: str, folder: Path, batch: int | None = None
     The graph takes `batch` objects at once, as many as at calibration where nothing is said; fewer are padded to it.
 
     The graph is run beside the network before it is written. Raises InputError where they differ, where a task has a
-    way of its own to make scores, and where a package is missing.
+    way of its own to make scores, where the state is calibrated in bf16, and where a package is missing.
     """
+    if detector.scorer.settings.precision != "no":
+        raise InputError(
+            f"{detector.state.folder.name} is calibrated in bf16, and an exported graph computes in fp32; evaluate "
+            "once with --score.precision no, which calibrates it anew, and export it then"
+        )
     kinds = {name: _kind(name) for name in detector.scorer.tasks}
     data, size = detector.data, len(next(iter(detector.scenes.values())))
     batch = batch or detector.scorer.settings.batch

@@ -14,7 +14,7 @@ from dist_vad.scoring.measuring import Change, Outputs, measure
 from dist_vad.scoring.object_scores import FUSED, fuse
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.synthetic_anomalies import SyntheticAnomaly, synthetic_anomalies
-from dist_vad.scoring.synthetic_auc import NORMAL, HeldOutScenes, held_out
+from dist_vad.scoring.synthetic_auc import NORMAL, Aucs, HeldOutScenes, held_out
 from dist_vad.scoring.tail_calibration import TailCalibration
 from dist_vad.scoring.velocity import VELOCITY, OpticalFlow, Velocity, WithVelocity
 from dist_vad.tasks import TASKS, HeadOutput
@@ -54,7 +54,7 @@ def calibrate_all(
     unlearned = None
     if geometry:
         velocity = Velocity.of(normal[0][VELOCITY], training.scenes, training.folds)
-        unlearned = Unlearned.of(geometry, velocity, kinds, val, chosen.ids, forms[0])
+        unlearned = Unlearned.of(geometry, velocity, kinds, val, chosen.ids, forms[0], held)
     return [
         _calibration({t: own[t] for t in scorer.tasks}, training, by_kind, held, unlearned, settings.neighbours)
         for scorer, own, by_kind in zip(scorers, normal, forms)
@@ -80,6 +80,8 @@ class Unlearned:
     by_kind: dict[str, dict[str, np.ndarray]]
     """NORMAL and every kind of synthetic anomaly -> `velocity`, `geometry` -> calibrated anomaly scores of held-out
     objects [n]."""
+    halves: tuple[Aucs, Aucs]
+    """Their AUCs on the first and on the second half of the held-out video."""
 
     @classmethod
     def of(
@@ -90,8 +92,9 @@ class Unlearned:
         val: ShardSet,
         ids: np.ndarray,
         forms: dict[str, Outputs],
+        held: HeldOutScenes,
     ) -> "Unlearned":
-        """From held-out objects: their sample ids [n], and what is said of them by kind of anomaly."""
+        """From held-out objects: their sample ids [n], what is said of them by kind of anomaly, and where they are."""
         scenes, boxes = val.scenes(ids), features_of(val, ids)
         by_kind = {
             name: {
@@ -100,7 +103,7 @@ class Unlearned:
             }
             for name, kind in kinds.items()
         }
-        return cls(geometry, velocity, by_kind)
+        return cls(geometry, velocity, by_kind, (held.aucs(by_kind, UNLEARNED, 0), held.aucs(by_kind, UNLEARNED, 1)))
 
 
 def _calibration(
@@ -124,34 +127,34 @@ def _calibration(
     by_kind = {
         kind: plain.anomaly_scores(outputs, held.scenes, neighbours) for kind, outputs in held_out_by_kind.items()
     }
-    weights, of_fused = weigh(by_kind, list(inputs), held)
-    auc = {name: held.auc(by_kind, name, half=1) for name in inputs} | {FUSED: of_fused}
+    first, second = (held.aucs(by_kind, inputs, half) for half in (0, 1))
+    weights, of_fused = weigh(by_kind, first, held)
+    auc = {**second, FUSED: of_fused}
     combined = None
     if unlearned:
         by_kind = {kind: {**own, **unlearned.by_kind[kind]} for kind, own in by_kind.items()}
-        shares, of_combined = weigh(by_kind, [*inputs, *UNLEARNED], held)
+        shares, of_combined = weigh(by_kind, {**first, **unlearned.halves[0]}, held)
         combined = Combined(shares, unlearned.geometry, unlearned.velocity)
-        auc |= {name: held.auc(by_kind, name, half=1) for name in UNLEARNED} | {COMBINED: of_combined}
+        auc |= {**unlearned.halves[1], COMBINED: of_combined}
     normal_scores = {name: tails[name].each(value, training.scenes) for name, value in inputs.items()}
     least = {**_scores_without_objects(inputs), FUSED: float(fuse(weights, normal_scores).min())}
     return Calibration(TASKS, normal, tails, weights, least, auc, combined)
 
 
 def weigh(
-    by_kind: dict[str, dict[str, np.ndarray]], names: list[str], held: HeldOutScenes
+    by_kind: dict[str, dict[str, np.ndarray]], first: Aucs, held: HeldOutScenes
 ) -> tuple[dict[str, float], dict[str, float]]:
     """(weights of several scores in their norm, AUC of that norm by kind of synthetic anomaly).
 
-    Weights come from the first half of the held-out video. The AUC is that on the second half, for each kind with
-    weights for which that kind was left out: so neither flatters itself.
+    Weights come from `first`, the AUCs of these scores on the first half of the held-out video. The AUC is that on the
+    second half, for each kind with weights for which that kind was left out: so neither flatters itself.
     """
-    first = {name: held.auc(by_kind, name, half=0) for name in names}
     auc = {}
-    for kind in first[names[0]]:
+    for kind in next(iter(first.values())):
         others = {name: {k: v for k, v in own.items() if k != kind} or own for name, own in first.items()}
         weights = fusion_weights({name: float(np.mean([*own.values()])) for name, own in others.items()})
         fused = {each: {FUSED: fuse(weights, by_kind[each])} for each in (NORMAL, kind)}
-        auc |= held.auc(fused, FUSED, half=1)
+        auc |= held.aucs(fused, [FUSED], half=1)[FUSED]
     return fusion_weights({name: float(np.mean([*own.values()])) for name, own in first.items()}), auc
 
 

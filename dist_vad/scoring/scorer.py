@@ -21,6 +21,7 @@ class Scorer:
     Args:
         network: with the weights of a state.
         tasks: the tasks that it was trained on; each gives a score.
+        settings: with a `precision` that is chosen: no or bf16.
     """
 
     def __init__(
@@ -78,14 +79,15 @@ class Scorer:
     def outputs(self, batches: Mapping[str, Batch]) -> dict[str, Outputs]:
         """The heads' outputs by task for a batch in several forms, by the names of those."""
         backbones = {id(batch.clips): _Remembering(self.network.backbone) for batch in batches.values()}
-        outputs = {}
+        outputs, fast = {}, self.settings.precision == "bf16"
         for name, batch in batches.items():
             inputs = Inputs.from_stored(batch.clips, batch.scenes, batch.labels, self.device)
             scenes = batch.scenes.numpy()
-            said = {
-                task: own.measure(backbones[id(batch.clips)], self.network.heads[own.phase], inputs)
-                for task, own in self.tasks.items()
-            }
+            with torch.autocast(self.device.type, torch.bfloat16, enabled=fast):
+                said = {
+                    task: own.measure(backbones[id(batch.clips)], self.network.heads[own.phase], inputs)
+                    for task, own in self.tasks.items()
+                }
             outputs[name] = {task: HeadOutput(value.float().cpu().numpy(), scenes) for task, value in said.items()}
         return outputs
 

@@ -1,6 +1,7 @@
 """Settings of the scoring of objects."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from dist_vad.base.errors import refuse_unless
 
@@ -9,6 +10,10 @@ from dist_vad.base.errors import refuse_unless
 class ScoreSettings:
     """How objects are scored. Nothing here looks at test labels or test scores."""
 
+    precision: Literal["no", "bf16", "auto"] = "no"
+    """In which networks score and are calibrated. no: fp32. bf16: mixed precision, twice as fast or more where a CPU
+    (AMX) or GPU has units for it; AUCs change in the fourth place. auto: bf16 where the run is trained in bf16
+    (`train.precision`), else no. Part of a calibration: a detector scores as it was calibrated."""
     batch: int = 64
     """Objects scored at once; every batch is padded to this number, so that its size never changes a score."""
     calibration: int = 4096

@@ -9,6 +9,7 @@ from dist_vad.scoring.fusion import fusion_weights
 from dist_vad.scoring.object_scores import fuse
 from dist_vad.scoring.synthetic_auc import NORMAL, HeldOutScenes
 
+NAMES = ("seen", "other", "noise")
 AUCS = st.dictionaries(st.sampled_from("abcdef"), st.floats(0, 1), min_size=1)
 
 
@@ -49,9 +50,7 @@ def test_more_evidence_never_lowers_what_is_joined(scores, more):
 def _held_out(draw: np.random.Generator) -> tuple[dict[str, dict[str, np.ndarray]], HeldOutScenes]:
     """Two scenes of 40 frames with 3 objects; `seen` finds the first kind, `other` the second, `noise` none."""
     frames, scenes = np.repeat(np.arange(80), 3), np.repeat(["gate", "hall"], 120)
-    scores = {
-        kind: {name: draw.exponential(1, 240) for name in ("seen", "other", "noise")} for kind in (NORMAL, "1", "2")
-    }
+    scores = {kind: {name: draw.exponential(1, 240) for name in NAMES} for kind in (NORMAL, "1", "2")}
     scores["1"]["seen"] += 6
     scores["2"]["other"] += 6
     return scores, HeldOutScenes.of(scenes, frames)
@@ -59,17 +58,17 @@ def _held_out(draw: np.random.Generator) -> tuple[dict[str, dict[str, np.ndarray
 
 def test_weights_come_from_one_half_of_each_scene_and_the_auc_from_the_other():
     scores, held = _held_out(np.random.default_rng(0))
-    weights, auc = weigh(scores, ["seen", "other", "noise"], held)
+    weights, auc = weigh(scores, held.aucs(scores, NAMES, half=0), held)
     for values in scores.values():  # what the second half holds decides no weight
         for score in values.values():
             score[held.halves == 1] = 0
-    assert weigh(scores, ["seen", "other", "noise"], held)[0] == weights
+    assert weigh(scores, held.aucs(scores, NAMES, half=0), held)[0] == weights
     assert set(auc) == {"1", "2"}
 
 
 def test_the_auc_of_a_kind_is_that_of_weights_which_did_not_know_it():
     scores, held = _held_out(np.random.default_rng(0))
-    weights, auc = weigh(scores, ["seen", "other", "noise"], held)
+    weights, auc = weigh(scores, held.aucs(scores, NAMES, half=0), held)
     assert weights["seen"] > 0.3 and weights["other"] > 0.3
     assert max(auc.values()) < 0.75, "without its own kind, the score that finds it has next to no weight"
 

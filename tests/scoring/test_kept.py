@@ -78,6 +78,7 @@ def test_what_is_kept_is_not_made_again_and_several_are_made_in_one_go(settings,
     [
         {"score": ScoreSettings(batch=16, calibration=65)},
         {"score": ScoreSettings(batch=16, calibration=64, neighbours=2)},
+        {"score": ScoreSettings(batch=16, calibration=64, precision="bf16")},
         {"seed": 7},
     ],
 )
