@@ -1,6 +1,6 @@
 """From object scores to frame scores to metrics: every object once, the same result on any number of ranks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -84,7 +84,11 @@ class Evaluation:
 
     def score_alone(self, state: State) -> ScoredModel:
         """Score the test set by one state, without its ancestors."""
-        return self._score([Candidate.of(self.trained, alone(self.trained, state))])[0]
+        return self.score_asked([alone(self.trained, state)])[0]
+
+    def score_asked(self, asked: Iterable[Asked]) -> list[ScoredModel]:
+        """Score the test set by some networks, each asked by the heads that are wanted of it."""
+        return self._score([Candidate.of(self.trained, each) for each in asked])
 
     def score_without_learning(self, tasks: list[str]) -> list[ScoredModel]:
         """Score the test set by the baselines, and by the untrained network with the heads of some tasks, fitted."""

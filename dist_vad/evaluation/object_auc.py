@@ -19,9 +19,21 @@ def object_auc(evaluation: Evaluation, model: ScoredModel, score: str) -> float:
     It judges a score before the maximum over a frame's objects and before smoothing, so that it depends neither on how
     many objects a frame has nor on how long an anomaly stays.
     """
+    objects = labelled_objects(evaluation, model, score).values()
+    if not objects:
+        return math.nan
+    truth, scores = (np.concatenate(parts) for parts in zip(*objects))
+    return float(roc_auc_score(truth, scores)) if 0 < truth.sum() < len(truth) else math.nan
+
+
+def labelled_objects(
+    evaluation: Evaluation, model: ScoredModel, score: str
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Video whose regions are annotated -> of all its objects, whether they are anomalous, bool [N], and a score,
+    float64 [N]."""
     manifest = evaluation.sets.test.manifest
     regions = video_regions(manifest)
-    labels, scores = [], []
+    found: dict[str, list[tuple[np.ndarray, np.ndarray]]] = {}
     for number, (shard, values) in enumerate(zip(manifest.shards, evaluation.object_scores(model, score))):
         if shard.video not in regions:
             continue
@@ -31,7 +43,5 @@ def object_auc(evaluation: Evaluation, model: ScoredModel, score: str) -> float:
             rows, boxes = index["frame"] == frame, of_video.boxes[of_video.frames == frame]
             if len(boxes):
                 anomalous[rows] = covered(index["box"][rows].astype(np.float64), boxes).max(axis=1) >= COVERED
-        labels.append(anomalous)
-        scores.append(values)
-    truth = np.concatenate(labels) if labels else np.zeros(0, bool)
-    return float(roc_auc_score(truth, np.concatenate(scores))) if 0 < truth.sum() < len(truth) else math.nan
+        found.setdefault(shard.video, []).append((anomalous, values))
+    return {video: tuple(np.concatenate(some) for some in zip(*parts)) for video, parts in found.items()}  # pyright: ignore

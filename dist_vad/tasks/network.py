@@ -12,6 +12,9 @@ from dist_vad.settings.run import Settings
 from dist_vad.tasks import make_tasks
 from dist_vad.tasks.base import Task
 
+BACKBONE = "backbone."
+"""How the names of the backbone's parameters begin."""
+
 
 def build_network(tasks: Iterable[Task], *, width: int, embedding: int, scene_size: int, seed: int) -> Network:
     """The backbone, and of each task's head the trunk and the output layer; initial weights come from the seed.
@@ -33,15 +36,16 @@ def network_of(
     """
     made, model = make_tasks(tasks, settings.task).values(), dataclasses.asdict(settings.model)
     network = build_network(made, **model, scene_size=scene_size, seed=settings.seed)
-    load_weights(network, tensors, make_tasks(trained, settings.task).values() if tensors else [])
+    if tensors:
+        load_weights(network, tensors, make_tasks(trained, settings.task).values())
     return network
 
 
 def load_weights(network: Network, tensors: dict[str, torch.Tensor], trained: Iterable[Task]) -> None:
     """Take over, from a state, what it has learned of a network's parts.
 
-    The parts of tasks that the state was not trained on keep the weights from which they start; what it learned for
-    tasks that the network does not have is left aside.
+    The backbone is always taken. The parts of tasks that the state was not trained on keep the weights from which they
+    start; what it learned for tasks that the network does not have is left aside.
 
     Args:
         tensors: the state's weights.
@@ -49,7 +53,7 @@ def load_weights(network: Network, tensors: dict[str, torch.Tensor], trained: It
 
     Raises InputError, naming them, where tensors of a part that was trained are missing or of another shape.
     """
-    expected = tuple(prefix for task in trained for prefix in parts(task))
+    expected = (BACKBONE, *(prefix for task in trained for prefix in parts(task)))
     own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(expected)}
     missing = [name for name in own if name not in tensors]
     if missing:
@@ -73,7 +77,7 @@ def load_weights(network: Network, tensors: dict[str, torch.Tensor], trained: It
 def parts(task: Task) -> tuple[str, str, str]:
     """What a task trains: how the names of the parameters begin."""
     head = f"heads.{task.phase}"
-    return "backbone.", f"{head}.trunk.", f"{head}.outputs.{task.output}."
+    return BACKBONE, f"{head}.trunk.", f"{head}.outputs.{task.output}."
 
 
 def _some(names: list[str]) -> str:
