@@ -42,11 +42,13 @@ def published(settings: DataSettings, videos: list[Video]) -> Published:
     return known.get("") or known.get(videos[0].scene if videos else "") or Published()
 
 
-def open_virtual(settings: DataSettings) -> list[Video]:
-    """The labelled virtual videos; none where the settings ask for none."""
+def open_virtual(settings: DataSettings, held_out: bool = False) -> list[Video]:
+    """The labelled virtual videos to learn from, or those held out; none where the settings ask for none."""
     if settings.virtual == "none":
         return []
-    read = adapter(settings.virtual).virtual
-    if read is None:
+    source = adapter(settings.virtual)
+    if source.virtual is None:
         raise InputError(f"data.virtual is {settings.virtual!r}, a data set without virtual video; plaza has some")
-    return stored(read(settings if settings.virtual == "plaza" else replace(settings, root=settings.virtual_root)))
+    read = source.held_out_virtual if held_out else source.virtual
+    own = settings if settings.virtual == "plaza" else replace(settings, root=settings.virtual_root)
+    return stored(read(own)) if read else []

@@ -31,3 +31,5 @@ class Adapter:
     """By the name of the scene where one adapter reads several data sets, else by ``."""
     virtual: Callable[[DataSettings], list[Video]] | None = None
     """Labelled videos for the inference phase, where the data set has them; `root` is then data.virtual_root."""
+    held_out_virtual: Callable[[DataSettings], list[Video]] | None = None
+    """Further ones from which nothing is learned: by them the task `virtual` is measured."""

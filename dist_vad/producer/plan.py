@@ -120,6 +120,7 @@ def make_plans(settings: DataSettings, out: Store | Path | str, splits: Collecti
             else ()
         ),
         ("virtual", "train", open_virtual(settings) if "train" in splits else [], "virtual_stride"),
+        ("virtual", "val", open_virtual(settings, held_out=True) if "val" in splits else [], "virtual_stride"),
     ]
     return [
         Plan(root.child(f"{kind}-{split}"), kind, split, videos, stride_key, settings)

@@ -41,7 +41,8 @@ class LearningSettings:
     """Share of its old value that a moving average of the weights keeps at each step, such as 0.999; the average is
     what is validated and handed on. 0 = none."""
     keep: Literal["last", "best"] = "last"
-    """Which weights are handed on: the last, or those measured best on held-out normal video."""
+    """Which weights are handed on: the last, or those measured best on held-out normal video; where no task learns from
+    normal video, on held-out virtual video."""
 
     def __post_init__(self) -> None:
         refuse_unless(self.steps >= 0, "steps", self.steps, "1 or more, with init 0 too")

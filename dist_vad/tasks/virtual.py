@@ -44,9 +44,20 @@ class Virtual(Task):
         return key.uniform(5)
 
     def loss(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
-        seen = _mirrored(inputs.clip, draws) if self._is_whole else _crop(inputs.clip, draws)
-        logits = head(self.output, backbone(seen))
+        logits = self._logits(backbone, head, inputs, draws)
         return functional.cross_entropy(logits, inputs.label, reduction="none")
+
+    figures_names = ("accuracy",)
+
+    def figures(
+        self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Whether each clip, cropped as in training, is taken for what it is: 0 or 1."""
+        return {"accuracy": (self._logits(backbone, head, inputs, draws).argmax(dim=1) == inputs.label).float()}
+
+    def _logits(self, backbone: nn.Module, head: nn.Module, inputs: Inputs, draws: torch.Tensor) -> torch.Tensor:
+        seen = _mirrored(inputs.clip, draws) if self._is_whole else _crop(inputs.clip, draws)
+        return head(self.output, backbone(seen))
 
     def measure(self, backbone: nn.Module, head: nn.Module, inputs: Inputs) -> torch.Tensor:
         logits = head(self.output, backbone(inputs.clip))

@@ -234,4 +234,14 @@ def _of_split(settings: DataSettings, virtual: bool) -> list[Video]:
     return [video for video in plaza(settings.plaza) if (video.split == "virtual") == virtual]
 
 
-ADAPTER = Adapter(lambda settings: _of_split(settings, False), virtual=lambda settings: _of_split(settings, True))
+def _held_out_virtual(settings: DataSettings) -> list[Video]:
+    """A tenth as many virtual videos as are learned from, numbered on from those; of every kind as many."""
+    first, pairs = settings.plaza.virtual_videos, settings.plaza.virtual_videos // 20
+    return [_virtual_video(settings.plaza, first + first % 2 + number) for number in range(2 * pairs)]
+
+
+ADAPTER = Adapter(
+    lambda settings: _of_split(settings, False),
+    virtual=lambda settings: _of_split(settings, True),
+    held_out_virtual=_held_out_virtual,
+)
