@@ -3,9 +3,10 @@
 python benchmarks/claim.py --config configs/ucsd/claim.yaml --data.root PED2 [--seeds 0,1,2] [--out FILE.json]
 
 Every curriculum of ORDERS is trained under every seed; a beginning that several have in common is trained once. Then
-the backbone is frozen, that after the first stages too, and the same heads, those of all tasks, are fitted on it anew for `score.refit`
-steps: so what is measured is what the backbone has learned. Differences are paired by seed; their 95 % intervals come
-from drawing seeds and test clips anew, with replacement. A second start goes on where the first stopped.
+the backbone is frozen, that after the first stages too, and the same heads, those of all tasks, are fitted on it anew
+for `score.refit` steps: so what is measured is what the backbone has learned. Differences are paired by seed; their
+95 % intervals come from drawing seeds and test clips anew, with replacement. A second start goes on where the first
+stopped.
 """
 
 import dataclasses
