@@ -125,7 +125,7 @@ def _clips(evaluation: Evaluation, model: ScoredModel, score: str) -> Measured:
     manifest, how = evaluation.sets.test.manifest, evaluation.settings.evaluate.smoothing
     truth = (manifest.ground_truths() or [""])[0]
     known = [labelled(video, truth) for video in manifest.videos]
-    smoothed = [(video.labels, metrics.smooth(frames[video.name], how)) for video in known]
+    smoothed = [(video.labels, metrics.smooth(frames[video.name], how)) for video in known if video.labels is not None]
     return Measured([*objects.values()], smoothed)
 
 

@@ -60,7 +60,7 @@ def scores(tiny_shards) -> dict[str, dict[str, np.ndarray]]:
 @pytest.mark.parametrize("score", [*TASKS, "fused"])
 def test_bf16_puts_objects_in_the_same_order(scores, score):
     assert len(np.unique(scores["no"][score])) > 20
-    assert spearmanr(scores["no"][score], scores["bf16"][score]).statistic > 0.98
+    assert spearmanr(scores["no"][score], scores["bf16"][score])[0] > 0.98  # pyright: ignore
 
 
 def test_bf16_is_computed_where_it_is_asked_for(scores):
