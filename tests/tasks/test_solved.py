@@ -32,9 +32,8 @@ def settings(shared, tmp_path_factory) -> Settings:
         dataset="ucsd",
         root=str(shared / "data/ped2"),
         detector=DetectorSettings(name="boxes", boxes="{root}/yolov3_boxes.{split}.json", min_confidence=0.5),
-        train_stride=4,
+        train_stride=2,
         test_stride=20,
-        plaza=PlazaSettings(virtual_videos=120),
     )
     folder = tmp_path_factory.mktemp("ped2")
     write_shards(data, folder / "shards", WriteOptions(progress=False))
@@ -75,7 +74,7 @@ def test_semantic_reconstruction_without_negatives_collapses_and_does_not_pass(s
 
 
 def test_jigsaw_puts_pieces_and_frames_where_they_were(settings):
-    figures = learned(settings, "jigsaw", 1500).metrics["val"]
+    figures = learned(settings, "jigsaw", 4000).metrics["val"]
     assert figures["jigsaw: place accuracy"] >= 0.75
     assert figures["jigsaw: time accuracy"] >= 0.75
 
@@ -95,4 +94,4 @@ def test_virtual_tells_anomalous_from_normal_frames_of_worlds_that_it_has_not_se
     with torch.no_grad():
         odds = task.measure(network.backbone, network.heads["inference"], inputs)[:, 0]
     accuracy = ((odds > 0) == (batch.labels == 1)).float().mean()
-    assert accuracy >= 0.9
+    assert accuracy >= 0.95
