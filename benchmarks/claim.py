@@ -1,6 +1,7 @@
 """The paper's claim on one data set: does the order in which tasks are learned matter, at as many samples?
 
-python benchmarks/claim.py --config configs/ucsd/claim.yaml --data.root PED2 [--seeds 0,1,2] [--out FILE.json]
+python benchmarks/claim.py --config configs/ucsd/claim.yaml --data.root PED2
+    [--seeds 0,1,2] [--out FILE.json] [--plot FILE.png]
 
 Every curriculum of ORDERS is trained under every seed; a beginning that several have in common is trained once. Then
 the backbone is frozen, that after the first stages too, and the same heads, those of all tasks, are fitted on it anew
@@ -45,7 +46,8 @@ MEASURED = {*ORDERS, *(line for pair in PAIRS for line in pair)}
 DRAWS = 1000
 SEEDS = Option("seeds", str, "0,1,2", "seeds, each with networks of its own")
 OUT = Option("out", str, "docs/results/claim.json", "file of the results")
-COMMAND = Command(Settings, "The paper's claim, fairly.", CONFIGS / "ucsd/claim.yaml", (SEEDS, OUT))
+PLOT = Option("plot", str, "", "file of a picture of curricula and differences; without it none is drawn")
+COMMAND = Command(Settings, "The paper's claim, fairly.", CONFIGS / "ucsd/claim.yaml", (SEEDS, OUT, PLOT))
 Clips = list[tuple[np.ndarray, np.ndarray]]
 """Of every test clip: labels, and scores of the same objects or frames."""
 
@@ -83,6 +85,8 @@ def main() -> None:
     }
     write_json(Path(options.out), {**facts, "rows": rows, "differences": pairs, "claim": _sentence(pairs)})
     print(_table(rows), *(_line(pair) for pair in pairs), _sentence(pairs), sep="\n")
+    if options.plot:
+        _plot(rows, pairs, options.plot)
     print(json.dumps({"rows": len(rows), "out": options.out}))
     accelerator.end_training()
 
@@ -189,6 +193,33 @@ def _table(rows: list[dict[str, Any]]) -> str:
         values += [[row["object"] for row in own if row["score"] == task] for task in TASKS]
         lines.append(f"{line:22}" + "".join(f"{np.mean(some):14.3f} ± {np.std(some):.2f}" for some in values))
     return "\n".join(lines)
+
+
+def _plot(rows: list[dict[str, Any]], pairs: list[dict[str, Any]], path: str) -> None:
+    """Left the object AUC of `fused` by curriculum so far, a point a seed; right the differences with intervals."""
+    try:
+        import matplotlib.pyplot as plt  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return print("no chart: matplotlib is not installed")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
+    fused = [row for row in rows if row["score"] == "fused"]
+    lines = sorted(dict.fromkeys(row["curriculum"] for row in fused), key=lambda line: (line.count(">"), line))
+    for line in lines:
+        found = [row["object"] for row in fused if row["curriculum"] == line]
+        left.plot(found, [line] * len(found), "o", color="C0", alpha=0.7)
+        left.plot(np.mean(found), [line], "|", color="black", markersize=14)
+    left.set_title("object AUC of fused, seeds and their mean")
+    own = [pair for pair in pairs if pair["measure"] == "object"]
+    names = [f"{pair['first']}\n- ({pair['second']})" for pair in own]
+    means = np.array([pair["mean"] for pair in own])
+    ends = [means - [pair["low"] for pair in own], [pair["high"] for pair in own] - means]
+    right.errorbar(means, names, xerr=ends, fmt="o", color="C1", capsize=3)
+    right.axvline(0, color="grey", linewidth=1)
+    right.set_title("difference, with its 95 % interval")
+    for axis in (left, right):
+        axis.invert_yaxis()
+        axis.tick_params(axis="y", labelsize=8)
+    figure.savefig(path, dpi=130)
 
 
 if __name__ == "__main__":

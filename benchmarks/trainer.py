@@ -27,7 +27,7 @@ from typing import Any
 
 import torch
 
-from dist_vad.base.machine import has_amx
+from dist_vad.base.machine import has_amx, has_bf16
 from dist_vad.curriculum.recipes import plan
 from dist_vad.data.loader import Loader
 from dist_vad.producer.job import WriteOptions, write_shards
@@ -61,7 +61,7 @@ class Case:
     steps: int = 30
 
 
-FAST = {"precision": "auto", "compile": has_amx()}
+FAST = {"precision": "auto", "compile": has_bf16()}
 
 
 def settings_for(shards: Path, run: Path, case: Case, **train: Any) -> Settings:

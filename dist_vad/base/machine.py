@@ -44,8 +44,17 @@ def threads_asked(launcher: Path | None = None) -> int | None:
 
 def has_amx(cpuinfo: Path = CPUINFO) -> bool:
     """Whether the CPU has tiles of bfloat16 (Intel's AMX): a product of matrices is then several times faster."""
-    flags = next((line for line in _lines(cpuinfo) if line.startswith("flags")), "").split()
-    return {"amx_tile", "amx_bf16"} <= set(flags)
+    return {"amx_tile", "amx_bf16"} <= _flags(cpuinfo)
+
+
+def has_bf16(cpuinfo: Path = CPUINFO) -> bool:
+    """Whether the CPU has units for products of bfloat16: AMX, or AVX-512 BF16 (AMD since Zen 4, some of Intel's),
+    with which training is up to 1.6 times and scoring up to 1.9 times as fast as in fp32."""
+    return has_amx(cpuinfo) or "avx512_bf16" in _flags(cpuinfo)
+
+
+def _flags(cpuinfo: Path) -> set[str]:
+    return set(next((line for line in _lines(cpuinfo) if line.startswith("flags")), "").split())
 
 
 def usable_memory(cgroups: Path = CGROUPS, own: Path = OWN) -> int:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from dist_vad.base.machine import has_amx
+from dist_vad.base.machine import has_bf16
 from dist_vad.base.sealed import read_sealed, write_sealed
 from dist_vad.settings.run import Settings
 
@@ -43,4 +43,4 @@ def fast_precision() -> str:
     """bf16 where this machine has units for its products, on the GPU or the CPU; else `no`, fp32."""
     if torch.cuda.is_available():
         return "bf16" if torch.cuda.get_device_capability() >= (8, 0) else "no"
-    return "bf16" if has_amx() else "no"
+    return "bf16" if has_bf16() else "no"

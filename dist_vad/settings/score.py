@@ -11,9 +11,9 @@ class ScoreSettings:
     """How objects are scored. Nothing here looks at test labels or test scores."""
 
     precision: Literal["no", "bf16", "auto"] = "no"
-    """In which networks score and are calibrated. no: fp32. bf16: mixed precision, twice as fast or more where a CPU
-    (AMX) or GPU has units for it; AUCs change in the fourth place. auto: bf16 where the run is trained in bf16
-    (`train.precision`), else no. Part of a calibration: a detector scores as it was calibrated."""
+    """In which networks score and are calibrated. no: fp32. bf16: mixed precision, about twice as fast where a CPU
+    (AMX, AVX-512 BF16) or GPU has units for it; AUCs change in the fourth place. auto: bf16 where the run is trained in
+    bf16 (`train.precision`), else no. Part of a calibration: a detector scores as it was calibrated."""
     batch: int = 64
     """Objects scored at once; every batch is padded to this number, so that its size never changes a score."""
     calibration: int = 4096

@@ -12,8 +12,8 @@ class TrainSettings:
 
     precision: Literal["no", "tf32", "bf16", "auto"] = "no"
     """no: fp32. tf32: fp32 whose products are rounded to TF32, on a GPU that has it. bf16: mixed precision, the weights
-    stay fp32. auto: bf16 where the GPU (Ampere or later) or the CPU (AMX) has units for it, else no; chosen once for a
-    run. Part of a state's recipe."""
+    stay fp32. auto: bf16 where the GPU (Ampere or later) or the CPU (AMX, AVX-512 BF16) has units for it, else no;
+    chosen once for a run. Part of a state's recipe."""
     ranks: int = 0
     """Ranks, such as GPUs, that the run is planned for; 0 = as many as are launched. On fewer, each takes more
     micro-batches of the same size."""

@@ -35,14 +35,14 @@ def asked(tiny_settings: Settings, tmp_path) -> Settings:
     return tiny_settings
 
 
-def machine_with(monkeypatch, amx: bool) -> None:
-    monkeypatch.setattr(precision, "has_amx", lambda: amx)
+def machine_with(monkeypatch, bf16: bool) -> None:
+    monkeypatch.setattr(precision, "has_bf16", lambda: bf16)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
 
 
-@pytest.mark.parametrize(("amx", "chosen"), [(True, "bf16"), (False, "no")])
-def test_auto_is_bf16_where_the_cpu_has_amx_and_fp32_elsewhere(asked, monkeypatch, amx, chosen):
-    machine_with(monkeypatch, amx)
+@pytest.mark.parametrize(("bf16", "chosen"), [(True, "bf16"), (False, "no")])
+def test_auto_is_bf16_where_the_cpu_multiplies_it_and_fp32_elsewhere(asked, monkeypatch, bf16, chosen):
+    machine_with(monkeypatch, bf16)
     assert chosen_precision(asked) == chosen
 
 
@@ -54,34 +54,38 @@ def test_auto_is_bf16_on_a_gpu_that_multiplies_it(asked, monkeypatch, capability
 
 
 def test_the_default_is_fp32_whatever_the_machine_has(asked, monkeypatch):
-    machine_with(monkeypatch, amx=True)
+    machine_with(monkeypatch, bf16=True)
     asked.train = TrainSettings()
     assert keep_precision(asked) == "no" and not (Path(asked.run) / PRECISION).exists()
 
 
 def test_a_state_is_named_by_what_was_chosen_as_if_that_had_been_asked_for(asked, monkeypatch):
-    machine_with(monkeypatch, amx=True)
+    machine_with(monkeypatch, bf16=True)
     keys = [stage.key for stage in plan(asked)]
     asked.train.precision = "bf16"
     assert keys == [stage.key for stage in plan(asked)]
 
 
 def test_a_run_goes_on_in_the_precision_that_it_began_with(asked, monkeypatch):
-    machine_with(monkeypatch, amx=True)
+    machine_with(monkeypatch, bf16=True)
     keep_precision(asked)
     began = [stage.key for stage in plan(asked)]
-    machine_with(monkeypatch, amx=False)
+    machine_with(monkeypatch, bf16=False)
     assert keep_precision(asked) == "bf16" and began == [stage.key for stage in plan(asked)]
 
 
 @pytest.mark.parametrize(
-    ("flags", "has"),
-    [("fpu amx_bf16 avx512f amx_tile amx_int8", True), ("fpu avx512_bf16", False), ("fpu amx_tile", False)],
+    ("flags", "amx", "bf16"),
+    [
+        ("fpu amx_bf16 avx512f amx_tile amx_int8", True, True),
+        ("fpu avx512_bf16", False, True),
+        ("fpu amx_tile avx512f", False, False),
+    ],
 )
-def test_amx_is_read_from_what_the_system_says_of_the_cpu(tmp_path, flags, has):
+def test_units_for_bf16_are_read_from_what_the_system_says_of_the_cpu(tmp_path, flags, amx, bf16):
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\nbugs\t\t: swapgs\n")
-    assert machine.has_amx(tmp_path / "cpuinfo") is has
-    assert machine.has_amx(tmp_path / "nothing") is False
+    assert (machine.has_amx(tmp_path / "cpuinfo"), machine.has_bf16(tmp_path / "cpuinfo")) == (amx, bf16)
+    assert not machine.has_amx(tmp_path / "nothing") and not machine.has_bf16(tmp_path / "nothing")
 
 
 class Alone:
