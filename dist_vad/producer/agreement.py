@@ -17,7 +17,7 @@ ABSENT: Any = object()
 OF_KIND = {
     "cube": (
         "dataset", "clip_length", "cube_size", "context", "scene", "scene_encoder", "scene_classes", "scene_foreground",
-        "scene_grid", "codec", "tracks", "val_share", "shard_samples",
+        "scene_grid", "scene_pixels", "codec", "tracks", "val_share", "shard_samples",
     ),
     "clip": ("dataset", "clip_length", "virtual_size", "codec", "val_share", "shard_samples", "clip_stride"),
     "virtual": ("virtual", "clip_length", "virtual_size", "virtual_stride", "codec", "shard_samples"),

@@ -136,6 +136,7 @@ def _decisive(settings: dict[str, Any], kind: str, stride_key: str) -> dict[str,
         chosen["detector"] = {key: value for key, value in (chosen["detector"] or {}).items() if key not in PATHS}
         # Only where they are asked for: sets that were made before there were such settings stay valid.
         later = SCENE_NETWORK if settings.get("scene", "background") != "background" else ()
+        later += ("scene_pixels",) if settings.get("scene") == "segmentation" else ()
         later += ("tracks",) if settings.get("tracks") else ()
         if chosen["detector"].get("continued_confidence") is None:
             chosen["detector"].pop("continued_confidence", None)

@@ -1,4 +1,4 @@
-"""What DeepLabv3+ sees in a background, by class and place: the scene feature as in the paper.
+"""DeepLabv3+ as the network of the scene feature, with weights of the user.
 
 The network is segmentation-models-pytorch's DeepLabV3Plus, with its own decoder as it is by default. Weights of other
 implementations of DeepLabv3+ (VainF's, MMSegmentation's, torchvision's DeepLabV3) have other layers and do not fit. We
@@ -11,21 +11,13 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
 from dist_vad.base.errors import InputError
-
-SHORT_SIDE, LONG_SIDE = 512, 1536
-"""Pixels of the sides of the network's input: always the same, as the network sees classes at the size it knows."""
-STRIDE = 16
-"""The sides of the network's input are multiples of so many pixels."""
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's, RGB: encoders that were trained from ImageNet weights expect them."""
+from dist_vad.video.segmentation import Segmentation, of_module
 
 NESTED = ("state_dict", "model_state_dict", "model_state", "model")
 """Keys below which training scripts put the state_dict."""
@@ -35,48 +27,8 @@ PARAMETERS = ("encoder.", "decoder.", "segmentation_head.")
 """How the names of the network's parameters begin; others, such as a loss', belong to the training."""
 
 
-class Deeplab:
-    """The scene feature of a segmentation network."""
-
-    def __init__(self, model: nn.Module) -> None:
-        """`model`: from float32 [1, 3, h, w] to the classes' logits, float32 [1, classes, h, w]."""
-        self._model = model.eval()
-
-    def __call__(self, background: np.ndarray, kept: list[int], grid: int) -> np.ndarray:
-        """Probabilities of the classes `kept`, averaged over the cells of a grid: float32 [len(kept) * grid * grid].
-
-        A unit vector. Without the other classes the probabilities are renormalised: what the softmax over the rest
-        gives. `background`: RGB, uint8 [H, W, 3].
-        """
-        pixels = torch.from_numpy(_resized(background)).permute(2, 0, 1)[None].float() / 255
-        pixels = (pixels - torch.tensor(MEAN).view(1, 3, 1, 1)) / torch.tensor(STD).view(1, 3, 1, 1)
-        threads = torch.get_num_threads()
-        # More threads add up in another order; one rank must write the same bytes as four. It is one picture a video.
-        torch.set_num_threads(1)
-        try:
-            with torch.inference_mode():
-                shares = self._model(pixels)[:, kept].softmax(dim=1)
-                cells = nn.functional.adaptive_avg_pool2d(shares, grid).flatten().numpy()
-        finally:
-            torch.set_num_threads(threads)
-        if not np.isfinite(cells).all():
-            raise InputError(
-                "the network of data.scene_weights gives values that are not finite: its weights are spoilt"
-            )
-        return cells / max(float(np.linalg.norm(cells)), 1e-12)
-
-
-def _resized(image: np.ndarray) -> np.ndarray:
-    """The picture, uint8 [H, W, 3], at the network's size, with its own aspect ratio as far as that allows."""
-    height, width = image.shape[:2]
-    scale = SHORT_SIDE / min(height, width)
-    sides = [min(LONG_SIDE, STRIDE * round(side * scale / STRIDE)) for side in (width, height)]
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(image, sides, interpolation=method)
-
-
 @functools.lru_cache(maxsize=1)
-def load_deeplab(weights: Path, encoder: str, classes: int) -> Deeplab:
+def load_deeplab(weights: Path, encoder: str, classes: int) -> Segmentation:
     """The network with its weights; kept, since every video asks for it.
 
     Raises InputError where segmentation-models-pytorch is missing, where it has no such encoder, and for a file that
@@ -95,7 +47,7 @@ def load_deeplab(weights: Path, encoder: str, classes: int) -> Deeplab:
             "give the encoder that it was trained with (data.scene_encoder); other implementations of DeepLabv3+ have "
             "other layers"
         ) from error
-    return Deeplab(model)
+    return Segmentation(of_module(model.eval()))
 
 
 def _empty(encoder: str, classes: int) -> nn.Module:

@@ -23,8 +23,9 @@ from dist_vad.producer.plan import make_plans
 from dist_vad.producer.verify import verify_set
 from dist_vad.settings.data import DataSettings
 from dist_vad.settings.scene import SceneSettings
-from dist_vad.video.deeplab import Deeplab, load_deeplab
+from dist_vad.video.deeplab import load_deeplab
 from dist_vad.video.scene_feature import check_scene, scene_feature
+from dist_vad.video.segmentation import Segmentation, of_module
 
 CLASSES, FOREGROUND, GRID = 5, [1, 3], 4
 MISSING = 'segmentation-models-pytorch is not installed: pip install "dist_vad[scenes]"'
@@ -122,20 +123,20 @@ class Colours(nn.Module):
 def test_the_feature_holds_the_classes_by_place():
     picture = np.zeros((64, 96, 3), np.uint8)
     picture[:, :48, 0], picture[:, 48:, 2] = 255, 255  # red on the left, blue on the right
-    feature = Deeplab(Colours())(picture, [0, 2], 2).reshape(2, 2, 2)
+    feature = Segmentation(of_module(Colours()))(picture, [0, 2], 2).reshape(2, 2, 2)
     assert (feature[0, :, 0] > 0.45).all() and (feature[1, :, 1] > 0.45).all()
     assert (feature[0, :, 1] < 0.05).all() and (feature[1, :, 0] < 0.05).all()
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 700), (1920, 300), (17, 17)])
 def test_any_shape_of_picture_gives_a_feature(width, height):
-    feature = Deeplab(Colours())(scene(1, width, height), [0, 1, 2], GRID)
+    feature = Segmentation(of_module(Colours()))(scene(1, width, height), [0, 1, 2], GRID)
     assert feature.shape == (3 * GRID**2,) and abs(np.linalg.norm(feature) - 1) < 1e-5
 
 
 def test_the_number_of_threads_changes_no_byte_and_is_left_as_it_was():
     found, before = [], torch.get_num_threads()
-    network = Deeplab(nn.Sequential(nn.Conv2d(3, 32, 3), nn.Conv2d(32, 2, 3)))
+    network = Segmentation(of_module(nn.Sequential(nn.Conv2d(3, 32, 3), nn.Conv2d(32, 2, 3))))
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
         found.append(network(scene(1), [0, 1], GRID).tobytes())
@@ -146,7 +147,7 @@ def test_the_number_of_threads_changes_no_byte_and_is_left_as_it_was():
 
 def test_weights_that_are_spoilt_are_refused():
     with pytest.raises(InputError, match="not finite"):
-        Deeplab(nn.BatchNorm2d(3, eps=float("nan")))(scene(1), [0, 1], GRID)
+        Segmentation(of_module(nn.BatchNorm2d(3, eps=float("nan")).eval()))(scene(1), [0, 1], GRID)
 
 
 # -- weights files, of a stand-in for the package

@@ -1,0 +1,128 @@
+"""Any exported segmentation network as the network of the scene feature: TorchScript, ONNX, OpenVINO's IR, TFLite.
+
+A network says by its input what it wants: RGB [1, 3, H, W] or [1, H, W, 3], of bytes or floats, of a fixed size or any.
+What it gives may be logits or probabilities of the classes, [1, classes, h, w] or [1, h, w, classes], or a map of their
+numbers, [1, h, w]; of several outputs the first one counts.
+"""
+
+import functools
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from dist_vad.base.errors import InputError
+from dist_vad.settings.scene import SceneSettings
+from dist_vad.video.segmentation import Logits, Segmentation, normalised, of_module, pixels_of, resized
+
+TORCHSCRIPT, OPENVINO = (".pt", ".ts", ".torchscript"), (".onnx", ".xml", ".tflite")
+CERTAIN = 30.0
+"""Logit of a class of which a map says that it is there: e^30 times as probable as another."""
+
+
+def load_exported(weights: Path, settings: SceneSettings) -> Segmentation:
+    """The network of a file. Raises InputError for a file that is not read, and for a network that has other inputs or
+    outputs than the module says or other classes than the settings."""
+    return _load(weights, settings.scene_classes, settings.scene_pixels)
+
+
+@functools.lru_cache(maxsize=1)
+def _load(weights: Path, classes: int, pixels: str) -> Segmentation:
+    prepared = PIXELS[pixels]
+    if weights.suffix in TORCHSCRIPT:
+        run = _torchscript(weights, prepared)
+    elif weights.suffix in OPENVINO:
+        run = _openvino(weights, prepared)
+    else:
+        known = ", ".join((*TORCHSCRIPT, *OPENVINO))
+        raise InputError(f"data.scene_weights is {str(weights)!r}; expected an exported network: {known}")
+    found = Segmentation(lambda background: _logits(run(background), classes, weights))
+    found(np.zeros((64, 64, 3), np.uint8), [0], 1)  # so that what does not fit is said before any video is decoded
+    return found
+
+
+PIXELS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "imagenet": normalised,
+    "unit": lambda pixels: pixels,
+    "bytes": lambda pixels: pixels * 255,
+}
+"""What becomes of pixels in [0, 1] before a network of floats sees them."""
+
+
+def _torchscript(weights: Path, prepared: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[np.ndarray], Any]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # torch would have new files exported in another way
+            model = torch.jit.load(str(weights), map_location="cpu").eval()
+    except (RuntimeError, ValueError) as error:
+        raise _unread(weights, error, "a module that torch.jit.save wrote") from error
+
+    def run(background: np.ndarray) -> Any:
+        found = model(prepared(pixels_of(resized(background))))
+        found = next(iter(found.values())) if isinstance(found, dict) else found
+        return found[0] if isinstance(found, (tuple, list)) else found
+
+    return run
+
+
+def _openvino(weights: Path, prepared: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[np.ndarray], torch.Tensor]:
+    try:
+        import openvino
+    except ImportError as error:
+        raise InputError(
+            f"{weights} is read by OpenVINO, which is not installed: pip install openvino, or give a TorchScript file"
+        ) from error
+    try:
+        core = openvino.Core()
+        model = core.read_model(weights)
+        network = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"})
+    except RuntimeError as error:
+        raise _unread(weights, error, "a network of one input that OpenVINO reads") from error
+    shape = [int(side.get_length()) if side.is_static else 0 for side in network.input(0).partial_shape]
+    if len(network.inputs) != 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]):
+        raise InputError(f"{weights} takes {shape} (0 = any); expected one picture, [1, 3, H, W] or [1, H, W, 3]")
+    first = shape[1] == 3
+    sides = (shape[3], shape[2]) if first else (shape[2], shape[1])
+    bytewise = network.input(0).element_type == openvino.Type.u8
+
+    def run(background: np.ndarray) -> torch.Tensor:
+        picture = cv2.resize(background, sides, interpolation=cv2.INTER_AREA) if all(sides) else resized(background)
+        pixels = torch.from_numpy(picture).permute(2, 0, 1)[None] if bytewise else prepared(pixels_of(picture))
+        return torch.from_numpy(network(np.ascontiguousarray(pixels if first else pixels.permute(0, 2, 3, 1)))[0])
+
+    return run
+
+
+def _logits(found: Any, classes: int, weights: Path) -> torch.Tensor:
+    """Logits [1, classes, h, w] from whichever of the outputs the network has."""
+    shape = list(found.shape) if torch.is_tensor(found) else type(found).__name__
+    wrong = InputError(
+        f"{weights} gives {shape}; data.scene_classes says {classes}: expected logits or probabilities "
+        f"[1, {classes}, h, w] or [1, h, w, {classes}], or a map of class numbers [1, h, w]"
+    )
+    if not torch.is_tensor(found):
+        raise wrong
+    labels = found[:, 0] if found.ndim == 4 and found.shape[1] == 1 else found
+    if labels.ndim == 3 and len(labels) == 1 and not labels.is_floating_point():
+        highest = int(labels.max())
+        if highest >= classes:
+            raise InputError(
+                f"{weights} gives a class {highest}; data.scene_classes says {classes}: 0 to {classes - 1}"
+            )
+        return CERTAIN * torch.nn.functional.one_hot(labels.long(), classes).permute(0, 3, 1, 2).float()
+    if found.ndim != 4 or len(found) != 1 or classes not in (found.shape[1], found.shape[3]):
+        raise wrong
+    values = (found if found.shape[1] == classes else found.permute(0, 3, 1, 2)).float()
+    sums = values.sum(dim=1)
+    if values.min() >= 0 and torch.allclose(sums, torch.ones_like(sums), atol=1e-3):
+        return values.clamp_min(1e-12).log()  # probabilities: their softmax over some classes renormalises them
+    return values
+
+
+def _unread(weights: Path, error: Exception, expected: str) -> InputError:
+    said = " ".join(str(error).split())[:200]
+    return InputError(f"{weights} is not read: {said} …; expected {expected}")
