@@ -17,7 +17,7 @@ import torch
 
 from dist_vad.base.errors import InputError
 from dist_vad.settings.scene import SceneSettings
-from dist_vad.video.segmentation import Logits, Segmentation, normalised, of_module, pixels_of, resized
+from dist_vad.video.segmentation import Segmentation, normalised, pixels_of, resized
 
 TORCHSCRIPT, OPENVINO = (".pt", ".ts", ".torchscript"), (".onnx", ".xml", ".tflite")
 CERTAIN = 30.0
@@ -110,9 +110,7 @@ def _logits(found: Any, classes: int, weights: Path) -> torch.Tensor:
     if labels.ndim == 3 and len(labels) == 1 and not labels.is_floating_point():
         highest = int(labels.max())
         if highest >= classes:
-            raise InputError(
-                f"{weights} gives a class {highest}; data.scene_classes says {classes}: 0 to {classes - 1}"
-            )
+            raise InputError(f"{weights} gives class {highest}; data.scene_classes is {classes}: 0 to {classes - 1}")
         return CERTAIN * torch.nn.functional.one_hot(labels.long(), classes).permute(0, 3, 1, 2).float()
     if found.ndim != 4 or len(found) != 1 or classes not in (found.shape[1], found.shape[3]):
         raise wrong

@@ -50,7 +50,7 @@ class Segmentation:
 
 
 def of_module(model: nn.Module) -> Logits:
-    """Of a module that takes pictures of any size, normalised by ImageNet's mean and deviation: float32 [1, 3, h, w]."""
+    """Of a module that takes pictures of any size, normalised as those of ImageNet are: float32 [1, 3, h, w]."""
     return lambda background: model(normalised(pixels_of(resized(background))))
 
 

@@ -66,11 +66,9 @@ def onnx_file(folder: Path, shape: list[Any], bytewise: bool = False) -> Path:
         helper.make_node("Mul", ["floats", "four"], ["logits"]),
     ]
     four = helper.make_tensor("four", TensorProto.FLOAT, [], [4.0])
-    ends = [
-        [helper.make_tensor_value_info("pixels", kind, shape)],
-        [helper.make_tensor_value_info("logits", 1, shape)],
-    ]
-    graph = helper.make_graph(nodes, "colours", *ends, [four])
+    inputs = [helper.make_tensor_value_info("pixels", kind, shape)]
+    outputs = [helper.make_tensor_value_info("logits", TensorProto.FLOAT, shape)]
+    graph = helper.make_graph(nodes, "colours", inputs, outputs, [four])
     path = folder / "colours.onnx"
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
     return path
@@ -137,7 +135,7 @@ def test_a_network_that_does_not_fit_is_refused_with_what_it_gives(tmp_path):
 
 def test_a_class_that_the_settings_do_not_know_is_refused(tmp_path, picture):
     asked = settings(torchscript(tmp_path, "map"), scene_classes=2)
-    with pytest.raises(InputError, match="gives a class 2; data.scene_classes says 2"):
+    with pytest.raises(InputError, match=r"gives class 2; data\.scene_classes is 2:"):
         scene_feature(asked, picture)
 
 
