@@ -1,14 +1,16 @@
 """Scene by scene: the AUC of every score of evaluated runs, as a table and as JSON.
 
-python benchmarks/scenes.py --out docs/results/scenes11.json MODEL=RUN [MODEL=RUN ...]
+python benchmarks/scenes.py --out docs/results/scenes11.json [--labels FILE] MODEL=RUN [MODEL=RUN ...]
 
 RUN is the folder of an evaluated run, with `frame_scores.parquet` and `run.json`; several runs of one MODEL are its
 seeds. A row has the model and its score, the scene (`pooled`: all of them), the AUC of all the scene's frames (null
 where they are of one kind), the mean over its videos that hold both, and whether the score was learned: those without
-learning are false, and those of an untrained network, and those that hold geometry or velocity.
+learning are false, and those of an untrained network, and those that hold geometry or velocity. Another reading of what
+is anomalous is given as a file of labels, {video: [[first, last], ...]}.
 """
 
 import argparse
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -20,6 +22,7 @@ from dist_vad import metrics
 from dist_vad.base.errors import InputError, entry_point
 from dist_vad.base.files import write_json
 from dist_vad.base.labels import interval_labels
+from dist_vad.datasets.folder import read_labels
 from dist_vad.judge.frame_files import PARQUET, FrameFile, ScoreColumn, read_frame_file
 from dist_vad.report import LEARNED
 
@@ -33,6 +36,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="MODEL=RUN")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--labels", help="instead of those by which the runs were evaluated")
     parser.add_argument("--smoothing", default="median17", choices=sorted(metrics.SMOOTHINGS))
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
@@ -43,12 +47,25 @@ def main() -> None:
             raise InputError(f"{given!r} names no evaluated run; expected MODEL=RUN, with {PARQUET} in the folder RUN")
         file, facts = read_frame_file(Path(run) / PARQUET), json.loads((Path(run) / "run.json").read_text())
         seed = int(facts.get("settings", facts)["seed"])
+        file = relabelled(file, options.labels) if options.labels else file
         rows += rows_of_run(model, seed, file, options.smoothing)
         known = file.provenance
         sources[f"{model}, seed {seed}"] = {key: known.get(key) for key in ("commit", "digest")}
-    write_json(options.out, {"smoothing": options.smoothing, "runs": sources, "rows": rows})
+    named = {"labels": Path(options.labels).name} if options.labels else {}
+    write_json(options.out, {**named, "smoothing": options.smoothing, "runs": sources, "rows": rows})
     print(_table(rows))
     print(json.dumps({"rows": len(rows), "out": str(options.out)}))
+
+
+def relabelled(file: FrameFile, labels: str) -> FrameFile:
+    """The same scores beside other labels. Raises InputError where they leave out a video."""
+    (truth, *_), intervals = file.ground_truths(), read_labels(labels)
+    if missing := [video.name for video in file.videos if video.name not in intervals]:
+        raise InputError(
+            f"{labels} leaves out {', '.join(missing[:3])}, …; expected every test video, with [] for none"
+        )
+    videos = [dataclasses.replace(video, labels={truth: intervals[video.name]}) for video in file.videos]
+    return dataclasses.replace(file, videos=videos)
 
 
 def rows_of_run(model: str, seed: int, file: FrameFile, smoothing: str) -> list[dict[str, Any]]:
