@@ -56,7 +56,7 @@ def scene_digests(settings: SceneSettings) -> list[str]:
 def _network(settings: SceneSettings) -> Any:
     # Nothing else in the producer needs torch: it is imported only if it is asked for.
     if settings.scene == "segmentation":
-        from dist_vad.video.exported import load_exported
+        from dist_vad.video.exported_segmentation import load_exported
 
         return load_exported(_weights(settings), settings)
     from dist_vad.video.deeplab import load_deeplab
