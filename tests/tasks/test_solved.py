@@ -80,7 +80,7 @@ def test_jigsaw_puts_pieces_and_frames_where_they_were(settings):
 
 
 def test_virtual_tells_anomalous_from_normal_frames_of_worlds_that_it_has_not_seen(settings, tmp_path):
-    state = learned(settings, "virtual", 1000)
+    state = learned(settings, "virtual", 2500)
     other = DataSettings(plaza=PlazaSettings(train_videos=2, test_videos=2, virtual_videos=24, seed=1))
     unseen = ShardSet(write_shards(other, tmp_path, WriteOptions(progress=False))["virtual-train"])
     from dist_vad.tasks import Inputs, make_tasks
