@@ -18,7 +18,7 @@ class SceneSettings:
     scene: Literal["background", "deeplabv3plus", "segmentation"] = "background"
     """What tells one scene from another. background: the colours of the median background, no weights needed.
     deeplabv3plus: what a segmentation network sees in it, as in the paper; an optional extra, with weights of yours.
-    segmentation: the same by any exported network, TorchScript, or what OpenVINO reads (.onnx, .xml, .tflite)."""
+    segmentation: the same by any exported network: .pt2 and .pt of torch, or .onnx, .xml and .tflite by OpenVINO."""
     scene_weights: str | None = None
     """For `segmentation`: the exported network. For `deeplabv3plus`: the weights of a DeepLabV3Plus of
     segmentation-models-pytorch, a .safetensors file or a state_dict written by torch.save. The file must be there:

@@ -1,4 +1,4 @@
-"""Any exported segmentation network as the network of the scene feature: TorchScript, ONNX, OpenVINO's IR, TFLite.
+"""Any exported segmentation network as that of the scene feature: TorchScript, torch.export, ONNX, OpenVINO, TFLite.
 
 A network says by its input what it wants: RGB [1, 3, H, W] or [1, H, W, 3], of bytes or floats, of a fixed size or any.
 What it gives may be logits or probabilities of the classes, [1, classes, h, w] or [1, h, w, classes], or a map of their
@@ -8,6 +8,7 @@ numbers, [1, h, w]; of several outputs the first one counts.
 import functools
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,24 @@ from dist_vad.base.errors import InputError
 from dist_vad.settings.scene import SceneSettings
 from dist_vad.video.segmentation import Segmentation, normalised, pixels_of, resized
 
-TORCHSCRIPT, OPENVINO = (".pt", ".ts", ".torchscript"), (".onnx", ".xml", ".tflite")
 CERTAIN = 30.0
 """Logit of a class of which a map says that it is there: e^30 times as probable as another."""
+PIXELS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "imagenet": normalised,
+    "unit": lambda pixels: pixels,
+    "bytes": lambda pixels: pixels * 255,
+}
+"""What becomes of pixels in [0, 1] before a network of floats sees them."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that was read, and what it takes."""
+
+    run: Callable[[torch.Tensor], Any]
+    shape: list[int]
+    """[1, 3, H, W] or [1, H, W, 3]; 0 = any."""
+    bytewise: bool = False
 
 
 def load_exported(weights: Path, settings: SceneSettings) -> Segmentation:
@@ -32,73 +48,79 @@ def load_exported(weights: Path, settings: SceneSettings) -> Segmentation:
 
 @functools.lru_cache(maxsize=1)
 def _load(weights: Path, classes: int, pixels: str) -> Segmentation:
-    prepared = PIXELS[pixels]
-    if weights.suffix in TORCHSCRIPT:
-        run = _torchscript(weights, prepared)
-    elif weights.suffix in OPENVINO:
-        run = _openvino(weights, prepared)
-    else:
-        known = ", ".join((*TORCHSCRIPT, *OPENVINO))
-        raise InputError(f"data.scene_weights is {str(weights)!r}; expected an exported network: {known}")
-    found = Segmentation(lambda background: _logits(run(background), classes, weights))
+    if weights.suffix not in READERS:
+        raise InputError(f"data.scene_weights is {str(weights)!r}; expected an exported network: {', '.join(READERS)}")
+    network = READERS[weights.suffix](weights)
+    shape = network.shape
+    if len(shape) != 4 or 3 not in (shape[1], shape[3]):
+        raise InputError(f"{weights} takes {shape} (0 = any); expected one picture, [1, 3, H, W] or [1, H, W, 3]")
+    found = Segmentation(lambda background: _logits(network.run(_input(network, background, pixels)), classes, weights))
     found(np.zeros((64, 64, 3), np.uint8), [0], 1)  # so that what does not fit is said before any video is decoded
     return found
 
 
-PIXELS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
-    "imagenet": normalised,
-    "unit": lambda pixels: pixels,
-    "bytes": lambda pixels: pixels * 255,
-}
-"""What becomes of pixels in [0, 1] before a network of floats sees them."""
+def _input(network: Network, background: np.ndarray, pixels: str) -> torch.Tensor:
+    """The background as the network takes it."""
+    first = network.shape[1] == 3
+    height, width = network.shape[2:] if first else network.shape[1:3]
+    fixed = height and width
+    picture = cv2.resize(background, (width, height), interpolation=cv2.INTER_AREA) if fixed else resized(background)
+    values = (
+        torch.from_numpy(picture).permute(2, 0, 1)[None] if network.bytewise else PIXELS[pixels](pixels_of(picture))
+    )
+    return (values if first else values.permute(0, 2, 3, 1)).contiguous()
 
 
-def _torchscript(weights: Path, prepared: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[np.ndarray], Any]:
+def _torchscript(weights: Path) -> Network:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)  # torch would have new files exported in another way
-            model = torch.jit.load(str(weights), map_location="cpu").eval()
+            return Network(torch.jit.load(str(weights), map_location="cpu").eval(), [0, 3, 0, 0])
     except (RuntimeError, ValueError) as error:
         raise _unread(weights, error, "a module that torch.jit.save wrote") from error
 
-    def run(background: np.ndarray) -> Any:
-        found = model(prepared(pixels_of(resized(background))))
-        found = next(iter(found.values())) if isinstance(found, dict) else found
-        return found[0] if isinstance(found, (tuple, list)) else found
 
-    return run
+def _torch_export(weights: Path) -> Network:
+    try:
+        program = torch.export.load(weights)
+        (name,) = program.graph_signature.user_inputs
+        value = next(node.meta["val"] for node in program.graph.nodes if node.name == name)
+    except Exception as error:  # whatever a damaged archive makes it meet
+        raise _unread(weights, error, "a module of one input that torch.export.save wrote") from error
+    shape = [side if isinstance(side, int) else 0 for side in value.shape]
+    return Network(program.module(), shape, value.dtype == torch.uint8)
 
 
-def _openvino(weights: Path, prepared: Callable[[torch.Tensor], torch.Tensor]) -> Callable[[np.ndarray], torch.Tensor]:
+def _openvino(weights: Path) -> Network:
     try:
         import openvino
     except ImportError as error:
         raise InputError(
-            f"{weights} is read by OpenVINO, which is not installed: pip install openvino, or give a TorchScript file"
+            f"{weights} is read by OpenVINO, which is not installed: pip install openvino, or give a .pt2 of torch's"
         ) from error
     try:
         core = openvino.Core()
-        model = core.read_model(weights)
-        network = core.compile_model(model, "CPU", {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"})
-    except RuntimeError as error:
+        precise = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+        network = core.compile_model(core.read_model(weights), "CPU", precise)
+        (taken,) = network.inputs
+    except (RuntimeError, ValueError) as error:
         raise _unread(weights, error, "a network of one input that OpenVINO reads") from error
-    shape = [int(side.get_length()) if side.is_static else 0 for side in network.input(0).partial_shape]
-    if len(network.inputs) != 1 or len(shape) != 4 or 3 not in (shape[1], shape[3]):
-        raise InputError(f"{weights} takes {shape} (0 = any); expected one picture, [1, 3, H, W] or [1, H, W, 3]")
-    first = shape[1] == 3
-    sides = (shape[3], shape[2]) if first else (shape[2], shape[1])
-    bytewise = network.input(0).element_type == openvino.Type.u8
+    shape = [int(side.get_length()) if side.is_static else 0 for side in taken.partial_shape]
+    return Network(lambda x: torch.from_numpy(network(x.numpy())[0]), shape, taken.element_type == openvino.Type.u8)
 
-    def run(background: np.ndarray) -> torch.Tensor:
-        picture = cv2.resize(background, sides, interpolation=cv2.INTER_AREA) if all(sides) else resized(background)
-        pixels = torch.from_numpy(picture).permute(2, 0, 1)[None] if bytewise else prepared(pixels_of(picture))
-        return torch.from_numpy(network(np.ascontiguousarray(pixels if first else pixels.permute(0, 2, 3, 1)))[0])
 
-    return run
+READERS: dict[str, Callable[[Path], Network]] = {
+    **dict.fromkeys((".pt", ".ts", ".torchscript"), _torchscript),
+    ".pt2": _torch_export,
+    **dict.fromkeys((".onnx", ".xml", ".tflite"), _openvino),
+}
+"""By the ending of a file's name."""
 
 
 def _logits(found: Any, classes: int, weights: Path) -> torch.Tensor:
     """Logits [1, classes, h, w] from whichever of the outputs the network has."""
+    found = next(iter(found.values())) if isinstance(found, dict) else found
+    found = found[0] if isinstance(found, (tuple, list)) else found
     shape = list(found.shape) if torch.is_tensor(found) else type(found).__name__
     wrong = InputError(
         f"{weights} gives {shape}; data.scene_classes says {classes}: expected logits or probabilities "

@@ -58,6 +58,14 @@ def torchscript(folder: Path, says: str = "logits", suffix: str = ".pt") -> Path
     return path
 
 
+def torch_export(folder: Path) -> Path:
+    """For pictures of any size."""
+    sides = {"pixels": {2: torch.export.Dim("h", min=16, max=4096), 3: torch.export.Dim("w", min=16, max=4096)}}
+    pixels = torch.rand(1, 3, 32, 48)
+    torch.export.save(torch.export.export(Colours("logits"), (pixels,), dynamic_shapes=sides), folder / "net.pt2")
+    return folder / "net.pt2"
+
+
 def onnx_file(folder: Path, shape: list[Any], bytewise: bool = False) -> Path:
     """Logits 4 x pixels; of bytes, 4 x them as floats."""
     kind = TensorProto.UINT8 if bytewise else TensorProto.FLOAT
@@ -78,6 +86,11 @@ def onnx_file(folder: Path, shape: list[Any], bytewise: bool = False) -> Path:
 def test_a_torchscript_file_is_the_network_that_was_exported(tmp_path, picture, says):
     expected = Segmentation(of_module(Colours("logits")))(picture, [0, 1, 2], GRID)
     assert np.allclose(scene_feature(settings(torchscript(tmp_path, says)), picture), expected, atol=1e-5)
+
+
+def test_a_file_of_torch_export_is_the_network_that_was_exported(tmp_path, picture):
+    expected = Segmentation(of_module(Colours("logits")))(picture, [0, 1, 2], GRID)
+    assert np.allclose(scene_feature(settings(torch_export(tmp_path)), picture), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("says", ["map", "map with a channel"])
@@ -112,7 +125,9 @@ def test_a_network_of_floats_gets_the_pixels_that_the_settings_name(tmp_path, pi
     assert np.allclose(found / found.sum(), torch.tensor([red, 0, 0]).softmax(0), atol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["net.pt", "net.ts", "net.torchscript", "net.onnx", "net.xml", "net.tflite"])
+@pytest.mark.parametrize(
+    "name", ["net.pt", "net.pt2", "net.ts", "net.torchscript", "net.onnx", "net.xml", "net.tflite"]
+)
 @pytest.mark.parametrize("content", [b"", b"no network", bytes(range(256)) * 8])
 def test_a_file_that_is_no_network_is_refused_by_name(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
