@@ -60,11 +60,14 @@ def main() -> None:
 def relabelled(file: FrameFile, labels: str) -> FrameFile:
     """The same scores beside other labels. Raises InputError where they leave out a video."""
     (truth, *_), intervals = file.ground_truths(), read_labels(labels)
-    if missing := [video.name for video in file.videos if video.name not in intervals]:
+    names = {video.name: video.name for video in file.videos}
+    # Where training and test clips share their names, a run tells them apart by the split.
+    names |= {name: name.removeprefix("test_") for name in names if name not in intervals}
+    if missing := [name for name in names.values() if name not in intervals]:
         raise InputError(
-            f"{labels} leaves out {', '.join(missing[:3])}, …; expected every test video, with [] for none"
+            f"{labels} leaves out {', '.join(missing[:3])}, …; expected every test video, [] for a normal one"
         )
-    videos = [dataclasses.replace(video, labels={truth: intervals[video.name]}) for video in file.videos]
+    videos = [dataclasses.replace(video, labels={truth: intervals[names[video.name]]}) for video in file.videos]
     return dataclasses.replace(file, videos=videos)
 
 
