@@ -203,14 +203,14 @@ def _plot(rows: list[dict[str, Any]], pairs: list[dict[str, Any]], path: str) ->
         return print("no chart: matplotlib is not installed")
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
     fused = [row for row in rows if row["score"] == "fused"]
-    lines = sorted(dict.fromkeys(row["curriculum"] for row in fused), key=lambda line: (line.count(">"), line))
+    lines = sorted(dict.fromkeys(row["curriculum"] for row in fused), key=lambda line: (line != UNTRAINED, line.count(">"), line))
     for line in lines:
         found = [row["object"] for row in fused if row["curriculum"] == line]
         left.plot(found, [line] * len(found), "o", color="C0", alpha=0.7)
         left.plot(np.mean(found), [line], "|", color="black", markersize=14)
     left.set_title("object AUC of fused, seeds and their mean")
     own = [pair for pair in pairs if pair["measure"] == "object"]
-    names = [f"{pair['first']}\n- ({pair['second']})" for pair in own]
+    names = [f"{pair['first']}\nless {pair['second']}" for pair in own]
     means = np.array([pair["mean"] for pair in own])
     ends = [means - [pair["low"] for pair in own], [pair["high"] for pair in own] - means]
     right.errorbar(means, names, xerr=ends, fmt="o", color="C1", capsize=3)
