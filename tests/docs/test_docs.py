@@ -228,6 +228,9 @@ def wrong_arguments(script: str, arguments: list[str]) -> str:
     module = re.search(r"from dist_vad\.cli\.(\w+) import main", source)
     if module:
         return refused(module[1], arguments)
+    if "parse(COMMAND)" in source:  # a benchmark that takes the settings, like a command
+        sys.path.append(str(path.parent))
+        return refused(path.stem, arguments, "")
     own = set(re.findall(r'add_argument\(\s*"(--\w+)"', source))
     strange = [word for word in arguments if word.startswith("--") and word.split("=")[0] not in own]
     return f"{script} has no option {', '.join(strange)}" if strange else ""
@@ -237,7 +240,7 @@ def wrong_arguments(script: str, arguments: list[str]) -> str:
 def _refused(module: str, arguments: tuple[str, ...]) -> str:
     argv, sys.argv = sys.argv, [module, *arguments]
     try:
-        parsing.parse(import_module(f"dist_vad.cli.{module}").COMMAND)
+        parsing.parse(import_module(module).COMMAND)
     except InputError as error:
         return f"{' '.join(arguments)}: {error}"
     finally:
@@ -245,9 +248,9 @@ def _refused(module: str, arguments: tuple[str, ...]) -> str:
     return ""
 
 
-def refused(module: str, arguments: list[str]) -> str:
-    """Why a command of dist_vad.cli refuses its arguments; empty where it takes them."""
-    return _refused(module, tuple(_without_placeholders(arguments)))
+def refused(module: str, arguments: list[str], package: str = "dist_vad.cli.") -> str:
+    """Why a command, one of dist_vad.cli as a rule, refuses its arguments; empty where it takes them."""
+    return _refused(package + module, tuple(_without_placeholders(arguments)))
 
 
 def _without_placeholders(arguments: list[str]) -> list[str]:
