@@ -46,7 +46,7 @@ MEASURED = {*ORDERS, *(line for pair in PAIRS for line in pair)}
 DRAWS = 1000
 SEEDS = Option("seeds", str, "0,1,2", "seeds, each with networks of its own")
 OUT = Option("out", str, "docs/results/claim.json", "file of the results")
-PLOT = Option("plot", str, "", "file of a picture of curricula and differences; without it none is drawn")
+PLOT = Option("plot", str | None, None, "file of a picture of curricula and differences; without it none is drawn")
 COMMAND = Command(Settings, "The paper's claim, fairly.", CONFIGS / "ucsd/claim.yaml", (SEEDS, OUT, PLOT))
 Clips = list[tuple[np.ndarray, np.ndarray]]
 """Of every test clip: labels, and scores of the same objects or frames."""
@@ -203,7 +203,9 @@ def _plot(rows: list[dict[str, Any]], pairs: list[dict[str, Any]], path: str) ->
         return print("no chart: matplotlib is not installed")
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 3.6), layout="constrained")
     fused = [row for row in rows if row["score"] == "fused"]
-    lines = sorted(dict.fromkeys(row["curriculum"] for row in fused), key=lambda line: (line != UNTRAINED, line.count(">"), line))
+    lines = sorted(
+        dict.fromkeys(row["curriculum"] for row in fused), key=lambda line: (line != UNTRAINED, line.count(">"), line)
+    )
     for line in lines:
         found = [row["object"] for row in fused if row["curriculum"] == line]
         left.plot(found, [line] * len(found), "o", color="C0", alpha=0.7)
