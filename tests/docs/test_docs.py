@@ -225,7 +225,7 @@ def wrong_arguments(script: str, arguments: list[str]) -> str:
         module = SLURM.get(path.stem)
         return refused(module, [word for word in arguments if word != "--dry-run"]) if module else ""
     source = path.read_text()
-    module = re.search(r"from dist_vad\.cli\.(\w+) import main", source)
+    module = re.search(r"^\s*from dist_vad\.cli\.(\w+) import main", source, re.MULTILINE)
     if module:
         return refused(module[1], arguments)
     if "parse(COMMAND)" in source:  # a benchmark that takes the settings, like a command
