@@ -31,7 +31,8 @@ WAYS = {
     "trained": ["--init", "prior", "--stage.steps", str(STEPS), "--stage.learning_rate", str(RATE)],
     "nothing": ["--stage.steps", str(STEPS), "--stage.learning_rate", str(RATE)],
 }
-CHEAP = ("--data.test_stride", "4", "--score.calibration", "2000")
+COMMON = ["--config", str(ROOT / "configs/scenes11/model_base.yaml"), "--curriculum", CURRICULUM]
+COMMON += ["--data.test_stride", "4", "--score.calibration", "2000"]
 SCORES = ("fused", "combined")
 LABELLED = "avenue,coffee,officeA,officeB,ped1,ped2"
 
@@ -93,17 +94,8 @@ def measured(data: Path, way: str) -> list[dict[str, Any]]:
     """Macro AUC, and AUC over all frames, by score, of what one way makes of a data set."""
     run = data / way
     if not (run / PARQUET).is_file():
-        common = [
-            *(
-                "--config",
-                str(ROOT / "configs/scenes11/model_base.yaml"),
-                "--curriculum",
-                CURRICULUM,
-                *CHEAP,
-                *WAYS[way],
-            ),
-            *("--data.root", str(data / "data"), "--shards", str(data / "shards"), "--run", str(run)),
-        ]
+        common = [*COMMON, *WAYS[way], "--data.root", str(data / "data")]
+        common += ["--shards", str(data / "shards"), "--run", str(run)]
         for command in (["train"], ["evaluate", "--score.refit", "0", "--final"]):
             subprocess.run(
                 [sys.executable, "-c", "from dist_vad.cli.main import main; main()", *command, *common],
