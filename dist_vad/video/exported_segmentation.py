@@ -17,7 +17,6 @@ import numpy as np
 import torch
 
 from dist_vad.base.errors import InputError
-from dist_vad.settings.scene import SceneSettings
 from dist_vad.video.segmentation import Segmentation, normalised, pixels_of, resized
 
 CERTAIN = 30.0
@@ -40,14 +39,14 @@ class Network:
     bytewise: bool = False
 
 
-def load_exported(weights: Path, settings: SceneSettings) -> Segmentation:
-    """The network of a file. Raises InputError for a file that is not read, and for a network that has other inputs or
-    outputs than the module says or other classes than the settings."""
-    return _load(weights, settings.scene_classes, settings.scene_pixels)
-
-
 @functools.lru_cache(maxsize=1)
-def _load(weights: Path, classes: int, pixels: str) -> Segmentation:
+def load_exported(weights: Path, classes: int, pixels: str) -> Segmentation:
+    """The network of a file, of so many classes, which sees pixels as PIXELS names them; kept, since every video asks
+    for it.
+
+    Raises InputError for a file that is not read, and for a network that has other inputs or outputs than the module
+    says, or other classes.
+    """
     if weights.suffix not in READERS:
         raise InputError(f"data.scene_weights is {str(weights)!r}; expected an exported network: {', '.join(READERS)}")
     network = READERS[weights.suffix](weights)

@@ -58,7 +58,7 @@ def _network(settings: SceneSettings) -> Any:
     if settings.scene == "segmentation":
         from dist_vad.video.exported_segmentation import load_exported
 
-        return load_exported(_weights(settings), settings)
+        return load_exported(_weights(settings), settings.scene_classes, settings.scene_pixels)
     from dist_vad.video.deeplab import load_deeplab
 
     return load_deeplab(_weights(settings), settings.scene_encoder, settings.scene_classes)
