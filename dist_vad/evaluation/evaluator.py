@@ -197,9 +197,8 @@ class Evaluation:
 
         def scores(number: int, outputs: Outputs) -> dict[str, np.ndarray]:
             scene, boxes = self._boxes(number)
-            index, flow = self.sets.test.index(number), outputs[VELOCITY].values.astype(np.float64)
-            alone = {VELOCITY: combined.velocity.scores(flow, scene), GEOMETRY: combined.geometry.scores(boxes, scene)}
-            return {**baseline_scores(index, outputs[MOTION]), **alone}
+            alone = combined.unlearned(outputs[VELOCITY].values, boxes, np.full(len(boxes), scene))
+            return {**baseline_scores(self.sets.test.index(number), outputs[MOTION]), **alone}
 
         key = [SCORING_VERSION, "baselines", *BASELINES, *kept.basis["normal video"]]
         model = ScoredModel("no learning", BASELINES, key, dict.fromkeys(BASELINES, 0.0), {})

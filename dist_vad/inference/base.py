@@ -54,7 +54,12 @@ class BaseDetector:
     """How long those videos are together."""
 
     def scores(
-        self, clips: np.ndarray, feature: np.ndarray, scene: str | np.ndarray, boxes: np.ndarray | None = None
+        self,
+        clips: np.ndarray,
+        feature: np.ndarray,
+        scene: str | np.ndarray,
+        boxes: np.ndarray | None = None,
+        places: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """Scores of cubes: float64 [N] by the names of Calibration.scores.
 
@@ -65,11 +70,13 @@ class BaseDetector:
                 all scenes together.
             boxes: features of their boxes, float64 [N, 5] (dist_vad/scoring/geometry.py: `box_features`,
                 `features_of_video`); without them there is no `combined`.
+            places: where they stand and how large they are, float64 [N, 3] (`places` there), where boxes are not given;
+                without either, a cube is judged by its scene as a whole.
         """
         outputs = dict(self.scorer.measure_clips(clips, feature))
         if boxes is not None:
             outputs[VELOCITY] = HeadOutput(flow_features(clips), feature)
-        return self.calibration.scores(outputs, scene, self.scorer.settings.neighbours, boxes)
+        return self.calibration.scores(outputs, scene, self.scorer.settings.neighbours, boxes, places)
 
     def score(self, video: str | Path | np.ndarray, *, fps: float = 25.0, **settings: Any) -> "VideoResult":
         """The frame scores, events and objects of a whole video.

@@ -19,7 +19,7 @@ from dist_vad.inference.base import BaseDetector
 from dist_vad.inference.online import HeldScore, Latency, Moment, OnlineCubes
 from dist_vad.inference.outputs import Objects
 from dist_vad.scoring.combined import COMBINED
-from dist_vad.scoring.geometry import features_of_video
+from dist_vad.scoring.geometry import box_places, features_of_video
 from dist_vad.scoring.object_scores import FUSED
 from dist_vad.scoring.velocity import VELOCITY, flow_features
 from dist_vad.settings.data import DataSettings
@@ -145,7 +145,8 @@ class VideoScorer:
         """What some cubes by themselves tell for the score that counts: columns by name [n], for `combined` VELOCITY
         too, the features of their motion [n, 10]."""
         clips = np.stack([sample.clip for sample in samples])
-        columns = self.detector.scores(clips, scene.feature, scene.name)
+        where = box_places([sample.box for sample in samples])
+        columns = self.detector.scores(clips, scene.feature, scene.name, places=where)
         if self.counts == COMBINED:
             return {**columns, VELOCITY: flow_features(clips)}
         return {self.counts: columns[self.counts]}
@@ -254,8 +255,9 @@ class OnlineScores:
         assert scene is not None
         clips = np.stack([sample.clip for sample in samples])
         boxes = boxes if scorer.counts == COMBINED else None
-        scores = scorer.detector.scores(clips, scene.feature, scene.name, boxes)[scorer.counts]
         frames, found = [sample.frame for sample in samples], [sample.box for sample in samples]
+        columns = scorer.detector.scores(clips, scene.feature, scene.name, boxes, box_places(found))
+        scores = columns[scorer.counts]
         self._objects = Objects(frames, found, scores.tolist())
         return float(scores.max())
 

@@ -1,6 +1,6 @@
 """Calibration of networks on normal training video, and of the weights of their heads on held-out normal video."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +9,9 @@ from dist_vad.data.shardset import ShardSet
 from dist_vad.scoring.calibration import Calibration
 from dist_vad.scoring.combined import COMBINED, UNLEARNED, Combined
 from dist_vad.scoring.fusion import fusion_weights
-from dist_vad.scoring.geometry import GEOMETRY, Geometry, features_of
+from dist_vad.scoring.geometry import Geometry, features_of, places
 from dist_vad.scoring.measuring import Change, Outputs, measure
-from dist_vad.scoring.object_scores import FUSED, fuse
+from dist_vad.scoring.object_scores import FUSED, fuse, scene_scores
 from dist_vad.scoring.scorer import Scorer
 from dist_vad.scoring.synthetic_anomalies import SyntheticAnomaly, synthetic_anomalies
 from dist_vad.scoring.synthetic_auc import NORMAL, Aucs, HeldOutScenes, held_out
@@ -34,7 +34,8 @@ def calibrate_all(
     """Calibrate scorers on normal training cubes, weigh their heads on held-out normal ones; each cube is read once.
 
     All training cubes make the memory bank for scoring. To calibrate, each half of the videos is scored with a memory
-    bank of the other half, since a cube's own video would be its nearest neighbour.
+    bank of the other half, since a cube's own video would be its nearest neighbour. The first half of the held-out
+    frames then checks how unusual normal objects of new video are called; weights come from it too.
 
     Args:
         scorers: one or more, of the same settings.
@@ -45,18 +46,20 @@ def calibrate_all(
     flow = OpticalFlow()
     measures = [WithVelocity(scorer, flow) for scorer in scorers] if geometry else scorers
     normal = [forms[""] for forms in measure(measures, train, ids, settings.batch)]
-    training = Origin(train.scenes(ids), train.folds(ids))
+    training = Origin(train.scenes(ids), train.folds(ids), places(features_of(train, ids)) if geometry else None)
     features = _scene_features(next(iter(normal[0].values())).scenes, training.scenes)
     kinds = {NORMAL: None, **synthetic_anomalies(features)}
     changes = {name: _change(kind, features) for name, kind in kinds.items()}
     forms = measure(measures, val, chosen.ids, settings.batch, changes)
     held = HeldOutScenes.of(val.scenes(chosen.ids), chosen.frames)
-    unlearned = None
-    if geometry:
-        velocity = Velocity.of(normal[0][VELOCITY], training.scenes, training.folds)
-        unlearned = Unlearned.of(geometry, velocity, kinds, val, chosen.ids, forms[0], held)
+    boxes, unlearned = dict.fromkeys(kinds), None
+    if training.places is not None and geometry:
+        as_they_are = features_of(val, chosen.ids)
+        boxes = {name: kind.boxes(as_they_are, chosen.ids) if kind else as_they_are for name, kind in kinds.items()}
+        velocity = Velocity.of(normal[0][VELOCITY], training.scenes, training.folds, training.places)
+        unlearned = Unlearned.of(geometry, velocity, boxes, forms[0], held)
     return [
-        _calibration({t: own[t] for t in scorer.tasks}, training, by_kind, held, unlearned, settings.neighbours)
+        _calibration({t: own[t] for t in scorer.tasks}, training, by_kind, boxes, held, unlearned, settings.neighbours)
         for scorer, own, by_kind in zip(scorers, normal, forms)
     ]
 
@@ -69,6 +72,12 @@ class Origin:
     """Names of their scenes [N]."""
     folds: np.ndarray
     """The half of the videos to which each belongs, 0 or 1 [N]."""
+    places: np.ndarray | None
+    """Where they stand and how large they are, float64 [N, 3]; None for whole frames."""
+
+    def calibration_of(self, scores: np.ndarray) -> TailCalibration:
+        """The calibration of a score, from those of the cubes [N]."""
+        return TailCalibration.of(scores, self.scenes, self.places, self.folds)
 
 
 @dataclass(frozen=True)
@@ -88,20 +97,18 @@ class Unlearned:
         cls,
         geometry: Geometry,
         velocity: Velocity,
-        kinds: dict[str, SyntheticAnomaly | None],
-        val: ShardSet,
-        ids: np.ndarray,
+        boxes: dict[str, np.ndarray],
         forms: dict[str, Outputs],
         held: HeldOutScenes,
     ) -> "Unlearned":
-        """From held-out objects: their sample ids [n], what is said of them by kind of anomaly, and where they are."""
-        scenes, boxes = val.scenes(ids), features_of(val, ids)
+        """From held-out objects by kind of anomaly: the features of their boxes [n, 5], and what is said of them."""
+        first, normal = held.halves == 0, boxes[NORMAL]
+        where, flow = places(normal), forms[NORMAL][VELOCITY].values.astype(np.float64)
+        geometry = geometry.checked(normal[first], held.scenes[first], where[first])
+        velocity = velocity.checked(flow[first], held.scenes[first], where[first])
+        joined = Combined({}, geometry, velocity)
         by_kind = {
-            name: {
-                VELOCITY: velocity.anomaly_scores(forms[name][VELOCITY].values.astype(np.float64), scenes),
-                GEOMETRY: geometry.anomaly_scores(kind.boxes(boxes, ids) if kind else boxes, scenes),
-            }
-            for name, kind in kinds.items()
+            name: joined.unlearned(forms[name][VELOCITY].values, own, held.scenes) for name, own in boxes.items()
         }
         return cls(geometry, velocity, by_kind, (held.aucs(by_kind, UNLEARNED, 0), held.aucs(by_kind, UNLEARNED, 1)))
 
@@ -110,6 +117,7 @@ def _calibration(
     normal: Outputs,
     training: Origin,
     held_out_by_kind: dict[str, Outputs],
+    boxes: Mapping[str, np.ndarray | None],
     held: HeldOutScenes,
     unlearned: Unlearned | None,
     neighbours: int,
@@ -119,14 +127,15 @@ def _calibration(
     Args:
         normal: its outputs for training cubes.
         held_out_by_kind: NORMAL and every kind of synthetic anomaly -> its outputs for held-out cubes.
+        boxes: by kind, the features of their boxes; None for whole frames.
         unlearned: None for whole frames.
     """
     inputs = {name: _cross_fusion_input(name, own, training.folds, neighbours) for name, own in normal.items()}
-    tails = {name: TailCalibration.of(value, training.scenes) for name, value in inputs.items()}
-    plain = Calibration(TASKS, normal, tails, {}, {})
-    by_kind = {
-        kind: plain.anomaly_scores(outputs, held.scenes, neighbours) for kind, outputs in held_out_by_kind.items()
-    }
+    tails = {name: training.calibration_of(value) for name, value in inputs.items()}
+    plain, where = Calibration(TASKS, normal, tails, {}, {}), {kind: _places(own) for kind, own in boxes.items()}
+    of_kind = {kind: plain.fusion_inputs(outputs, neighbours) for kind, outputs in held_out_by_kind.items()}
+    tails = {name: _checked(tail, of_kind[NORMAL][name], held, where[NORMAL]) for name, tail in tails.items()}
+    by_kind = {kind: scene_scores(own, tails, held.scenes, where[kind]) for kind, own in of_kind.items()}
     first, second = (held.aucs(by_kind, inputs, half) for half in (0, 1))
     weights, of_fused = weigh(by_kind, first, held)
     auc = {**second, FUSED: of_fused}
@@ -136,7 +145,7 @@ def _calibration(
         shares, of_combined = weigh(by_kind, {**first, **unlearned.halves[0]}, held)
         combined = Combined(shares, unlearned.geometry, unlearned.velocity)
         auc |= {**unlearned.halves[1], COMBINED: of_combined}
-    normal_scores = {name: tails[name].each(value, training.scenes) for name, value in inputs.items()}
+    normal_scores = {name: tails[name].each(value, training.scenes, training.places) for name, value in inputs.items()}
     least = {**_scores_without_objects(inputs), FUSED: float(fuse(weights, normal_scores).min())}
     return Calibration(TASKS, normal, tails, weights, least, auc, combined)
 
@@ -156,6 +165,18 @@ def weigh(
         fused = {each: {FUSED: fuse(weights, by_kind[each])} for each in (NORMAL, kind)}
         auc |= held.aucs(fused, [FUSED], half=1)[FUSED]
     return fusion_weights({name: float(np.mean([*own.values()])) for name, own in first.items()}), auc
+
+
+def _checked(
+    tail: TailCalibration, normal: np.ndarray, held: HeldOutScenes, where: np.ndarray | None
+) -> TailCalibration:
+    """A calibration checked by the scores of normal held-out objects, those of the first half."""
+    first = held.halves == 0
+    return tail.checked(normal[first], held.scenes[first], None if where is None else where[first])
+
+
+def _places(boxes: np.ndarray | None) -> np.ndarray | None:
+    return None if boxes is None else places(boxes)
 
 
 def _scene_features(features: np.ndarray, scenes: np.ndarray) -> np.ndarray:

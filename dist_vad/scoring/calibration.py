@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from dist_vad.base.head_scores import HeadOutput, HeadScore
+from dist_vad.scoring import geometry
 from dist_vad.scoring.combined import COMBINED, WITHOUT_OBJECTS, Combined
 from dist_vad.scoring.object_scores import columns, fusion_inputs, raw_scores, scene_scores
 from dist_vad.scoring.tail_calibration import TailCalibration
 from dist_vad.scoring.velocity import VELOCITY
 
-SCORING_VERSION = 6
+SCORING_VERSION = 7
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Calibration:
         scenes: str | np.ndarray,
         neighbours: int,
         boxes: np.ndarray | None = None,
+        places: np.ndarray | None = None,
     ) -> dict[str, np.ndarray]:
         """For cubes of one scene, or of several, named one by one (str [B]), float64 [B] each: the score by task,
         `rarity_TASK`, `fused` (those together) and, with their boxes, `combined`.
@@ -69,18 +71,20 @@ class Calibration:
             outputs: by task; with boxes VELOCITY too, as OpticalFlow gives it. Others are left aside.
             boxes: features of their boxes (dist_vad/scoring/geometry.py), float64 [B, 5]. Where there is no `combined`
                 they are left aside.
+            places: where the boxes stand and how large they are, float64 [B, 3] (`places` there), for who does not know
+                all features yet. Without boxes and places, objects are judged by their scene as a whole.
         """
         raw, inputs = self._raw(outputs, neighbours)
-        scores = columns(raw, scene_scores(inputs, self.tails, scenes), self.weights)
+        if boxes is not None:
+            places = geometry.places(boxes)
+        scores = columns(raw, scene_scores(inputs, self.tails, scenes, places), self.weights)
         if boxes is not None and self.combined:
             scores[COMBINED] = self.combined(scores, outputs[VELOCITY].values, boxes, scenes)
         return scores
 
-    def anomaly_scores(
-        self, outputs: Mapping[str, HeadOutput], scenes: np.ndarray, neighbours: int
-    ) -> dict[str, np.ndarray]:
-        """Calibrated anomaly scores by task of cubes of several scenes, named one by one: float64 [B]."""
-        return scene_scores(self._raw(outputs, neighbours)[1], self.tails, scenes)
+    def fusion_inputs(self, outputs: Mapping[str, HeadOutput], neighbours: int) -> dict[str, np.ndarray]:
+        """What is calibrated of cubes, by task: float64 [B]."""
+        return self._raw(outputs, neighbours)[1]
 
     def _raw(
         self, outputs: Mapping[str, HeadOutput], neighbours: int

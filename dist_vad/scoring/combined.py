@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dist_vad.scoring.geometry import GEOMETRY, Geometry
+from dist_vad.scoring.geometry import GEOMETRY, Geometry, places
 from dist_vad.scoring.object_scores import calibrated_name, fuse
 from dist_vad.scoring.velocity import VELOCITY, Velocity
 
@@ -43,6 +43,12 @@ class Combined:
         """
         of_each = np.full(len(boxes), scenes) if isinstance(scenes, str) else scenes
         calibrated = {task: scores[calibrated_name(task)] for task in self.shares if task not in UNLEARNED}
-        motion = self.velocity.anomaly_scores(flow.astype(np.float64), of_each)
-        place = self.geometry.anomaly_scores(boxes, of_each)
-        return fuse(self.shares, {**calibrated, VELOCITY: motion, GEOMETRY: place})
+        return fuse(self.shares, {**calibrated, **self.unlearned(flow, boxes, of_each)})
+
+    def unlearned(self, flow: np.ndarray, boxes: np.ndarray, scenes: np.ndarray) -> dict[str, np.ndarray]:
+        """Calibrated anomaly scores of UNLEARNED, float64 [B]; the arguments are those of the call."""
+        where = places(boxes)
+        return {
+            VELOCITY: self.velocity.anomaly_scores(flow.astype(np.float64), scenes, where),
+            GEOMETRY: self.geometry.anomaly_scores(boxes, scenes, where),
+        }

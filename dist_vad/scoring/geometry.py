@@ -1,5 +1,6 @@
 """`geometry`: is a box as large and as fast as is normal at its place? It looks at no pixel and needs no network."""
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, Self
 
@@ -32,8 +33,8 @@ class Geometry(Neighbours):
     def of(cls, train: "ShardSet") -> Self:
         """From boxes of a training set."""
         ids = train.spread(MOST)
-        weights = np.array([PLACE, PLACE, 1, 1, 1])
-        return cls.fit(features_of(train, ids), train.scenes(ids), train.folds(ids), NEIGHBOURS, weights)
+        weights, features = np.array([PLACE, PLACE, 1, 1, 1]), features_of(train, ids)
+        return cls.fit(features, train.scenes(ids), train.folds(ids), NEIGHBOURS, places(features), weights)
 
 
 def features_of(shards: "ShardSet", ids: np.ndarray | None = None) -> np.ndarray:
@@ -67,6 +68,17 @@ def box_features(boxes: np.ndarray, speed: np.ndarray) -> np.ndarray:
     from boxes x1, y1, x2, y2 in pixels, float64 [N, 4], and their speeds [N]."""
     size = np.log(np.maximum(boxes[:, 2:] - boxes[:, :2], 1.0))
     return np.column_stack([(boxes[:, 0] + boxes[:, 2]) / 2, boxes[:, 3], size, speed])
+
+
+def places(features: np.ndarray) -> np.ndarray:
+    """Where boxes stand (x and y of the middle of the lower edge, pixels) and how large they are (log height): float64
+    [N, 3] from their features, float64 [N, 5]. By these scores are calibrated (dist_vad/scoring/local_moments.py)."""
+    return features[:, [0, 1, HEIGHT]]
+
+
+def box_places(boxes: Sequence[np.ndarray]) -> np.ndarray:
+    """`places` of boxes x1, y1, x2, y2 in pixels, [4] each, whose speed need not be known: float64 [N, 3]."""
+    return places(box_features(np.array(boxes, np.float64).reshape(-1, 4), np.zeros(len(boxes))))
 
 
 def speeds(frames: np.ndarray, boxes: np.ndarray, stride: int, reach: int) -> np.ndarray:

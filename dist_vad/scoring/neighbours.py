@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -39,6 +39,7 @@ class Neighbours:
         scenes: np.ndarray,
         folds: np.ndarray,
         nearest: int,
+        places: np.ndarray,
         weights: np.ndarray | None = None,
     ) -> Self:
         """From features of normal training objects. To calibrate, each half of the videos is compared with the other.
@@ -46,10 +47,11 @@ class Neighbours:
         Args:
             features: float64 [N, M].
             scenes, folds: the name of each object's scene, and the half (0 or 1) to which its video belongs: [N] each.
+            places: where each stands and how large it is (dist_vad/scoring/geometry.py), float64 [N, 3].
             weights: of the features in the distance, [M]; without them 1.
         """
         kept = balanced(scenes, MOST)
-        features, scenes, folds = features[kept], scenes[kept], folds[kept]
+        features, scenes, folds, places = features[kept], scenes[kept], folds[kept], places[kept]
         mean, deviation = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-6)
         deviation = deviation if weights is None else deviation / weights
         standard = (features - mean) / deviation
@@ -63,36 +65,45 @@ class Neighbours:
                     bank = KDTree(standard[others]) if len(others) else of_other_fold(fold)
                     scores[own] = _distances(bank, standard[own], nearest)
         normal = {str(name): standard[rows] for name, rows in rows_of.items()}
-        return cls(normal, mean, deviation, TailCalibration.of(scores, scenes), nearest)
+        return cls(normal, mean, deviation, TailCalibration.of(scores, scenes, places, folds), nearest)
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, np.ndarray], facts: dict[str, Any]) -> Self:
         """From what `arrays` and `facts` gave."""
         features = np.split(arrays["features"], np.cumsum([*facts["scenes"].values()])[:-1])
         normal = dict(zip(facts["scenes"], features))
-        calibration = TailCalibration.of_facts(facts["calibration"])
+        calibration = TailCalibration.of_facts(facts["calibration"], arrays)
         return cls(normal, arrays["mean"], arrays["deviation"], calibration, facts["nearest"])
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
         """What is kept of them in a file of arrays."""
-        return {"features": np.concatenate([*self.normal.values()]), "mean": self.mean, "deviation": self.deviation}
+        features = np.concatenate([*self.normal.values()])
+        return {"features": features, "mean": self.mean, "deviation": self.deviation, **self.calibration.arrays}
 
     @property
     def facts(self) -> dict[str, Any]:
         """What is kept beside the arrays, as JSON has it."""
         return {
             "scenes": {scene: len(features) for scene, features in self.normal.items()},
-            "calibration": asdict(self.calibration),
+            "calibration": self.calibration.facts,
             "nearest": self.nearest,
         }
 
-    def anomaly_scores(self, features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
-        """Calibrated anomaly scores of objects of several scenes, named one by one: float64 [B]."""
+    def anomaly_scores(self, features: np.ndarray, scenes: np.ndarray, places: np.ndarray) -> np.ndarray:
+        """Calibrated anomaly scores of objects of several scenes, named one by one, with their places [B, 3]: float64
+        [B]."""
         calibrated = np.zeros(len(features))
         for name, rows in rows_by(scenes).items():
-            calibrated[rows] = self.calibration(self.scores(features[rows], str(name)), str(name))
+            calibrated[rows] = self.calibration(self.scores(features[rows], str(name)), str(name), places[rows])
         return calibrated
+
+    def checked(self, features: np.ndarray, scenes: np.ndarray, places: np.ndarray) -> Self:
+        """The same, with its calibration checked by normal objects of held-out video (`TailCalibration.checked`)."""
+        distances = np.zeros(len(features))
+        for name, rows in rows_by(scenes).items():
+            distances[rows] = self.scores(features[rows], str(name))
+        return replace(self, calibration=self.calibration.checked(distances, scenes, places))
 
     def scores(self, features: np.ndarray, scene: str) -> np.ndarray:
         """Distance to the nearest normal objects, float64 [B], for features [B, M] of one scene."""

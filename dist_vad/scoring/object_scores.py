@@ -53,9 +53,13 @@ def columns(
 
 
 def scene_scores(
-    inputs: Mapping[str, np.ndarray], tails: Mapping[str, TailCalibration], scenes: str | np.ndarray
+    inputs: Mapping[str, np.ndarray],
+    tails: Mapping[str, TailCalibration],
+    scenes: str | np.ndarray,
+    places: np.ndarray | None,
 ) -> dict[str, np.ndarray]:
-    """Calibrated anomaly scores by task of cubes of one scene, or of several, named one by one: float64 [B]."""
+    """Calibrated anomaly scores by task of cubes of one scene, or of several, named one by one: float64 [B]; places as
+    `TailCalibration` takes them."""
     if isinstance(scenes, str):
-        return {name: tails[name](value, scenes) for name, value in inputs.items()}
-    return {name: tails[name].each(value, scenes) for name, value in inputs.items()}
+        return {name: tails[name](value, scenes, places) for name, value in inputs.items()}
+    return {name: tails[name].each(value, scenes, places) for name, value in inputs.items()}

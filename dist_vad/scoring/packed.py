@@ -1,6 +1,5 @@
 """Calibrations as arrays and facts: what is kept of them beside a state, and in an exported one."""
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,7 +12,7 @@ from dist_vad.scoring.geometry import GEOMETRY, Geometry
 from dist_vad.scoring.tail_calibration import TailCalibration
 from dist_vad.scoring.velocity import VELOCITY, Velocity
 
-ARRAYS = ("memory", GEOMETRY, VELOCITY)
+ARRAYS = ("memory", "rarities", GEOMETRY, VELOCITY)
 """What begins the names of the arrays."""
 
 
@@ -21,12 +20,14 @@ def packed(calibration: Calibration) -> tuple[dict[str, np.ndarray], dict[str, A
     """Arrays by name, and facts as JSON has them."""
     arrays = {"memory_scenes": next(iter(calibration.normal.values())).scenes}
     arrays |= {f"memory.{task}": outputs.values for task, outputs in calibration.normal.items()}
+    for task, tail in calibration.tails.items():
+        arrays |= {f"rarities.{task}.{part}": values for part, values in tail.arrays.items()}
     combined = calibration.combined
     unlearned = {GEOMETRY: combined.geometry, VELOCITY: combined.velocity} if combined else {}
     for name, neighbours in unlearned.items():
         arrays |= {f"{name}.{part}": values for part, values in neighbours.arrays.items()}
     facts = {
-        "rarities": {task: dataclasses.asdict(tail) for task, tail in calibration.tails.items()},
+        "rarities": {task: tail.facts for task, tail in calibration.tails.items()},
         "weights": calibration.weights,
         "floors": calibration.least,
         "shares": calibration.shares,
@@ -42,7 +43,10 @@ def unpacked(
     """The calibration that `packed` took apart; `kinds`: how each of its tasks makes its scores. Raises KeyError,
     TypeError, AttributeError or ValueError for what is none."""
     normal = {name: HeadOutput(arrays[f"memory.{name}"], arrays["memory_scenes"]) for name in facts["rarities"]}
-    tails = {name: TailCalibration.of_facts(own) for name, own in facts["rarities"].items()}
+    tails = {
+        name: TailCalibration.of_facts(own, _named(arrays, f"rarities.{name}"))
+        for name, own in facts["rarities"].items()
+    }
     combined = None
     if facts[GEOMETRY] and facts[VELOCITY]:
         geometry = Geometry.of_arrays(_named(arrays, GEOMETRY), facts[GEOMETRY])

@@ -1,16 +1,20 @@
 """Calibrated anomaly scores: how improbable a score is among normal objects, which makes several heads comparable."""
 
 import functools
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 import numpy as np
 
 from dist_vad.base.groups import rows_by
+from dist_vad.scoring.local_moments import LocalMoments
 
 SHRINKAGE = 10
 """A scene of n normal cubes takes its mean and deviation to a part of (SHRINKAGE / (SHRINKAGE + n))^2 from those of all
 scenes together: of 10 cubes to a quarter, of 50 to a thirty-sixth, of 1000 not to speak of."""
+LENT = 20
+"""Objects as they should be that are added to those by which a scene's scores are checked."""
 TAIL = 0.05
 """Share of the normal scores, the highest ones, beyond which the tail is extrapolated."""
 
@@ -21,7 +25,8 @@ class TailCalibration:
 
     The tail probability is the share of normal objects whose score is as high or higher; so 2 means one in a hundred.
 
-    Scores are first standardised, in each scene by its own mean and deviation (SHRINKAGE). Up to the highest
+    Scores are first standardised, in each scene by its own mean and deviation (SHRINKAGE); where the places of objects
+    are known, by mean and deviation around each (dist_vad/scoring/local_moments.py). Up to the highest
     twentieth of the normal scores the share is counted; beyond, it decays exponentially with their mean excess over the
     threshold t (peaks over threshold, a generalised Pareto tail of shape 0): P(z) = TAIL exp(-(z - t) / excess).
 
@@ -38,36 +43,91 @@ class TailCalibration:
     """Standardised normal scores up to t, ascending."""
     excess: float
     """By how much those above t exceed it in the mean."""
+    local: LocalMoments | None = field(default=None, compare=False)
+    """What is normal around each place; None where normal objects have none."""
+    scale: dict[str, float] = field(default_factory=dict)
+    """Scene -> factor of its calibrated anomaly scores (`checked`); where it has none, 1."""
 
     @classmethod
-    def of(cls, scores: np.ndarray, scenes: np.ndarray) -> "TailCalibration":
-        """From scores of normal cubes [N] and the names of their scenes [N]."""
-        chosen = {str(name): scores[rows] for name, rows in rows_by(scenes).items()}
-        moments = {name: _shrunk(own, scores) for name, own in chosen.items()}
-        fresh = cls(moments, _moments(scores), (), 1.0)
-        standard = np.sort(np.concatenate([fresh._standard(own, name) for name, own in chosen.items()]))
+    def of(
+        cls, scores: np.ndarray, scenes: np.ndarray, places: np.ndarray | None = None, folds: np.ndarray | None = None
+    ) -> Self:
+        """From scores of normal cubes [N] and the names of their scenes [N].
+
+        Args:
+            places: where they stand and how large they are, float64 [N, 3].
+            folds: with places, the half (0 or 1) to which the video of each belongs, [N]: each half is standardised by
+                the other, since an object's own video has its likest neighbours.
+        """
+        moments = {str(name): _shrunk(scores[rows], scores) for name, rows in rows_by(scenes).items()}
+        local = None if places is None else LocalMoments.of(scores, places, scenes)
+        fresh = cls(moments, _moments(scores), (), 1.0, local)
+        if places is None:
+            standard = fresh._standard_of_each(scores, scenes, None)
+        else:
+            assert folds is not None, "places come with folds"
+            standard = fresh._cross_standard(scores, scenes, places, folds)
+        standard.sort()
         below = max(1, len(standard) - max(1, round(TAIL * len(standard))))
         threshold = standard[below - 1]
         excess = float(np.mean(standard[below:] - threshold)) if below < len(standard) else 1.0
-        return cls(moments, _moments(scores), tuple(standard[:below].tolist()), max(excess, 1e-6))
+        return cls(moments, _moments(scores), tuple(standard[:below].tolist()), max(excess, 1e-6), local)
 
     @classmethod
-    def of_facts(cls, facts: dict[str, Any]) -> "TailCalibration":
-        """From what JSON made of its fields."""
+    def of_facts(cls, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
+        """From what `facts` and `arrays` gave."""
         moments = {name: tuple(pair) for name, pair in facts["by_scene"].items()}
-        return cls(moments, tuple(facts["overall"]), tuple(facts["levels"]), facts["excess"])
+        local = LocalMoments.of_arrays(arrays, facts["local"]) if facts["local"] else None
+        overall, levels = tuple(facts["overall"]), tuple(facts["levels"])
+        return cls(moments, overall, levels, facts["excess"], local, facts["scale"])
 
-    def __call__(self, scores: np.ndarray, scene: str) -> np.ndarray:
-        """Calibrated anomaly scores of cubes of one scene: float64 [N], 0 or more, rising with the score."""
-        standard, (levels, counted) = self._standard(scores, scene), self._curve
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What is kept of it as JSON has it."""
+        return {
+            "by_scene": self.by_scene,
+            "overall": self.overall,
+            "levels": self.levels,
+            "excess": self.excess,
+            "local": self.local.facts if self.local else None,
+            "scale": self.scale,
+        }
+
+    @property
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What is kept of it in a file of arrays."""
+        return self.local.arrays if self.local else {}
+
+    def checked(self, scores: np.ndarray, scenes: np.ndarray, places: np.ndarray | None = None) -> Self:
+        """The same, with its scores brought to the measure of normal objects that had no part in it.
+
+        A network knows the video that it was trained on, so it finds new video more unusual than it should, and one
+        head more so than another. The calibrated anomaly scores of normal objects have a mean of log10 e; in each scene
+        they are multiplied by what gives those of n new objects and LENT imagined ones that mean.
+
+        Args:
+            scores, scenes, places: of normal objects of held-out video, as `of` takes them.
+        """
+        mean, calibrated = np.log10(np.e), replace(self, scale={}).each(scores, scenes, places)
+        found = {str(name): calibrated[rows] for name, rows in rows_by(scenes).items()}
+        scale = {name: float((len(own) + LENT) * mean / (own.sum() + LENT * mean)) for name, own in found.items()}
+        return replace(self, scale=scale)
+
+    def __call__(self, scores: np.ndarray, scene: str, places: np.ndarray | None = None) -> np.ndarray:
+        """Calibrated anomaly scores of cubes of one scene: float64 [N], 0 or more, rising with the score.
+
+        Args:
+            places: of the objects, float64 [N, 3]; without them they are judged by the scene as a whole.
+        """
+        standard, (levels, counted) = self._standard(scores, scene, places), self._curve
         beyond = np.maximum(standard - levels[-1], 0) / self.excess
-        return np.interp(standard, levels, counted) + beyond * np.log10(np.e)
+        return self.scale.get(scene, 1.0) * (np.interp(standard, levels, counted) + beyond * np.log10(np.e))
 
-    def each(self, scores: np.ndarray, scenes: np.ndarray) -> np.ndarray:
+    def each(self, scores: np.ndarray, scenes: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
         """Calibrated anomaly scores of cubes of several scenes, named one by one: float64 [N]."""
         calibrated = np.zeros(len(scores))
         for name, rows in rows_by(scenes).items():
-            calibrated[rows] = self(scores[rows], str(name))
+            calibrated[rows] = self(scores[rows], str(name), None if places is None else places[rows])
         return calibrated
 
     @property
@@ -99,9 +159,33 @@ class TailCalibration:
         share = 1 - (1 - TAIL) * np.arange(len(levels)) / max(len(levels) - 1, 1)
         return levels, -np.log10(share)
 
-    def _standard(self, scores: np.ndarray, scene: str) -> np.ndarray:
+    def _standard(self, scores: np.ndarray, scene: str, places: np.ndarray | None) -> np.ndarray:
         mean, deviation = self.by_scene.get(scene, self.overall)
+        if self.local is not None and places is not None:
+            mean, deviation = self.local(places, scene, (mean, deviation))
         return (scores - mean) / deviation
+
+    def _standard_of_each(self, scores: np.ndarray, scenes: np.ndarray, places: np.ndarray | None) -> np.ndarray:
+        standard = np.zeros(len(scores))
+        for name, rows in rows_by(scenes).items():
+            standard[rows] = self._standard(scores[rows], str(name), None if places is None else places[rows])
+        return standard
+
+    def _cross_standard(
+        self, scores: np.ndarray, scenes: np.ndarray, places: np.ndarray, folds: np.ndarray
+    ) -> np.ndarray:
+        """Standardised scores of normal objects, those of each half of the videos by the other half; where a scene has
+        one half alone, by that one."""
+        standard, missing = np.zeros(len(scores)), np.ones(len(scores), bool)
+        for fold in (0, 1):
+            others = folds != fold
+            own = np.flatnonzero(~others & np.isin(scenes, scenes[others]))
+            local = LocalMoments.of(scores[others], places[others], scenes[others])
+            by_others = replace(self, local=local)
+            standard[own] = by_others._standard_of_each(scores[own], scenes[own], places[own])
+            missing[own] = False
+        standard[missing] = self._standard_of_each(scores[missing], scenes[missing], places[missing])
+        return standard
 
 
 def _shrunk(own: np.ndarray, every: np.ndarray) -> tuple[float, float]:

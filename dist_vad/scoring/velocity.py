@@ -29,9 +29,9 @@ class Velocity(Neighbours):
     """
 
     @classmethod
-    def of(cls, outputs: HeadOutput, scenes: np.ndarray, folds: np.ndarray) -> "Velocity":
-        """From what OpticalFlow says of normal training cubes."""
-        return cls.fit(outputs.values.astype(np.float64), scenes, folds, NEIGHBOURS)
+    def of(cls, outputs: HeadOutput, scenes: np.ndarray, folds: np.ndarray, places: np.ndarray) -> "Velocity":
+        """From what OpticalFlow says of normal training cubes, and the places of their boxes."""
+        return cls.fit(outputs.values.astype(np.float64), scenes, folds, NEIGHBOURS, places)
 
 
 class OpticalFlow:

@@ -10,6 +10,7 @@ import numpy as np
 
 from dist_vad.base.log import log
 from dist_vad.scoring.combined import COMBINED
+from dist_vad.scoring.geometry import box_places
 from dist_vad.watch.camera import Seen
 
 MOST_TOGETHER = 64
@@ -92,13 +93,14 @@ def _score(group: list[Seen]) -> dict[int, np.ndarray]:
     """Scores of the objects of frames whose cameras share a state, by the frames' identities."""
     detector = group[0].camera.judge.scorer.detector
     counts = [len(seen.moment.samples or ()) for seen in group]
-    clips = np.stack([sample.clip for seen in group for sample in seen.moment.samples or ()])
+    samples = [sample for seen in group for sample in seen.moment.samples or ()]
+    clips, places = np.stack([sample.clip for sample in samples]), box_places([sample.box for sample in samples])
     scenes = [seen.scene for seen in group]
     features = np.repeat(np.stack([scene.feature for scene in scenes if scene]), counts, axis=0)
     names = np.repeat(np.array([scene.name for scene in scenes if scene]), counts)
     wanted = [seen.camera.judge.scorer.counts for seen in group]
     boxes = [seen.moment.boxes for seen in group if seen.moment.boxes is not None]
-    columns = detector.scores(clips, features, names, np.concatenate(boxes) if COMBINED in wanted else None)
+    columns = detector.scores(clips, features, names, np.concatenate(boxes) if COMBINED in wanted else None, places)
     ends = np.cumsum(counts)[:-1]
     split = {name: np.split(columns[name], ends) for name in set(wanted)}
     return {id(seen): split[name][row] for row, (seen, name) in enumerate(zip(group, wanted))}

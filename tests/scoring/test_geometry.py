@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from dist_vad.base.boxes import matches, overlaps
 from dist_vad.data.shardset import ShardSet
-from dist_vad.scoring.geometry import HEIGHT, SPEED, WIDTH, Geometry, features_of, speeds
+from dist_vad.scoring.geometry import (
+    HEIGHT,
+    SPEED,
+    WIDTH,
+    Geometry,
+    box_features,
+    box_places,
+    features_of,
+    places,
+    speeds,
+)
 from dist_vad.scoring.synthetic_anomalies import synthetic_anomalies
 
 
@@ -51,15 +61,24 @@ def test_matches_are_one_to_one_and_overlap(seed):
     np.testing.assert_allclose(overlaps(boxes, boxes), 1)
 
 
+@given(st.integers(0, 2**32 - 1))
+def test_the_place_of_a_box_does_not_depend_on_its_speed(seed):
+    draw = np.random.default_rng(seed)
+    low = draw.uniform(0, 600, (5, 2)).astype(np.float32)
+    boxes = np.concatenate([low, low + draw.uniform(0, 90, (5, 2)).astype(np.float32)], axis=1)
+    known = box_features(boxes.astype(np.float64), draw.uniform(0, 9, 5))
+    assert np.array_equal(places(known), box_places([*boxes])) and box_places([]).shape == (0, 3)
+
+
 def test_wider_and_faster_boxes_score_higher(tiny_shards):
     train, val = (ShardSet(tiny_shards / f"cube-{split}") for split in ("train", "val"))
     geometry, ids = Geometry.of(train), np.arange(len(val))
     boxes, scenes = features_of(val), val.scenes(ids)
-    normal = geometry.anomaly_scores(boxes, scenes)
+    normal = geometry.anomaly_scores(boxes, scenes, places(boxes))
     for column, change in ((WIDTH, np.log(4)), (SPEED, 40.0)):
         changed = boxes.copy()
         changed[:, column] += change
-        assert np.mean(geometry.anomaly_scores(changed, scenes) > normal) > 0.95
+        assert np.mean(geometry.anomaly_scores(changed, scenes, places(changed)) > normal) > 0.95
     assert np.mean(normal >= 2) < 0.1, "2 = one normal box in a hundred"
 
 

@@ -61,3 +61,26 @@ def test_the_less_is_known_of_a_scene_the_more_it_leans_on_the_others(seed):
 def test_scores_that_are_all_the_same_are_not_anomalous():
     calibration = TailCalibration.of(np.full(100, 3.0), np.full(100, "gate"))
     assert calibration(np.array([3.0]), "gate") < 2 < calibration(np.array([3.1]), "gate")
+
+
+@given(seed=SEEDS, more=st.floats(0.5, 4))
+def test_a_score_that_calls_new_video_too_unusual_is_taken_down_by_as_much(seed, more):
+    scores, scenes = normal_scores(seed)
+    calibration = TailCalibration.of(scores, scenes)
+    new, places = normal_scores(seed + 1, 4000)
+    means = {name: calibration.by_scene[name][0] for name in ("gate", "hall")}
+    new = np.where(places == "hall", means["hall"] + more * (new - means["hall"]), new)
+    checked = calibration.checked(new, places)
+    for name in ("gate", "hall"):
+        mean = checked(new[places == name], name).mean()
+        assert abs(mean - np.log10(np.e)) < 0.01, name
+        ratio = checked(new, name) / np.maximum(calibration(new, name), 1e-9)
+        np.testing.assert_allclose(ratio[calibration(new, name) > 0.01], checked.scale[name])
+    assert np.array_equal(checked(new, "another scene"), calibration(new, "another scene"))
+
+
+def test_a_few_new_objects_hardly_move_a_scene():
+    scores, scenes = normal_scores(4)
+    calibration = TailCalibration.of(scores, scenes)
+    high = calibration.checked(np.full(2, scores.max()), np.full(2, "gate"))
+    assert 0.5 < high.scale["gate"] < 1 and "hall" not in high.scale

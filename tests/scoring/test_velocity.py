@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from dist_vad.data.shardset import ShardSet
+from dist_vad.scoring.geometry import features_of, places
 from dist_vad.scoring.measuring import measure
 from dist_vad.scoring.velocity import DIRECTIONS, OFFSET, VELOCITY, OpticalFlow, Velocity, flow_features
 
@@ -38,7 +39,7 @@ def test_what_moves_faster_than_all_that_is_normal_scores_higher(tiny_shards):
     train = ShardSet(tiny_shards / "cube-train")
     ids = np.arange(len(train))
     flow = measure([OpticalFlow()], train, ids, 16)[0][""][VELOCITY]
-    velocity = Velocity.of(flow, train.scenes(ids), train.folds(ids))
+    velocity = Velocity.of(flow, train.scenes(ids), train.folds(ids), places(features_of(train, ids)))
     scene = str(train.scenes(ids[:1])[0])
     normal = velocity.scores(flow.values[train.scenes(ids) == scene].astype(float), scene)
     fast = velocity.scores(flow_features(sliding(8.0, 0.0)).astype(float), scene)
