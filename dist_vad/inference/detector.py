@@ -27,7 +27,6 @@ from dist_vad.scoring.calibration import Calibration
 from dist_vad.scoring.geometry import features_of
 from dist_vad.scoring.kept import (
     CALIBRATION,
-    VERSION,
     KeptCalibration,
     UnfitError,
     calibrations,
@@ -159,7 +158,7 @@ def _make(state: State, path: Path, device: torch.device, reason: str) -> KeptCa
 def _read(path: Path, state: State) -> KeptCalibration:
     """The calibration of a state with all that a detector needs. Raises UnfitError where it is not that."""
     kept = read(path)
-    if kept.basis["version"] != VERSION or kept.facts.get("version", DETECTOR_VERSION) != DETECTOR_VERSION:
+    if kept.facts.get("version", DETECTOR_VERSION) != DETECTOR_VERSION:
         raise UnfitError("was written by another version of dist_vad")
     if "weights_digest" not in kept.facts:
         raise UnfitError("holds no scores of held-out normal video, by which the threshold of events is set")

@@ -113,10 +113,13 @@ def write(path: Path, kept: KeptCalibration) -> None:
 
 
 def read(path: Path) -> KeptCalibration:
-    """The calibration at `path`, whatever it was made of. Raises UnfitError where there is no whole one."""
+    """The calibration at `path`, whatever it was made of. Raises UnfitError where there is no
+    whole one of this version."""
     try:
         arrays, text = read_arrays(path)
         facts = json.loads(text)
+        if facts["basis"]["version"] != VERSION:
+            raise UnfitError("was written by another version of dist_vad")
         calibration = unpacked(TASKS, arrays, facts)
     except FileNotFoundError:
         raise UnfitError("does not exist") from None

@@ -103,6 +103,14 @@ def test_a_setting_that_came_later_does_not_make_a_calibration_anew(settings, ma
     assert read_fitting(tmp_path / "older.safetensors", basis).calibration.weights == kept.calibration.weights
 
 
+def test_a_calibration_of_older_scores_is_refused_by_name(made, tmp_path):
+    kept = read(made)
+    kept.basis["version"][1] -= 1
+    write(tmp_path / "older.safetensors", kept)
+    with pytest.raises(UnfitError, match="another version of dist_vad"):
+        read(tmp_path / "older.safetensors")
+
+
 def test_where_normal_video_is_not_at_hand_the_kept_one_is_enough_and_a_missing_one_is_named(settings, made, tmp_path):
     own, away = scorer(settings), NormalVideo(dataclasses.replace(settings, shards=str(tmp_path / "nowhere")))
     assert calibrations([own], [made], away)[0].basis["normal video"] == NormalVideo(settings).digests
