@@ -113,8 +113,8 @@ def write(path: Path, kept: KeptCalibration) -> None:
 
 
 def read(path: Path) -> KeptCalibration:
-    """The calibration at `path`, whatever it was made of. Raises UnfitError where there is no
-    whole one of this version."""
+    """The calibration at `path`, whatever it was made of. Raises UnfitError where there is no whole one, or one of
+    another version."""
     try:
         arrays, text = read_arrays(path)
         facts = json.loads(text)
