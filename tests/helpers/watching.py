@@ -13,6 +13,7 @@ from fake_cameras import street, walker
 
 from dist_vad.base.sealed import SEAL
 from dist_vad.inference.events import Threshold
+from dist_vad.scoring import geometry
 from dist_vad.settings.detector import DetectorSettings
 from dist_vad.settings.watch import CameraSettings, PageSettings, SinkSettings, WatchEventSettings, WatchSettings
 from dist_vad.video.detectors.filtered import FilteredDetector
@@ -53,9 +54,10 @@ class RedDetector:
         self.batches: list[int] = []
 
     def scores(
-        self, clips: np.ndarray, features: np.ndarray, scenes: np.ndarray, boxes: np.ndarray
+        self, clips: np.ndarray, features: np.ndarray, scenes: np.ndarray, boxes: np.ndarray, places: np.ndarray
     ) -> dict[str, np.ndarray]:
         assert len(clips) == len(features) == len(scenes) == len(boxes)
+        assert np.array_equal(places, geometry.places(boxes))
         self.batches.append(len(clips))
         middle = clips[:, clips.shape[1] // 2].astype(np.float64)
         return {"combined": np.maximum(middle[..., 0] - middle[..., 1], 0).mean(axis=(1, 2)) / 10}
