@@ -45,6 +45,8 @@ class TailCalibration:
     """By how much those above t exceed it in the mean."""
     local: LocalMoments | None = field(default=None, compare=False)
     """What is normal around each place; None where normal objects have none."""
+    whole: Self | None = field(default=None, compare=False)
+    """The calibration without places, for objects whose place or scene is not known; None where that is this one."""
     scale: dict[str, float] = field(default_factory=dict)
     """Scene -> factor of its calibrated anomaly scores (`checked`); where it has none, 1."""
 
@@ -61,6 +63,7 @@ class TailCalibration:
         """
         moments = {str(name): _shrunk(scores[rows], scores) for name, rows in rows_by(scenes).items()}
         local = None if places is None else LocalMoments.of(scores, places, scenes)
+        whole = None if places is None else cls.of(scores, scenes)
         fresh = cls(moments, _moments(scores), (), 1.0, local)
         if places is None:
             standard = fresh._standard_of_each(scores, scenes, None)
@@ -71,7 +74,7 @@ class TailCalibration:
         below = max(1, len(standard) - max(1, round(TAIL * len(standard))))
         threshold = standard[below - 1]
         excess = float(np.mean(standard[below:] - threshold)) if below < len(standard) else 1.0
-        return cls(moments, _moments(scores), tuple(standard[:below].tolist()), max(excess, 1e-6), local)
+        return cls(moments, _moments(scores), tuple(standard[:below].tolist()), max(excess, 1e-6), local, whole)
 
     @classmethod
     def of_facts(cls, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
@@ -79,7 +82,8 @@ class TailCalibration:
         moments = {name: tuple(pair) for name, pair in facts["by_scene"].items()}
         local = LocalMoments.of_arrays(arrays, facts["local"]) if facts["local"] else None
         overall, levels = tuple(facts["overall"]), tuple(facts["levels"])
-        return cls(moments, overall, levels, facts["excess"], local, facts["scale"])
+        whole = cls.of_facts(facts["whole"], {}) if facts["whole"] else None
+        return cls(moments, overall, levels, facts["excess"], local, whole, facts["scale"])
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -90,6 +94,7 @@ class TailCalibration:
             "levels": self.levels,
             "excess": self.excess,
             "local": self.local.facts if self.local else None,
+            "whole": self.whole.facts if self.whole else None,
             "scale": self.scale,
         }
 
@@ -117,8 +122,11 @@ class TailCalibration:
         """Calibrated anomaly scores of cubes of one scene: float64 [N], 0 or more, rising with the score.
 
         Args:
-            places: of the objects, float64 [N, 3]; without them they are judged by the scene as a whole.
+            places: of the objects, float64 [N, 3]; without them, and in a scene that no normal video shows, they are
+                judged by the scene, or all scenes, as a whole.
         """
+        if self.whole and self.local and (places is None or scene not in self.local.normal):
+            return self.scale.get(scene, 1.0) * self.whole(scores, scene)
         standard, (levels, counted) = self._standard(scores, scene, places), self._curve
         beyond = np.maximum(standard - levels[-1], 0) / self.excess
         return self.scale.get(scene, 1.0) * (np.interp(standard, levels, counted) + beyond * np.log10(np.e))

@@ -78,3 +78,11 @@ def test_what_is_kept_of_it_is_all_of_it(seed):
     again = TailCalibration.of_facts(calibration.facts, calibration.arrays)
     assert again == calibration
     assert np.array_equal(again.each(scores, scenes, places), calibration.each(scores, scenes, places))
+
+
+@given(seed=SEEDS)
+def test_without_a_place_and_in_a_scene_never_seen_objects_are_judged_as_a_whole(seed):
+    scores, places, scenes, folds = objects(seed, 300)
+    calibration, whole = TailCalibration.of(scores, scenes, places, folds), TailCalibration.of(scores, scenes)
+    assert np.array_equal(calibration(scores, "gate"), whole(scores, "gate"))
+    assert np.array_equal(calibration(scores, "never seen", places), whole(scores, "never seen"))
