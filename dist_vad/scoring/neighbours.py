@@ -93,21 +93,23 @@ class Neighbours:
     def anomaly_scores(self, features: np.ndarray, scenes: np.ndarray, places: np.ndarray) -> np.ndarray:
         """Calibrated anomaly scores of objects of several scenes, named one by one, with their places [B, 3]: float64
         [B]."""
-        calibrated = np.zeros(len(features))
-        for name, rows in rows_by(scenes).items():
-            calibrated[rows] = self.calibration(self.scores(features[rows], str(name)), str(name), places[rows])
-        return calibrated
+        return self.calibration.each(self._scores_of_each(features, scenes), scenes, places)
 
     def checked(self, features: np.ndarray, scenes: np.ndarray, places: np.ndarray) -> Self:
         """The same, with its calibration checked by normal objects of held-out video (`TailCalibration.checked`)."""
-        distances = np.zeros(len(features))
-        for name, rows in rows_by(scenes).items():
-            distances[rows] = self.scores(features[rows], str(name))
+        distances = self._scores_of_each(features, scenes)
         return replace(self, calibration=self.calibration.checked(distances, scenes, places))
 
     def scores(self, features: np.ndarray, scene: str) -> np.ndarray:
         """Distance to the nearest normal objects, float64 [B], for features [B, M] of one scene."""
         return _distances(self._tree(scene), (features - self.mean) / self.deviation, self.nearest)
+
+    def _scores_of_each(self, features: np.ndarray, scenes: np.ndarray) -> np.ndarray:
+        """`scores` of objects of several scenes, named one by one: float64 [B]."""
+        distances = np.zeros(len(features))
+        for name, rows in rows_by(scenes).items():
+            distances[rows] = self.scores(features[rows], str(name))
+        return distances
 
     def _tree(self, scene: str) -> KDTree:
         name = scene if scene in self.normal else ""
