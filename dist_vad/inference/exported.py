@@ -25,7 +25,7 @@ from dist_vad.settings.score import ScoreSettings
 EXPORTED = "exported.safetensors"
 FOLDER = "exported"
 """Within the folder of a state, where nothing else is said."""
-VERSION = 4
+VERSION = 5
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from dist_vad.scoring.object_scores import columns, fusion_inputs, raw_scores, s
 from dist_vad.scoring.tail_calibration import TailCalibration
 from dist_vad.scoring.velocity import VELOCITY
 
-SCORING_VERSION = 7
+SCORING_VERSION = 8
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,22 @@ from scipy.spatial import KDTree
 from dist_vad.base.groups import rows_by
 
 NEAREST = 100
-"""Normal objects by whose scores one is judged; chosen by synthetic anomalies (docs/EXPERIMENTS.md, 18)."""
+"""Most normal objects by whose scores one is judged; chosen by synthetic anomalies (docs/EXPERIMENTS.md, 18)."""
+PART = 5
+"""They are a fifth of the scene's at most: of few objects, many are no longer near (docs/EXPERIMENTS.md, 19)."""
 SHRINKAGE = 10
 """n of them count n / (n + SHRINKAGE), the scene as a whole the rest."""
 PORTION = 4096
 """Objects that are looked up at once: each brings NEAREST scores into memory."""
+
+
+def nearest(normal: int) -> int:
+    """By how many of a scene's normal objects another is judged.
+
+    >>> [nearest(objects) for objects in (3, 200, 10_000)]
+    [1, 40, 100]
+    """
+    return max(1, min(NEAREST, normal // PART))
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ class LocalMoments:
     def __call__(self, places: np.ndarray, scene: str, of_scene: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
         """Mean and deviation of normal scores around places of one scene: float64 [B] each.
 
-        Those of the NEAREST normal objects, each coordinate measured in deviations of the scene's; drawn to those of
+        Those of the `nearest` normal objects, each coordinate measured in deviations of the scene's; drawn to those of
         the whole scene, `of_scene`, by SHRINKAGE. A scene without normal objects has `of_scene` alone.
         """
         mean, deviation = of_scene
@@ -72,9 +83,9 @@ class LocalMoments:
         return means, np.sqrt(variances)
 
     def _nearest(self, places: np.ndarray, scene: str) -> np.ndarray:
-        """Scores of the normal objects around places [B, 3] of a scene: float64 [B, NEAREST], or of all it has."""
+        """Scores of the normal objects around places [B, 3] of a scene: float64 [B, `nearest`]."""
         tree, scale = self._tree(scene)
-        count = min(NEAREST, tree.n)
+        count = nearest(tree.n)
         found = tree.query(places / scale, k=count)[1]
         return self.normal[scene][1][found.reshape(len(places), count)]
 

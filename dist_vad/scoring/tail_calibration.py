@@ -48,7 +48,9 @@ class TailCalibration:
     whole: Self | None = field(default=None, compare=False)
     """The calibration without places, for objects whose place or scene is not known; None where that is this one."""
     scale: dict[str, float] = field(default_factory=dict)
-    """Scene -> factor of its calibrated anomaly scores (`checked`); where it has none, 1."""
+    """Scene -> factor of its calibrated anomaly scores (`checked`)."""
+    scale_elsewhere: float = 1.0
+    """That factor in every other scene."""
 
     @classmethod
     def of(
@@ -83,7 +85,7 @@ class TailCalibration:
         local = LocalMoments.of_arrays(arrays, facts["local"]) if facts["local"] else None
         overall, levels = tuple(facts["overall"]), tuple(facts["levels"])
         whole = cls.of_facts(facts["whole"], {}) if facts["whole"] else None
-        return cls(moments, overall, levels, facts["excess"], local, whole, facts["scale"])
+        return cls(moments, overall, levels, facts["excess"], local, whole, facts["scale"], facts["scale_elsewhere"])
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -96,6 +98,7 @@ class TailCalibration:
             "local": self.local.facts if self.local else None,
             "whole": self.whole.facts if self.whole else None,
             "scale": self.scale,
+            "scale_elsewhere": self.scale_elsewhere,
         }
 
     @property
@@ -108,15 +111,17 @@ class TailCalibration:
 
         A network knows the video that it was trained on, so it finds new video more unusual than it should, and one
         head more so than another. The calibrated anomaly scores of normal objects have a mean of log10 e; in each scene
-        they are multiplied by what gives those of n new objects and LENT imagined ones that mean.
+        they are multiplied by what gives those of n new objects and LENT imagined ones that mean. A scene without new
+        objects takes the factor that does so for all of them, judged as if nothing were known of their scenes.
 
         Args:
             scores, scenes, places: of normal objects of held-out video, as `of` takes them.
         """
-        mean, calibrated = np.log10(np.e), replace(self, scale={}).each(scores, scenes, places)
-        found = {str(name): calibrated[rows] for name, rows in rows_by(scenes).items()}
-        scale = {name: float((len(own) + LENT) * mean / (own.sum() + LENT * mean)) for name, own in found.items()}
-        return replace(self, scale=scale)
+        fresh = replace(self, scale={}, scale_elsewhere=1.0)
+        calibrated, whole = fresh.each(scores, scenes, places), self.whole or self
+        scale = {str(name): _scale(calibrated[rows]) for name, rows in rows_by(scenes).items()}
+        mean, deviation = whole.overall
+        return replace(self, scale=scale, scale_elsewhere=_scale(whole._calibrated((scores - mean) / deviation)))
 
     def __call__(self, scores: np.ndarray, scene: str, places: np.ndarray | None = None) -> np.ndarray:
         """Calibrated anomaly scores of cubes of one scene: float64 [N], 0 or more, rising with the score.
@@ -125,11 +130,10 @@ class TailCalibration:
             places: of the objects, float64 [N, 3]; without them, and in a scene that no normal video shows, they are
                 judged by the scene, or all scenes, as a whole.
         """
+        scale = self.scale.get(scene, self.scale_elsewhere)
         if self.whole and self.local and (places is None or scene not in self.local.normal):
-            return self.scale.get(scene, 1.0) * self.whole(scores, scene)
-        standard, (levels, counted) = self._standard(scores, scene, places), self._curve
-        beyond = np.maximum(standard - levels[-1], 0) / self.excess
-        return self.scale.get(scene, 1.0) * (np.interp(standard, levels, counted) + beyond * np.log10(np.e))
+            return scale * self.whole._calibrated(self.whole._standard(scores, scene, None))
+        return scale * self._calibrated(self._standard(scores, scene, places))
 
     def each(self, scores: np.ndarray, scenes: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
         """Calibrated anomaly scores of cubes of several scenes, named one by one: float64 [N]."""
@@ -167,6 +171,12 @@ class TailCalibration:
         share = 1 - (1 - TAIL) * np.arange(len(levels)) / max(len(levels) - 1, 1)
         return levels, -np.log10(share)
 
+    def _calibrated(self, standard: np.ndarray) -> np.ndarray:
+        """Calibrated anomaly scores of standardised scores, not yet multiplied by a factor: float64 [N]."""
+        levels, counted = self._curve
+        beyond = np.maximum(standard - levels[-1], 0) / self.excess
+        return np.interp(standard, levels, counted) + beyond * np.log10(np.e)
+
     def _standard(self, scores: np.ndarray, scene: str, places: np.ndarray | None) -> np.ndarray:
         mean, deviation = self.by_scene.get(scene, self.overall)
         if self.local is not None and places is not None:
@@ -201,6 +211,12 @@ def _shrunk(own: np.ndarray, every: np.ndarray) -> tuple[float, float]:
     lent = (SHRINKAGE / (SHRINKAGE + len(own))) ** 2
     (mean, deviation), (mean_of_all, deviation_of_all) = _moments(own), _moments(every)
     return (1 - lent) * mean + lent * mean_of_all, deviation ** (1 - lent) * deviation_of_all**lent
+
+
+def _scale(calibrated: np.ndarray) -> float:
+    """What brings calibrated anomaly scores of new normal objects [n], and LENT imagined ones, to a mean of log10 e."""
+    mean = np.log10(np.e)
+    return float((len(calibrated) + LENT) * mean / (calibrated.sum() + LENT * mean))
 
 
 def _moments(scores: np.ndarray) -> tuple[float, float]:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_vad.scoring.local_moments import NEAREST, SHRINKAGE, LocalMoments
+from dist_vad.scoring.local_moments import SHRINKAGE, LocalMoments, nearest
 from dist_vad.scoring.tail_calibration import TailCalibration
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -44,12 +44,20 @@ def test_few_objects_lean_on_the_scene_and_none_are_the_scene(seed, count):
     scores, places, scenes, _ = objects(seed, count)
     of_scene, where = (50.0, 3.0), places[:1]
     mean, deviation = LocalMoments.of(scores, places, scenes)(where, "gate", of_scene)
-    near = min(count, NEAREST)
+    near = nearest(count)
     share = near / (near + SHRINKAGE)
     low, high = share * scores.min() + (1 - share) * 50, share * scores.max() + (1 - share) * 50
     assert low - 1e-9 <= mean[0] <= high + 1e-9 and deviation[0] >= np.sqrt(1 - share) * 3
     nowhere = LocalMoments.of(scores, places, scenes)(where, "another scene", of_scene)
     assert [part.tolist() for part in nowhere] == [[50.0], [3.0]]
+
+
+@given(seed=SEEDS, count=st.integers(50, 500))
+def test_few_objects_too_are_judged_by_those_around(seed, count):
+    _, places, scenes, _ = objects(seed, count)
+    ends = np.array([[0.0, 180, 2.5], [640, 180, 2.5]])
+    left, right = LocalMoments.of(places[:, 0], places, scenes)(ends, "gate", (320.0, 185.0))[0]
+    assert left < 0.8 * 320 and right > 1.2 * 320
 
 
 @given(seed=SEEDS, scale=st.floats(0.1, 10), shift=st.floats(-100, 100))

@@ -76,7 +76,16 @@ def test_a_score_that_calls_new_video_too_unusual_is_taken_down_by_as_much(seed,
         assert abs(mean - np.log10(np.e)) < 0.01, name
         ratio = checked(new, name) / np.maximum(calibration(new, name), 1e-9)
         np.testing.assert_allclose(ratio[calibration(new, name) > 0.01], checked.scale[name])
-    assert np.array_equal(checked(new, "another scene"), calibration(new, "another scene"))
+
+
+@given(seed=SEEDS, more=st.floats(0.5, 4))
+def test_a_scene_that_was_never_trained_is_taken_down_by_as_much_as_all_new_video(seed, more):
+    scores, scenes = normal_scores(seed)
+    calibration = TailCalibration.of(scores, scenes)
+    new, places = normal_scores(seed + 1, 4000)
+    checked = calibration.checked(more * new, places)
+    assert abs(checked(more * new, "another scene").mean() - np.log10(np.e)) < 0.01
+    assert np.array_equal(checked.facts["scale_elsewhere"] * calibration(new, "other"), checked(new, "other"))
 
 
 def test_a_few_new_objects_hardly_move_a_scene():
