@@ -102,7 +102,7 @@ class Unlearned:
         held: HeldOutScenes,
     ) -> "Unlearned":
         """From held-out objects by kind of anomaly: the features of their boxes [n, 5], and what is said of them."""
-        first, normal = held.halves == 0, boxes[NORMAL]
+        first, normal = held.first, boxes[NORMAL]
         where, flow = places(normal), forms[NORMAL][VELOCITY].values.astype(np.float64)
         geometry = geometry.checked(normal[first], held.scenes[first], where[first])
         velocity = velocity.checked(flow[first], held.scenes[first], where[first])
@@ -171,8 +171,7 @@ def _checked(
     tail: TailCalibration, normal: np.ndarray, held: HeldOutScenes, where: np.ndarray | None
 ) -> TailCalibration:
     """A calibration checked by the scores of normal held-out objects, those of the first half."""
-    first = held.halves == 0
-    return tail.checked(normal[first], held.scenes[first], None if where is None else where[first])
+    return tail.checked(normal[held.first], held.scenes[held.first], None if where is None else where[held.first])
 
 
 def _places(boxes: np.ndarray | None) -> np.ndarray | None:

@@ -62,6 +62,11 @@ class HeldOutScenes:
             halves[rows] = frames[rows] >= own[len(own) // 2]
         return cls(scenes, frames, halves)
 
+    @property
+    def first(self) -> np.ndarray:
+        """bool [N]: the objects of the earlier half, by which scores are checked and weighed."""
+        return self.halves == 0
+
     def aucs(self, by_kind: dict[str, dict[str, np.ndarray]], scores: Iterable[str], half: int) -> Aucs:
         """AUCs of some scores by kind of synthetic anomaly, the mean over scenes, on one half of each.
 
