@@ -132,7 +132,7 @@ class TailCalibration:
         """
         scale = self.scale.get(scene, self.scale_elsewhere)
         if self.whole and self.local and (places is None or scene not in self.local.normal):
-            return scale * self.whole._calibrated(self.whole._standard(scores, scene, None))
+            return scale * self.whole(scores, scene)
         return scale * self._calibrated(self._standard(scores, scene, places))
 
     def each(self, scores: np.ndarray, scenes: np.ndarray, places: np.ndarray | None = None) -> np.ndarray:
