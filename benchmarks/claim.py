@@ -6,13 +6,13 @@ python benchmarks/claim.py --config configs/ucsd/claim.yaml --data.root PED2
 Every curriculum of ORDERS is trained under every seed; a beginning that several have in common is trained once. Then
 the backbone is frozen, that after the first stages too, and the same heads, those of all tasks, are fitted on it anew
 for `score.refit` steps: so what is measured is what the backbone has learned. Differences are paired by seed; their
-95 % intervals come from drawing seeds and test clips anew, with replacement. A second start goes on where the first
+95 % intervals come from drawing seeds and test clips anew, with replacement. The verdict is by the AUC of single
+objects; where the regions of anomalies are not annotated, by that of frames. A second start goes on where the first
 stopped.
 """
 
 import dataclasses
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ PAIRS = (
     ("pre", UNTRAINED),
 )  # fmt: skip
 MEASURED = {*ORDERS, *(line for pair in PAIRS for line in pair)}
+MEASURES = ("object", "micro")
+"""AUC of single objects and of frames, over all clips; the first that the data set has decides."""
 DRAWS = 1000
 SEEDS = Option("seeds", str, "0,1,2", "seeds, each with networks of its own")
 OUT = Option("out", str, "docs/results/claim.json", "file of the results")
@@ -57,7 +59,11 @@ class Measured:
     """What the score `fused`, or that of a head, says of the test clips."""
 
     objects: Clips
+    """Empty where no regions are annotated."""
     frames: Clips
+
+    def clips(self, measure: str) -> Clips:
+        return self.objects if measure == "object" else self.frames
 
 
 @entry_point
@@ -77,16 +83,17 @@ def main() -> None:
         for (line, seed), by_score in known.items()
         for score, found in by_score.items()
     ]
-    pairs = [_difference(known, pair, seeds, of) for pair in PAIRS for of in ("object", "micro")]
+    measures = [*MEASURES] if all(row["object"] is not None for row in rows) else ["micro"]
+    pairs = [_difference(known, pair, seeds, of) for pair in PAIRS for of in measures]
     facts = {
         "commit": provenance(settings).get("commit"),
         "data set": settings.data.dataset,
         "stage": settings.stage.steps,
     }
-    write_json(Path(options.out), {**facts, "rows": rows, "differences": pairs, "claim": _sentence(pairs)})
-    print(_table(rows), *(_line(pair) for pair in pairs), _sentence(pairs), sep="\n")
+    write_json(Path(options.out), {**facts, "rows": rows, "differences": pairs, "claim": _sentence(pairs, measures[0])})
+    print(_table(rows), *(_line(pair) for pair in pairs), _sentence(pairs, measures[0]), sep="\n")
     if options.plot:
-        _plot(rows, pairs, options.plot)
+        _plot(rows, pairs, measures[0], options.plot)
     print(json.dumps({"rows": len(rows), "out": options.out}))
     accelerator.end_training()
 
@@ -137,19 +144,16 @@ def _auc(clips: Clips) -> float:
     return metrics.micro_auc(*zip(*clips))
 
 
-def _figures(found: Measured) -> dict[str, float]:
+def _figures(found: Measured) -> dict[str, float | None]:
     macro = metrics.macro_auc(*zip(*found.frames))
-    return {"object": _auc(found.objects), "micro": _auc(found.frames), "macro": macro}
+    return {"object": _auc(found.objects) if found.objects else None, "micro": _auc(found.frames), "macro": macro}
 
 
 def _difference(
     known: dict[tuple[str, int], dict[str, Measured]], pair: tuple[str, str], seeds: list[int], of: str
 ) -> dict[str, Any]:
     """How far the first curriculum of a pair is above the second, by `fused`: the mean over seeds, and an interval."""
-    clips: Callable[[str, int], Clips] = lambda line, seed: (  # noqa: E731
-        known[line, seed]["fused"].objects if of == "object" else known[line, seed]["fused"].frames
-    )
-    both = [[clips(line, seed) for line in pair] for seed in seeds]
+    both = [[known[line, seed]["fused"].clips(of) for line in pair] for seed in seeds]
     by_seed = [_auc(first) - _auc(second) for first, second in both]
     draw, drawn = np.random.default_rng(0), []
     while len(drawn) < DRAWS:
@@ -169,9 +173,9 @@ def _verdict(pair: dict[str, Any]) -> str:
     return "above" if pair["low"] > 0 else "below" if pair["high"] < 0 else "not told from"
 
 
-def _sentence(pairs: list[dict[str, Any]]) -> str:
-    """What the intervals of the object AUC allow to say of the claim."""
-    own = [pair for pair in pairs if pair["measure"] == "object" and pair["first"] == PROGRESSIVE]
+def _sentence(pairs: list[dict[str, Any]], measure: str) -> str:
+    """What the intervals of a measure allow to say of the claim."""
+    own = [pair for pair in pairs if pair["measure"] == measure and pair["first"] == PROGRESSIVE]
     verdicts = {pair["second"]: _verdict(pair) for pair in own if pair["second"] in ORDERS}
     how = "confirmed" if {*verdicts.values()} == {"above"} else "refuted" if "below" in verdicts.values() else "open"
     says = "; ".join(f"{verdict} `{line}`" for line, verdict in verdicts.items())
@@ -184,19 +188,20 @@ def _line(pair: dict[str, Any]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    """Mean and spread over seeds, by curriculum so far: of `fused`, and the object AUC of each head."""
-    heads = ["object", "micro", "macro", *(f"object, {task}" for task in TASKS)]
+    """Mean and spread over seeds, by curriculum so far: of `fused`, and one measure of each head."""
+    measures = [key for key in (*MEASURES, "macro") if rows[0][key] is not None]
+    heads = [*measures, *(f"{measures[0]}, {task}" for task in TASKS)]
     lines = [f"{'curriculum':22}" + "".join(f"{head:>21}" for head in heads)]
     for line in dict.fromkeys(row["curriculum"] for row in rows):
         own = [row for row in rows if row["curriculum"] == line]
-        values = [[row[key] for row in own if row["score"] == "fused"] for key in heads[:3]]
-        values += [[row["object"] for row in own if row["score"] == task] for task in TASKS]
+        values = [[row[key] for row in own if row["score"] == "fused"] for key in measures]
+        values += [[row[measures[0]] for row in own if row["score"] == task] for task in TASKS]
         lines.append(f"{line:22}" + "".join(f"{np.mean(some):14.3f} ± {np.std(some):.2f}" for some in values))
     return "\n".join(lines)
 
 
-def _plot(rows: list[dict[str, Any]], pairs: list[dict[str, Any]], path: str) -> None:
-    """Left the object AUC of `fused` by curriculum so far, a point a seed; right the differences with intervals."""
+def _plot(rows: list[dict[str, Any]], pairs: list[dict[str, Any]], measure: str, path: str) -> None:
+    """Left one measure of `fused` by curriculum so far, a point a seed; right the differences with intervals."""
     try:
         import matplotlib.pyplot as plt  # pyright: ignore[reportMissingImports]
     except ImportError:
@@ -207,11 +212,11 @@ def _plot(rows: list[dict[str, Any]], pairs: list[dict[str, Any]], path: str) ->
         dict.fromkeys(row["curriculum"] for row in fused), key=lambda line: (line != UNTRAINED, line.count(">"), line)
     )
     for line in lines:
-        found = [row["object"] for row in fused if row["curriculum"] == line]
+        found = [row[measure] for row in fused if row["curriculum"] == line]
         left.plot(found, [line] * len(found), "o", color="C0", alpha=0.7)
         left.plot(np.mean(found), [line], "|", color="black", markersize=14)
-    left.set_title("object AUC of fused, seeds and their mean")
-    own = [pair for pair in pairs if pair["measure"] == "object"]
+    left.set_title(f"{measure} AUC of fused, seeds and their mean")
+    own = [pair for pair in pairs if pair["measure"] == measure]
     names = [f"{pair['first']}\nless {pair['second']}" for pair in own]
     means = np.array([pair["mean"] for pair in own])
     ends = [means - [pair["low"] for pair in own], [pair["high"] for pair in own] - means]

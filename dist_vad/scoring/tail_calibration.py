@@ -66,7 +66,8 @@ class TailCalibration:
         moments = {str(name): _shrunk(scores[rows], scores) for name, rows in rows_by(scenes).items()}
         local = None if places is None else LocalMoments.of(scores, places, scenes)
         whole = None if places is None else cls.of(scores, scenes)
-        fresh = cls(moments, _moments(scores), (), 1.0, local)
+        overall = _moments(scores)
+        fresh = cls(moments, overall, (), 1.0, local)
         if places is None:
             standard = fresh._standard_of_each(scores, scenes, None)
         else:
@@ -76,7 +77,7 @@ class TailCalibration:
         below = max(1, len(standard) - max(1, round(TAIL * len(standard))))
         threshold = standard[below - 1]
         excess = float(np.mean(standard[below:] - threshold)) if below < len(standard) else 1.0
-        return cls(moments, _moments(scores), tuple(standard[:below].tolist()), max(excess, 1e-6), local, whole)
+        return cls(moments, overall, tuple(standard[:below].tolist()), max(excess, 1e-6), local, whole)
 
     @classmethod
     def of_facts(cls, facts: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Self:
@@ -120,8 +121,8 @@ class TailCalibration:
         fresh = replace(self, scale={}, scale_elsewhere=1.0)
         calibrated, whole = fresh.each(scores, scenes, places), self.whole or self
         scale = {str(name): _scale(calibrated[rows]) for name, rows in rows_by(scenes).items()}
-        mean, deviation = whole.overall
-        return replace(self, scale=scale, scale_elsewhere=_scale(whole._calibrated((scores - mean) / deviation)))
+        elsewhere = whole._calibrated(whole._standard(scores, None, None))
+        return replace(self, scale=scale, scale_elsewhere=_scale(elsewhere))
 
     def __call__(self, scores: np.ndarray, scene: str, places: np.ndarray | None = None) -> np.ndarray:
         """Calibrated anomaly scores of cubes of one scene: float64 [N], 0 or more, rising with the score.
@@ -177,9 +178,9 @@ class TailCalibration:
         beyond = np.maximum(standard - levels[-1], 0) / self.excess
         return np.interp(standard, levels, counted) + beyond * np.log10(np.e)
 
-    def _standard(self, scores: np.ndarray, scene: str, places: np.ndarray | None) -> np.ndarray:
-        mean, deviation = self.by_scene.get(scene, self.overall)
-        if self.local is not None and places is not None:
+    def _standard(self, scores: np.ndarray, scene: str | None, places: np.ndarray | None) -> np.ndarray:
+        mean, deviation = self.overall if scene is None else self.by_scene.get(scene, self.overall)
+        if self.local is not None and scene is not None and places is not None:
             mean, deviation = self.local(places, scene, (mean, deviation))
         return (scores - mean) / deviation
 
