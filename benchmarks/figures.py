@@ -215,7 +215,7 @@ def _scores(detector: Detector, figures: list[Figure], scenes: np.ndarray) -> di
         clips = np.stack([figure.clip for figure in figures[own]])
         features = np.stack([detector.scenes[scene] for scene in scenes[own]])
         scores = detector.scores(clips, features, scenes[own], boxes[own])
-        heads = {task: scores[calibrated_name(task)] for task in detector.state.tasks}
+        heads = {task: scores[calibrated_name(task)] for task in detector.calibration.normal}
         unlearned = combined.unlearned(flow_features(clips), boxes[own], scenes[own])
         parts.append({**heads, **unlearned, FUSED: scores[FUSED], COMBINED: scores[COMBINED]})
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -11,6 +11,7 @@ from dist_vad.base.errors import Damaged, InputError
 from dist_vad.base.files import digest
 from dist_vad.base.sealed import read_or
 from dist_vad.base.tensors import tensors_digest
+from dist_vad.curriculum.initial import INITIAL
 from dist_vad.curriculum.precision import chosen_precision
 from dist_vad.curriculum.state import State, Tensors, read_state, save_tensors
 from dist_vad.data.manifest import MANIFEST, Manifest
@@ -117,19 +118,33 @@ def _training_digest(settings: Settings, kind: str) -> str:
 def asked(settings: Settings, state: State, ancestors: bool = True) -> Iterator[Asked]:
     """The untrained network, with `ancestors` every state before it, and the state itself, in this order.
 
-    All are asked by the heads of all tasks that the state was trained on; with `score.refit` 0, each by those that it
-    has been trained on.
+    All are asked by the heads of all tasks that the state was trained on in its run; with `score.refit` 0, each by
+    those that it has been trained on.
     """
-    yield Asked(UNTRAINED, None, tuple(state.tasks), ())
+    tasks = own_tasks(state)
+    yield Asked(UNTRAINED, None, tuple(tasks), ())
     for folder in state.lineage if ancestors else []:
         ancestor = read_state(state.folder.parent / folder)
-        yield _asked(settings, ancestor, state.tasks if settings.score.refit else ancestor.tasks)
+        yield _asked(settings, ancestor, tasks if settings.score.refit else own_tasks(ancestor))
     yield alone(settings, state)
 
 
 def alone(settings: Settings, state: State) -> Asked:
-    """A state, asked by the heads of all tasks that it has been trained on."""
-    return _asked(settings, state, state.tasks)
+    """A state, asked by the heads of all tasks that it has been trained on in its run."""
+    return _asked(settings, state, own_tasks(state))
+
+
+def own_tasks(state: State) -> list[str]:
+    """The tasks of a state that stages of its run have learned.
+
+    With `init` a run begins with the heads of another one. Those with which no stage goes on are stale, and fitting
+    them anew would need data that the run does not have, such as virtual video.
+    """
+    if not state.lineage or not state.lineage[0].startswith(f"{INITIAL}-"):
+        return state.tasks
+    stages = [*(read_state(state.folder.parent / folder) for folder in state.lineage[1:]), state]
+    learned = {task for stage in stages for task in stage.recipe["task_versions"]}
+    return [task for task in state.tasks if task in learned]
 
 
 def _asked(settings: Settings, state: State, tasks: list[str]) -> Asked:

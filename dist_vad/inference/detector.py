@@ -18,6 +18,7 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
 from dist_vad.base.progress import progress_bar
 from dist_vad.base.sealed import read_sealed
+from dist_vad.curriculum.heads import own_tasks
 from dist_vad.curriculum.precision import with_scoring_precision
 from dist_vad.curriculum.state import State, read_state
 from dist_vad.data.shardset import ShardSet
@@ -97,7 +98,8 @@ class Detector(BaseDetector):
             kept = _make(state, path, device, f"{error}")
         arrays, facts = kept.arrays, kept.facts
         data, settings = settings_of(DataSettings, facts["data"], path), _scoring_settings(kept, path, batch)
-        scorer = Scorer.build(settings, state.load(), state.tasks, scene_size=facts["scene_size"], device=device)
+        tasks = [*kept.calibration.normal]
+        scorer = Scorer.build(settings, state.load(), tasks, scene_size=facts["scene_size"], device=device)
         ends = np.cumsum(facts["normal_lengths"])[:-1]
         normal = {name: np.split(arrays[f"normal.{name}"], ends) for name in kept.calibration.scores_without_objects}
         scenes = dict(zip(facts["scene_names"], arrays["scenes"]))
@@ -134,7 +136,8 @@ def _make(state: State, path: Path, device: torch.device, reason: str) -> KeptCa
     video = NormalVideo(settings)
     manifest = video.train.manifest
     log.info("calibrating %s on normal video of %s, once", state.folder.name, settings.shards)
-    scorer = Scorer.build(settings, state.load(), state.tasks, scene_size=manifest.scene_size, device=device)
+    tasks = own_tasks(state)
+    scorer = Scorer.build(settings, state.load(), tasks, scene_size=manifest.scene_size, device=device)
     (kept,) = calibrations([scorer], [path], video)
     lengths, seconds, normal = _normal_scores(scorer, kept.calibration, video.val)
     names, scenes = _scene_features(video.train)

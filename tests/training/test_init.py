@@ -11,9 +11,11 @@ from states import digests
 
 from dist_vad.base.errors import InputError
 from dist_vad.cli import phase, progressive
+from dist_vad.curriculum.heads import own_tasks
 from dist_vad.curriculum.initial import PRIOR, SHIPPED, given_state, initial_state
 from dist_vad.curriculum.recipes import plan
 from dist_vad.curriculum.state import State, read_state
+from dist_vad.inference.detector import Detector
 from dist_vad.settings.parsing import CONFIGS, parse
 from dist_vad.settings.run import Settings
 from dist_vad.tasks import TASKS
@@ -40,6 +42,16 @@ def test_without_steps_the_weights_are_handed_on_as_they_are_and_calibrated(tiny
     assert (Path(printed.split("state: ")[1].strip()) / "calibration.safetensors").is_file()
     table = succeed("launch/evaluate.py", *arguments, *LEARN_NOTHING)
     assert "\ninit " in table and "\nuntrained " in table, "what it began with has rows of its own"
+
+
+def test_heads_with_which_the_run_does_not_go_on_are_not_asked(tiny_config, given, tmp_path):
+    arguments = ("--config", str(tiny_config), "--run", str(tmp_path / "run"), "--init", str(given.folder))
+    printed = succeed("launch/progressive.py", *arguments, *LEARN_NOTHING, "--curriculum", "pre")
+    state = read_state(Path(printed.split("state: ")[1].strip()))
+    assert {"prediction", "virtual"} <= {*state.tasks} and own_tasks(state) == ["prediction"]
+    assert [*Detector.load(state, "cpu").calibration.weights] == ["prediction"]
+    table = succeed("launch/evaluate.py", *arguments, *LEARN_NOTHING, "--curriculum", "pre")
+    assert "prediction" in table and "virtual" not in table
 
 
 def test_a_run_has_its_own_copy_of_its_beginning(begun, given, tmp_path):
