@@ -29,7 +29,7 @@ CURRICULUM = "pre + sr + virtual*0.3"
 WAYS = {
     "frozen": ["--init", "prior", "--stage.steps", "0"],
     "trained": ["--init", "prior", "--stage.steps", str(STEPS), "--stage.learning_rate", str(RATE)],
-    "nothing": ["--init", "", "--stage.steps", str(STEPS), "--stage.learning_rate", str(RATE)],
+    "nothing": ["--stage.steps", str(STEPS), "--stage.learning_rate", str(RATE)],
 }
 COMMON = ["--config", str(ROOT / "configs/scenes11/model_base.yaml"), "--curriculum", CURRICULUM]
 COMMON += ["--data.test_stride", "4", "--score.calibration", "2000"]
