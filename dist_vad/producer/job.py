@@ -108,7 +108,8 @@ def _write_videos(plan: Plan, videos: list[OpenedVideo], options: WriteOptions, 
     ) as bar:
         for opened in videos:
             bar.set_description(f"{plan.name} {opened.video.name}", refresh=False)
-            if opened.done:
+            # Whoever writes the manifest removes the records: what has none then was done by an earlier start.
+            if opened.done or plan.is_finished():
                 bar.update(opened.length)
                 continue
             try:
