@@ -64,7 +64,10 @@ def write_shards(settings: DataSettings, out: Output, options: WriteOptions | No
     unfinished = [plan for plan, _ in mine]
     if options.on_error == "skip" or not failed:
         for plan, videos in zip(unfinished, opened):
-            _write_videos(plan, videos, options, failed)
+            if (
+                not plan.is_finished()
+            ):  # another rank may have finished it since, and removed the records of what is done
+                _write_videos(plan, videos, options, failed)
     written = {plan.name for plan in unfinished if _finish(plan, options)}
     if failed and options.on_error == "stop":
         raise InputError(_failures(failed))
@@ -108,8 +111,7 @@ def _write_videos(plan: Plan, videos: list[OpenedVideo], options: WriteOptions, 
     ) as bar:
         for opened in videos:
             bar.set_description(f"{plan.name} {opened.video.name}", refresh=False)
-            # Whoever writes the manifest removes the records: what has none then was done by an earlier start.
-            if opened.done or plan.is_finished():
+            if opened.done:
                 bar.update(opened.length)
                 continue
             try:

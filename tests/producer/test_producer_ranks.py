@@ -15,7 +15,6 @@ from miniature import QUIET, contents, make_folder, write_video
 from dist_vad.base.errors import InputError
 from dist_vad.datasets.plaza import PlazaFrames
 from dist_vad.producer.job import write_shards
-from dist_vad.producer.progress_records import DONE
 from dist_vad.producer.ranks import Rank, rough_length
 from dist_vad.settings.data import DataSettings
 from dist_vad.video.files import FileFrames
@@ -50,12 +49,6 @@ def finish(ranks: list[subprocess.Popen]) -> list[int]:
     return [rank.wait(timeout=120) for rank in ranks]
 
 
-def is_done(shard: Path) -> bool:
-    """Whether the shard's video has its progress record: one that was killed before it has is cut anew."""
-    video = shard.stem.rpartition("-")[0]
-    return (shard.parent / "manifest.json").is_file() or (shard.parent / DONE / f"{video}.json").is_file()
-
-
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory) -> DataSettings:
     return make_folder(tmp_path_factory.mktemp("data"), train=7, test=3)
@@ -73,7 +66,7 @@ def test_three_ranks_one_killed_and_started_again_write_what_one_writes(dataset,
         *(0, -signal.SIGKILL, 0)
     ]
     assert not (tmp_path / "cube-train/manifest.json").exists(), "no manifest while a rank's videos are not written"
-    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.tar") if is_done(path)}
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.tar")}
     assert finish([start(dataset, tmp_path, rank) for rank in range(3)]) == [0, 0, 0]
     assert contents(tmp_path) == alone
     assert kept and all(path.stat().st_mtime_ns == time for path, time in kept.items()), "written a second time"
