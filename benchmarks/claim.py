@@ -83,7 +83,7 @@ def main() -> None:
         for (line, seed), by_score in known.items()
         for score, found in by_score.items()
     ]
-    measures = [*MEASURES] if all(row["object"] is not None for row in rows) else ["micro"]
+    measures = [measure for measure in MEASURES if rows[0][measure] is not None]
     pairs = [_difference(known, pair, seeds, of) for pair in PAIRS for of in measures]
     facts = {
         "commit": provenance(settings).get("commit"),

@@ -2,12 +2,12 @@
 
 python benchmarks/figures.py STATE [STATE ...] [--places 80] [--out FILE.json] [--picture FILE.jpg]
 
-STATE is the folder of a state beside its run and shard sets. The synthetic anomalies that weigh scores
-(dist_vad/scoring/synthetic_anomalies.py) are real objects that were changed, and a score may find them because
-something was changed at all. Here normal and anomalous objects are made in the same way: actors of the generated data
-set are painted into held-out normal video, where an object was seen and as high and as fast as it was. Walkers are
-normal; the kinds of KINDS are not. An AUC compares the two within a scene; what is shown is its mean over scenes. No
-label is read, and no test video.
+STATE is the folder of a state beside its run and shard sets; several are of runs on the same shards. The synthetic
+anomalies that weigh scores (dist_vad/scoring/synthetic_anomalies.py) are real objects that were changed, and a score
+may find them because something was changed at all. Here normal and anomalous objects are made in the same way: actors
+of the generated data set are painted into held-out normal video, where an object was seen and as high and as fast as it
+was. Walkers are normal; the kinds of KINDS are not. An AUC compares the two within a scene; what is shown is its mean
+over scenes. No label is read, and no test video.
 """
 
 import argparse
@@ -21,10 +21,10 @@ from typing import Any
 import cv2
 import numpy as np
 from sklearn.metrics import roc_auc_score
-from tqdm import tqdm
 
 from dist_vad.base.errors import InputError, entry_point
 from dist_vad.base.files import write_json
+from dist_vad.base.progress import progress_bar
 from dist_vad.data.manifest import VideoInfo
 from dist_vad.data.shardset import ShardSet
 from dist_vad.datasets import open_dataset
@@ -108,6 +108,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--picture", type=Path, help="JPEG or PNG of one figure of each kind and scene")
     options = parser.parse_args()
+    if options.picture and not (options.picture.parent.is_dir() and cv2.haveImageWriter(str(options.picture))):
+        raise InputError(f"--picture is {options.picture}; expected a .jpg or .png in a folder that is there")
     detectors = [Detector.load(state, "cpu") for state in options.states]
     settings = run_settings(detectors[0].state)
     val = NormalVideo(settings).val
@@ -162,7 +164,7 @@ def _has_room(area: np.ndarray, others: np.ndarray, width: int) -> bool:
 def _figures(settings: DataSettings, val: ShardSet, spots: dict[str, list[Spot]]) -> Iterator[Figure]:
     """A figure of every kind at every place."""
     videos = {video.name: video for video in open_dataset(settings) if video.split == "train"}
-    with tqdm(total=sum(map(len, spots.values())), desc="paint figures", unit=" places") as bar:
+    with progress_bar(total=sum(map(len, spots.values())), desc="paint figures", unit=" places") as bar:
         for name, own in spots.items():
             reach = settings.clip_length // 2
             wanted = {spot.frame + offset for spot in own for offset in range(-reach, reach + 1)}
@@ -181,7 +183,7 @@ def _figure(settings: DataSettings, spot: Spot, kind: str, window: list[np.ndarr
     height, width = window[0].shape[:2]
     outlines = np.array([box(actor, t) for t in range(len(window))])
     outlines = np.clip(outlines, 0, [width, height, width, height])
-    size = (outlines[middle, 2:] - outlines[middle, :2]).repeat(2)[[0, 2, 1, 3]]
+    size = np.tile(outlines[middle, 2:] - outlines[middle, :2], 2)
     seen = outlines + TREMBLE * size * np.array([[dice.between(-1.7, 1.7) for _ in range(4)] for _ in window])
     if (seen[middle, 2:] - seen[middle, :2]).min() < LEAST:
         return None
@@ -210,7 +212,7 @@ def _scores(detector: Detector, figures: list[Figure], scenes: np.ndarray) -> di
     combined = detector.calibration.combined
     assert combined, "a state of cubes"
     boxes, parts = np.stack([figure.features for figure in figures]), []
-    for start in tqdm(range(0, len(figures), BATCH), desc=f"score by {detector.state.name}", unit=" batches"):
+    for start in progress_bar(range(0, len(figures), BATCH), desc=f"score by {detector.state.name}", unit=" batches"):
         own = slice(start, start + BATCH)
         clips = np.stack([figure.clip for figure in figures[own]])
         features = np.stack([detector.scenes[scene] for scene in scenes[own]])
@@ -250,12 +252,10 @@ def _picture(figures: list[Figure], size: int = 96) -> np.ndarray:
 
 def _shown(figure: Figure, size: int) -> np.ndarray:
     """A figure and what lies around it, uint8 [size, size, 3]."""
-    reach = round(0.8 * figure.spot.place.height)
+    place = figure.spot.place
+    reach = round(0.8 * place.height)
     framed = np.pad(figure.picture, [(2 * reach,) * 2, (2 * reach,) * 2, (0, 0)], mode="edge")
-    x, y = (
-        round(figure.spot.place.x) + 2 * reach,
-        round(figure.spot.place.y - 0.5 * figure.spot.place.height) + 2 * reach,
-    )
+    x, y = round(place.x) + 2 * reach, round(place.y - 0.5 * place.height) + 2 * reach
     return cv2.resize(framed[y - reach : y + reach, x - reach : x + reach], (size, size), interpolation=cv2.INTER_AREA)
 
 

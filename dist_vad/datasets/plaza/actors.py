@@ -88,6 +88,7 @@ class Gait:
 
 WALK = Gait()
 RUN = Gait(stride=1.75, swing=0.85, knee=1.5, lean=0.3, arms=0.9, elbow=1.6, bounce=0.05, knee_rest=0.15)
+CRAWL = Gait(stride=0.4, swing=0.35, knee=0.2, lean=1.35, arms=0.4, elbow=0.1, knee_rest=1.35, bounce=0.01)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from dist_vad.datasets.plaza.actors import RUN, WALK, Actor, Cyclist, Gait, Look, Person, Track, Vehicle
+from dist_vad.datasets.plaza.actors import CRAWL, RUN, WALK, Actor, Cyclist, Gait, Look, Person, Track, Vehicle
 from dist_vad.datasets.plaza.canvas import Colour, Dice
 from dist_vad.datasets.plaza.scenes import CLOSE_UP, WIDTH, Lane, Scene, grown_up
 from dist_vad.datasets.plaza.things import Ball, Drone, Fire, Smoke, SpinningBox
@@ -81,6 +81,22 @@ def track(
     columns = np.array(rows, float).reshape(-1, 5).T
     names = ("x", "y", "h", "distance", "pace")
     return Track(first=first, facing=math.cos(heading), **dict(zip(names, columns)))
+
+
+def level_track(
+    frames: int, start: tuple[float, float], h: float, speed: float, facing: float, pace: np.ndarray | None = None
+) -> Track:
+    """A way straight to one side, from frame 0 on, on which a grown-up is always h pixels high.
+
+    `speed` in grown-up heights per frame; `pace`: for each frame, the share of it at which things go.
+    """
+    steps = np.ones(frames) if pace is None else pace
+    distance = np.concatenate([[0.0], np.cumsum(speed * steps)[:-1]])
+    x, y = start
+    return Track(
+        first=0, x=x + distance * h * math.copysign(1, facing), y=np.full(frames, y), h=np.full(frames, h),
+        distance=distance, pace=steps, facing=facing,
+    )  # fmt: skip
 
 
 def crossing(dice: Dice, lane: Lane, margin: float = MARGIN) -> tuple[tuple[float, float], float]:
@@ -232,13 +248,7 @@ VIRTUAL_GROUND = 88.0
 
 def _close_track(frames: int, x: float, speed: float, facing: float, pace: np.ndarray | None = None) -> Track:
     """A way of constant size before the virtual camera; `speed` in grown-up heights per frame."""
-    steps = np.ones(frames) if pace is None else pace
-    distance = np.concatenate([[0.0], np.cumsum(speed * steps)[:-1]])
-    h = np.full(frames, 0.72 * CLOSE_UP)
-    y = np.full(frames, VIRTUAL_GROUND)
-    return Track(
-        first=0, x=x + distance * h * math.copysign(1, facing), y=y, h=h, distance=distance, pace=steps, facing=facing
-    )
+    return level_track(frames, (x, VIRTUAL_GROUND), 0.72 * CLOSE_UP, speed, facing, pace)
 
 
 def _close_person(dice: Dice, way: Track, gait: Gait, **movement: np.ndarray) -> Person:
@@ -274,8 +284,7 @@ def fall(dice: Dice, frames: int) -> list[Actor]:
 
 def crawl(dice: Dice, frames: int) -> list[Actor]:
     """Somebody goes on all fours."""
-    gait = Gait(stride=0.4, swing=0.35, knee=0.2, lean=1.35, arms=0.4, elbow=0.1, knee_rest=1.35, bounce=0.01)
-    return [_close_person(dice, _close_track(frames, 144, dice.between(0.012, 0.02), dice.pick((-1.0, 1.0))), gait)]
+    return [_close_person(dice, _close_track(frames, 144, dice.between(0.012, 0.02), dice.pick((-1.0, 1.0))), CRAWL)]
 
 
 def jump(dice: Dice, frames: int) -> list[Actor]:

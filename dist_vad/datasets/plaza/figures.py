@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from dist_vad.datasets.plaza.actors import RUN, WALK, Actor, Cyclist, Gait, Person, Track, box
+from dist_vad.datasets.plaza.actors import CRAWL, RUN, WALK, Actor, Cyclist, Person, Track, box
 from dist_vad.datasets.plaza.canvas import SHARPNESS, Canvas, Dice
-from dist_vad.datasets.plaza.casting import STRIPES, look, stroll, vehicle
+from dist_vad.datasets.plaza.casting import STRIPES, level_track, look, stroll, vehicle
 from dist_vad.datasets.plaza.things import Ball
 
 WALKER = "walker"
@@ -17,7 +17,6 @@ BRIGHT = 130
 """Mean grey level of a place where figures keep their colours; darker places darken them."""
 SHADOW = 0.3
 """How far around an actor's box it may throw its shadow, in heights of the box."""
-CRAWL = Gait(stride=0.4, swing=0.35, knee=0.2, lean=1.35, arms=0.4, elbow=0.1, knee_rest=1.35, bounce=0.01)
 
 
 @dataclass(frozen=True)
@@ -62,13 +61,11 @@ def _canvas(actor: Actor, t: int, origin: tuple[int, int], shape: tuple[int, ...
     return cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def _way(place: Place, frames: int, step: float, facing: float, pace: np.ndarray | None = None) -> Track:
-    """A way across the place that is in its middle halfway; `step` in heights a frame."""
-    pace = np.ones(frames) if pace is None else pace
-    distance = np.concatenate([[0.0], np.cumsum(step * pace)[:-1]])
-    x = place.x + (distance - distance[frames // 2]) * place.height * math.copysign(1, facing)
-    y, h = np.full(frames, place.y), np.full(frames, place.height)
-    return Track(first=0, x=x, y=y, h=h, distance=distance, pace=pace, facing=facing)
+def _way(place: Place, frames: int, speed: float, facing: float, pace: np.ndarray | None = None) -> Track:
+    """A way across the place that is there in the middle of its frames; `speed` in heights a frame."""
+    before = speed * (np.ones(frames) if pace is None else pace)[: frames // 2].sum()
+    start = place.x - before * place.height * math.copysign(1, facing)
+    return level_track(frames, (start, place.y), place.height, speed, facing, pace)
 
 
 def _walker(dice: Dice, place: Place, frames: int) -> Actor:
