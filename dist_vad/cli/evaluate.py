@@ -32,7 +32,8 @@ def main() -> None:
 
     trained = trained_settings(settings)
     if trained is None:
-        accelerator = open_run(settings, [*training_needs(settings), *evaluation_needs()], options.asked)
+        needs = [*training_needs(settings), *evaluation_needs()]
+        accelerator = open_run(settings, needs, options.asked, finished=not options.state)
         state = read_state(Path(options.state)) if options.state else last_state(settings)
     else:
         settings = with_own_shards(settings, trained)

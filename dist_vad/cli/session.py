@@ -13,7 +13,7 @@ from dist_vad.base.text.redact import all_redacted
 from dist_vad.curriculum.heads import DATA
 from dist_vad.curriculum.initial import given_state
 from dist_vad.curriculum.precision import keep_precision
-from dist_vad.curriculum.recipes import check_tasks
+from dist_vad.curriculum.recipes import check_tasks, last_state
 from dist_vad.curriculum.stages import remarks, stages_of
 from dist_vad.curriculum.state import State
 from dist_vad.data.manifest import MANIFEST, SPLITS, Manifest
@@ -32,12 +32,13 @@ from dist_vad.training.trainer import PREEMPTION
 TEST_SETS = ["cube-test", "clip-test"]
 
 
-def open_run(settings: Settings, needs: list[str], asked: Collection[str] = ()) -> Accelerator:
+def open_run(settings: Settings, needs: list[str], asked: Collection[str] = (), finished: bool = False) -> Accelerator:
     """Check the settings, write the shard sets among `needs` that are missing, write `run.json`.
 
     Args:
         needs: shard sets such as `cube-train` that the caller is going to read.
         asked: names of the settings that the user gave: shard sets that are there must be as these say.
+        finished: a stage of these settings must be finished, or what the run has noted stays as it is.
     """
     check_launch()
     check_tasks(settings)
@@ -52,6 +53,8 @@ def open_run(settings: Settings, needs: list[str], asked: Collection[str] = ()) 
             check_agreement(settings.data, settings.shards, needs, asked)
             _make_missing_shards(settings, needs)
             _check_unchanged(settings, needs)
+            if finished:
+                last_state(settings)
             (run / PREEMPTION).unlink(missing_ok=True)  # the run goes on, or was at its end
             write_sealed(run / "run.json", {**provenance(settings), "precision": keep_precision(settings)})
     accelerator.init_trackers(

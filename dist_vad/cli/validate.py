@@ -32,7 +32,7 @@ def main() -> None:
     from dist_vad.training.heartbeat import watched
     from dist_vad.training.refit import fit_heads
 
-    accelerator = open_run(settings, training_needs(settings), options.asked)
+    accelerator = open_run(settings, training_needs(settings), options.asked, finished=not options.state)
     state = read_state(Path(options.state)) if options.state else last_state(settings)
     with watched(accelerator, settings.train.timeout_seconds):
         fit_heads(settings, asked(settings, state), accelerator)

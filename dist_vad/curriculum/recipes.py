@@ -1,6 +1,7 @@
 """The stages of a run and their recipes: what a state is named by, decided before anything is trained."""
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -189,11 +190,31 @@ def _training_manifest(root: Store, kind: str) -> Manifest:
 
 
 def last_state(settings: Settings) -> State:
-    """The state of the last finished stage of the curriculum."""
-    states = [state for stage in plan(settings) if (state := finished_state(settings, stage))]
-    if not states:
-        raise InputError(f"no finished stage under {settings.run}/states; train one first: `dist-vad train`")
-    return states[-1]
+    """The state of the last finished stage of the curriculum. Raises InputError where none is finished; where other
+    settings have finished some, it says which ones differ."""
+    stages = plan(settings)
+    states = [state for stage in stages if (state := finished_state(settings, stage))]
+    if states:
+        return states[-1]
+    begun = [path.parent for path in Path(settings.run, "states").glob(f"*/{STATE}")]
+    others = [state for state in map(read_state, sorted(begun)) if state.stage == stages[0].name]
+    found = [f"those of {state.name} differ: {'; '.join(_unlike(stages[0].recipe, state.recipe))}" for state in others]
+    raise InputError(
+        f"no finished stage of these settings under {settings.run}/states; train one first, `dist-vad train`"
+        + "".join(f", or give the settings of one that is there; {said}" for said in found[:1])
+    )
+
+
+def _unlike(ours: dict[str, Any], theirs: dict[str, Any], within: str = "") -> Iterator[str]:
+    """Where two recipes differ, in words."""
+    for key in sorted({*ours, *theirs}):
+        here, there = ours.get(key), theirs.get(key)
+        if isinstance(here, dict) and isinstance(there, dict):
+            yield from _unlike(here, there, f"{within}{key}.")
+        elif here != there:
+            name = "the state of --init" if key == "parent" else f"{within}{key}"
+            here, there = (str(value)[:12] if value not in (None, "") else "none" for value in (here, there))
+            yield f"{name} is {here}, there {there}"
 
 
 def training_needs(settings: Settings) -> list[str]:

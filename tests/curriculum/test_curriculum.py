@@ -3,11 +3,14 @@
 import dataclasses
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dist_vad.curriculum.recipes import plan
+from dist_vad.base.errors import InputError
+from dist_vad.curriculum.recipes import last_state, plan
 from dist_vad.curriculum.stages import remarks, stages_of
+from dist_vad.curriculum.state import save_state
 from dist_vad.settings.curriculum import LearningSettings, StageSettings
 from dist_vad.settings.curriculum_line import split_line, write_line
 from dist_vad.settings.run import Settings
@@ -101,3 +104,27 @@ def test_a_stage_has_the_same_key_whatever_it_is_called(tiny_settings):
     first = StageSettings(tasks={"prediction": 1}, steps=4, global_batch=8)
     one, other = (plan(dataclasses.replace(tiny_settings, curriculum={name: first})) for name in ("per", "warm_up"))
     assert one[0].key == other[0].key
+
+
+OTHERS = {
+    "seed is 7, there 0": {"seed": 7},
+    "augment is mirror, there none": {"augment": "mirror"},
+    "stream.block is 5, there 128": {"stream": StreamSettings(block=5)},
+    "stage.learning_rate is 0.5, there 0.0003": {
+        "curriculum": {"first": StageSettings(tasks={"prediction": 1}, learning_rate=0.5)}
+    },
+}
+
+
+@pytest.mark.parametrize("said", OTHERS)
+def test_who_asks_for_a_stage_of_other_settings_is_told_what_differs(said, tiny_settings, tmp_path):
+    curriculum = {"first": StageSettings(tasks={"prediction": 1})}
+    settings = dataclasses.replace(tiny_settings, run=str(tmp_path), curriculum=curriculum, stream=StreamSettings())
+    (stage,) = plan(settings)
+    recipe = {**stage.recipe, "parent": "0123456789abcdef"}
+    facts = {"key": stage.key, "stage": stage.name, "lineage": [], "tasks": ["prediction"], "metrics": {}}
+    save_state(tmp_path / "states" / stage.folder_name, {"w": torch.ones(1)}, recipe=recipe, **facts)
+    with pytest.raises(InputError, match="no finished stage of these settings") as error:
+        last_state(dataclasses.replace(settings, **OTHERS[said]))
+    for what in (stage.folder_name, said, "the state of --init is none, there 0123456789ab"):
+        assert what in str(error.value)

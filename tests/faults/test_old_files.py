@@ -72,7 +72,7 @@ def test_an_old_record_that_can_be_made_anew_is(old):
 
 def test_what_an_old_run_did_not_finish_is_told(old, tiny_settings):
     tiny_settings.run = str(old / "run")
-    with pytest.raises(InputError, match="no finished stage under"):
+    with pytest.raises(InputError, match="no finished stage of these settings under"):
         last_state(tiny_settings)
 
 

@@ -304,6 +304,24 @@ def test_a_signal_at_the_very_end_leaves_no_mark_for_the_next_start(tiny_config,
     assert not (tmp_path / "run" / PREEMPTION).exists() and (tmp_path / "run/run.json").exists()
 
 
+def test_a_run_whose_stages_are_not_there_keeps_its_record(tiny_config, tmp_path, monkeypatch):
+    """Who asks with other settings than it was trained with is refused, and nothing is noted down in their place."""
+    from accelerate import PartialState
+
+    from dist_vad.cli.session import open_run
+    from dist_vad.curriculum.recipes import training_needs
+
+    settings = plan(
+        shards=json.loads(tiny_config.read_text())["shards"], run=str(tmp_path), train=TrainSettings(tracker="none")
+    )
+    (tmp_path / "run.json").write_text("as it was")
+    monkeypatch.setattr(torch, "set_num_threads", lambda number: None)
+    with pytest.raises(InputError, match="no finished stage"):
+        open_run(settings, training_needs(settings), finished=True)
+    PartialState._reset_state()
+    assert (tmp_path / "run.json").read_text() == "as it was"
+
+
 WITHOUT_STEPS = (
     "dist_vad.cli.session", "dist_vad.cli.evaluate", "dist_vad.cli.validate", "dist_vad.cli.demo", "dist_vad.ablation.job",
 )  # fmt: skip
