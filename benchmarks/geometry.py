@@ -20,7 +20,6 @@ import numpy as np
 
 from dist_vad.data.manifest import INDEX_DTYPE, Manifest, ShardInfo, VideoInfo
 from dist_vad.data.shardset import ShardSet
-from dist_vad.scoring.calibrating import SYNTHETIC_OBJECTS
 from dist_vad.scoring.geometry import Geometry
 from dist_vad.scoring.synthetic_auc import held_out
 from dist_vad.settings.score import ScoreSettings
@@ -64,7 +63,7 @@ def measure(scenes: int) -> dict[str, float]:
     Geometry.of(generated)
     between = time.process_time()
     generated.spread(ScoreSettings().calibration)
-    held_out(generated, SYNTHETIC_OBJECTS)
+    held_out(generated, ScoreSettings().synthetic)
     choice = time.process_time() - between
     seconds = time.process_time() - began
     # Not getrusage: its peak is that of the parent before exec, where that was higher.

@@ -17,7 +17,6 @@ from seaweed import BUCKET, KEY, SECRET, CannotStartError, Seaweed
 from dist_vad.data.cache import ShardCache
 from dist_vad.data.shardset import ShardSet
 from dist_vad.producer.job import WriteOptions, write_shards
-from dist_vad.scoring.calibrating import SYNTHETIC_OBJECTS
 from dist_vad.scoring.geometry import Geometry, features_of
 from dist_vad.scoring.synthetic_auc import held_out
 from dist_vad.settings.data import DataSettings, PlazaSettings
@@ -29,7 +28,7 @@ def before_the_first_score(root: str, cache: ShardCache) -> int:
     train, val = (ShardSet(f"{root}/cube-{split}", cache) for split in ("train", "val"))
     train.spread(ScoreSettings().calibration)
     Geometry.of(train)
-    features_of(val, held_out(val, SYNTHETIC_OBJECTS).ids)
+    features_of(val, held_out(val, ScoreSettings().synthetic).ids)
     return len(train.manifest.shards) + len(val.manifest.shards)
 
 

@@ -19,9 +19,6 @@ from dist_vad.scoring.tail_calibration import TailCalibration
 from dist_vad.scoring.velocity import VELOCITY, OpticalFlow, Velocity, WithVelocity
 from dist_vad.tasks import TASKS, HeadOutput
 
-SYNTHETIC_OBJECTS = 1024
-"""Of about so many held-out normal cubes synthetic anomalies are made: of all in the frames that are chosen."""
-
 
 def calibrate(scorer: Scorer, train: ShardSet, val: ShardSet, geometry: Geometry | None = None) -> Calibration:
     """The calibration of one scorer, as of `calibrate_all`."""
@@ -42,7 +39,7 @@ def calibrate_all(
         geometry: what boxes of normal training video are like; None for whole frames, which have no `combined`.
     """
     settings = scorers[0].settings
-    ids, chosen = train.spread(settings.calibration), held_out(val, SYNTHETIC_OBJECTS)
+    ids, chosen = train.spread(settings.calibration), held_out(val, settings.synthetic)
     flow = OpticalFlow()
     measures = [WithVelocity(scorer, flow) for scorer in scorers] if geometry else scorers
     normal = [forms[""] for forms in measure(measures, train, ids, settings.batch)]

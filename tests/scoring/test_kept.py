@@ -11,12 +11,13 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dist_vad.base.errors import InputError
-from dist_vad.scoring import kept
+from dist_vad.scoring import calibrating, kept
 from dist_vad.scoring.geometry import features_of
 from dist_vad.scoring.kept import UnfitError, basis_of, calibrations, read, read_fitting, write
 from dist_vad.scoring.measuring import measure
 from dist_vad.scoring.normal_video import NormalVideo
 from dist_vad.scoring.scorer import Scorer
+from dist_vad.scoring.synthetic_auc import held_out
 from dist_vad.scoring.velocity import OpticalFlow, WithVelocity
 from dist_vad.settings.model import ModelSettings
 from dist_vad.settings.run import Settings
@@ -78,6 +79,7 @@ def test_what_is_kept_is_not_made_again_and_several_are_made_in_one_go(settings,
     [
         {"score": ScoreSettings(batch=16, calibration=65)},
         {"score": ScoreSettings(batch=16, calibration=64, neighbours=2)},
+        {"score": ScoreSettings(batch=16, calibration=64, synthetic=50)},
         {"score": ScoreSettings(batch=16, calibration=64, precision="bf16")},
         {"seed": 7},
     ],
@@ -86,6 +88,21 @@ def test_a_calibration_of_other_settings_or_weights_is_not_taken(settings, made,
     other = dataclasses.replace(settings, **change)
     with pytest.raises(UnfitError, match="is of"):
         read_fitting(made, basis_of(scorer(other), NormalVideo(other)))
+
+
+@pytest.mark.parametrize("count", [1, 20, 500])
+def test_synthetic_anomalies_are_made_of_as_many_held_out_objects_as_asked(settings, tmp_path, monkeypatch, count):
+    asked = dataclasses.replace(settings, score=ScoreSettings(batch=16, calibration=64, synthetic=count))
+    changed = []
+
+    def noted(measures, shards, ids, batch, *changes):
+        changed.extend([ids.tolist()] if changes else [])
+        return measure(measures, shards, ids, batch, *changes)
+
+    monkeypatch.setattr(calibrating, "measure", noted)
+    video = NormalVideo(asked)
+    calibrations([scorer(asked)], [tmp_path / "made.safetensors"], video)
+    assert changed == [held_out(video.val, count).ids.tolist()]
 
 
 LATER = [("task", field.name) for field in dataclasses.fields(TaskSettings)]
