@@ -1,13 +1,13 @@
 """The stages of a run and their recipes: what a state is named by, decided before anything is trained."""
 
 import dataclasses
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest
+from dist_vad.base.text.dotted import dotted
 from dist_vad.curriculum.initial import given_state
 from dist_vad.curriculum.precision import chosen_precision
 from dist_vad.curriculum.stages import stages_of
@@ -18,6 +18,9 @@ from dist_vad.data.store import Store, open_store
 from dist_vad.settings.curriculum import StageSettings
 from dist_vad.settings.run import Settings
 from dist_vad.tasks import PARTNER, TASKS, Task, make_tasks
+
+NAMED = {"parent": "the state of --init"}
+"""What users call parts of the first stage's recipe."""
 
 
 @dataclass(frozen=True)
@@ -194,27 +197,27 @@ def last_state(settings: Settings) -> State:
     settings have finished some, it says which ones differ."""
     stages = plan(settings)
     states = [state for stage in stages if (state := finished_state(settings, stage))]
-    if states:
-        return states[-1]
-    begun = [path.parent for path in Path(settings.run, "states").glob(f"*/{STATE}")]
-    others = [state for state in map(read_state, sorted(begun)) if state.stage == stages[0].name]
-    found = [f"those of {state.name} differ: {'; '.join(_unlike(stages[0].recipe, state.recipe))}" for state in others]
-    raise InputError(
-        f"no finished stage of these settings under {settings.run}/states; train one first, `dist-vad train`"
-        + "".join(f", or give the settings of one that is there; {said}" for said in found[:1])
-    )
+    if not states:
+        raise InputError(
+            f"no finished stage of these settings under {settings.run}/states; train one first, `dist-vad train`"
+            + _of_other_settings(settings, stages[0])
+        )
+    return states[-1]
 
 
-def _unlike(ours: dict[str, Any], theirs: dict[str, Any], within: str = "") -> Iterator[str]:
-    """Where two recipes differ, in words."""
-    for key in sorted({*ours, *theirs}):
-        here, there = ours.get(key), theirs.get(key)
-        if isinstance(here, dict) and isinstance(there, dict):
-            yield from _unlike(here, there, f"{within}{key}.")
-        elif here != there:
-            name = "the state of --init" if key == "parent" else f"{within}{key}"
-            here, there = (str(value)[:12] if value not in (None, "") else "none" for value in (here, there))
-            yield f"{name} is {here}, there {there}"
+def _of_other_settings(settings: Settings, stage: Stage) -> str:
+    """How a state of the same stage that is there was trained otherwise, in words; empty where there is none."""
+    for path in sorted(Path(settings.run, "states").glob(f"{stage.name}-*/{STATE}")):
+        state = read_state(path.parent)
+        ours, theirs = dotted(stage.recipe), dotted(state.recipe)
+        other = [key for key in sorted({*ours, *theirs}) if ours.get(key) != theirs.get(key)]
+        said = [f"{NAMED.get(key, key)} is {_short(ours.get(key))}, there {_short(theirs.get(key))}" for key in other]
+        return f", or give the settings of one that is there; those of {state.name} differ: {'; '.join(said)}"
+    return ""
+
+
+def _short(value: Any) -> str:
+    return "none" if value in (None, "") else str(value)[:12]
 
 
 def training_needs(settings: Settings) -> list[str]:

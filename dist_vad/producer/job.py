@@ -64,9 +64,8 @@ def write_shards(settings: DataSettings, out: Output, options: WriteOptions | No
     unfinished = [plan for plan, _ in mine]
     if options.on_error == "skip" or not failed:
         for plan, videos in zip(unfinished, opened):
-            if (
-                not plan.is_finished()
-            ):  # another rank may have finished it since, and removed the records of what is done
+            # Another rank may have finished it since, and removed the records of what is done.
+            if not plan.is_finished():
                 _write_videos(plan, videos, options, failed)
     written = {plan.name for plan in unfinished if _finish(plan, options)}
     if failed and options.on_error == "stop":

@@ -9,6 +9,7 @@ from typing import Any
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import digest
+from dist_vad.base.text.dotted import dotted
 from dist_vad.data.manifest import MANIFEST, SPLITS, Manifest
 from dist_vad.data.store import Store, open_store
 from dist_vad.datasets import open_dataset, open_virtual
@@ -91,8 +92,8 @@ class Plan:
         """What tells a set that is there from the one that is planned; empty where they are the same."""
         if manifest.fingerprint == self.fingerprint:
             return ""
-        then = _flat(_decisive(manifest.settings, self.kind, self.stride_key))
-        now = _flat(_decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key))
+        then = dotted(_decisive(manifest.settings, self.kind, self.stride_key))
+        now = dotted(_decisive(dataclasses.asdict(self.settings), self.kind, self.stride_key))
         keys = [key for key in {**now, **then} if then.get(key) != now.get(key)]
         other = [f"{key} was {_shown(then, key)}, now {_shown(now, key)}" for key in keys]
         return "; ".join(other) or "from other videos, labels, boxes or weights, or by another version of the producer"
@@ -148,12 +149,3 @@ def _shown(settings: dict[str, Any], key: str) -> str:
     """A decisive setting's value for a message; those that are only there where asked for may be absent."""
     absent = {"scene": "background", "tracks": False}
     return repr(settings.get(key, absent.get(key)))
-
-
-def _flat(settings: dict[str, Any]) -> dict[str, Any]:
-    """The settings with those of a group by dotted names, as on the command line."""
-    flat = {}
-    for key, value in settings.items():
-        inner = value if isinstance(value, dict) else None
-        flat.update({key: value} if inner is None else {f"{key}.{name}": nested for name, nested in inner.items()})
-    return flat

@@ -3,6 +3,8 @@
 import dataclasses
 from typing import Any
 
+from dist_vad.base.text.dotted import dotted
+
 Plain = bool | int | float | str
 
 
@@ -13,10 +15,5 @@ def flat(settings: Any) -> dict[str, Plain]:
     >>> flat(ModelSettings(width=8))["width"]
     8
     """
-    return {name: value for key, held in dataclasses.asdict(settings).items() for name, value in _leaves(key, held)}
-
-
-def _leaves(key: str, value: Any) -> list[tuple[str, Plain]]:
-    if isinstance(value, dict) and value:
-        return [leaf for name, held in value.items() for leaf in _leaves(f"{key}.{name}", held)]
-    return [(key, value if isinstance(value, bool | int | float | str) else str(value))]
+    every = dotted(dataclasses.asdict(settings))
+    return {name: value if isinstance(value, bool | int | float | str) else str(value) for name, value in every.items()}
