@@ -1,6 +1,6 @@
 """Scene by scene: the AUC of every score of evaluated runs, as a table and as JSON.
 
-python benchmarks/scenes.py --out docs/results/scenes11.json [--labels FILE] MODEL=RUN [MODEL=RUN ...]
+python benchmarks/scenes.py --out docs/results/scenes11.json [--labels FILE] [--plot FILE.png] MODEL=RUN [MODEL=RUN ...]
 
 RUN is the folder of an evaluated run, with `frame_scores.parquet` and `run.json`; several runs of one MODEL are its
 seeds. A row has the model and its score, the scene (`pooled`: all of them), the AUC of all the scene's frames (null
@@ -38,6 +38,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--labels", help="instead of those by which the runs were evaluated")
     parser.add_argument("--smoothing", default="median17", choices=sorted(metrics.SMOOTHINGS))
+    parser.add_argument("--plot", help="file of a picture of the joined scores and of geometry; without it none is drawn")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     sources = {}
@@ -54,6 +55,8 @@ def main() -> None:
     named = {"labels": Path(options.labels).name} if options.labels else {}
     write_json(options.out, {**named, "smoothing": options.smoothing, "runs": sources, "rows": rows})
     print(_table(rows))
+    if options.plot:
+        _plot(rows, options.plot)
     print(json.dumps({"rows": len(rows), "out": str(options.out)}))
 
 
@@ -97,9 +100,41 @@ def _auc(file: FrameFile, column: ScoreColumn, truth: str, scene: str) -> tuple[
     return micro, macro
 
 
+def _scenes(rows: list[dict[str, Any]]) -> list[str]:
+    """Those whose frames are of both kinds."""
+    return [*dict.fromkeys(row["scene"] for row in rows if row["auc"] is not None and row["scene"] != POOLED)]
+
+
+def _plot(rows: list[dict[str, Any]], path: str) -> None:
+    """AUC by scene of `geometry`, `fused` and `combined`, a point a seed, the bar at their mean; last the mean."""
+    try:
+        import matplotlib.pyplot as plt  # pyright: ignore[reportMissingImports]
+    except ImportError:
+        return print("no chart: matplotlib is not installed")
+    names = [*dict.fromkeys(row["score"] for row in rows)]
+    shown = [name for name in names if name.endswith((" fused", " combined"))]
+    shown = [next(name for name in names if name.endswith("geometry")), *shown]
+    scenes = _scenes(rows)
+    figure, axis = plt.subplots(figsize=(11, 4.2), layout="constrained")
+    for place, name in enumerate(shown):
+        own = [[row["auc"] for row in rows if (row["score"], row["scene"]) == (name, scene)] for scene in scenes]
+        own.append(np.mean(own, axis=0).tolist())
+        for column, seeds in enumerate(own):
+            x = column + 0.8 * ((place + 0.5) / len(shown) - 0.5)
+            label = name if not column else None
+            axis.plot([x] * len(seeds), seeds, "o", color=f"C{place}", alpha=0.6, markersize=4, label=label)
+            axis.plot(x, np.mean(seeds), "_", color=f"C{place}", markersize=11, markeredgewidth=2)
+    axis.set_xticks(range(len(scenes) + 1), [*scenes, "mean"])
+    axis.axvline(len(scenes) - 0.5, color="grey", linewidth=1)
+    axis.set_ylabel("AUC of the scene's frames")
+    axis.grid(axis="y", alpha=0.3)
+    figure.legend(loc="outside lower center", ncols=4, fontsize=8)
+    figure.savefig(path, dpi=130)
+
+
 def _table(rows: list[dict[str, Any]]) -> str:
     """The mean over seeds, of the scenes whose frames are of both kinds; those and their mean, then all together."""
-    scenes = [*dict.fromkeys(row["scene"] for row in rows if row["auc"] is not None and row["scene"] != POOLED)]
+    scenes = _scenes(rows)
     heads = [*scenes, "mean", POOLED, "macro"]
     lines = [f"{'':44}" + "".join(f"{head:>9}" for head in heads)]
     for score in dict.fromkeys(row["score"] for row in rows):
