@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--labels", help="instead of those by which the runs were evaluated")
     parser.add_argument("--smoothing", default="median17", choices=sorted(metrics.SMOOTHINGS))
-    parser.add_argument("--plot", help="file of a picture of the joined scores and of geometry; without it none is drawn")
+    parser.add_argument("--plot", help="file of a picture of joined scores and of geometry; without it none is drawn")
     options = parser.parse_args()
     rows: list[dict[str, Any]] = []
     sources = {}
