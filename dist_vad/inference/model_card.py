@@ -58,6 +58,7 @@ def model_card(state: State, licence: str | None = None) -> str:
         "",
         *_table(
             ("tasks", ", ".join(state.tasks)),
+            ("begins from", Path(settings.get("init") or "random weights").name if settings else NOT_KNOWN),
             ("stages", " > ".join([*state.lineage, state.folder.name])),
             ("key", state.key),
             ("digest of the weights", state.digest),

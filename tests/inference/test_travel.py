@@ -113,7 +113,15 @@ def test_pushed_to_a_hub_and_pulled_it_scores_to_the_same_bits(detector, frames,
 
 def test_the_card_says_what_a_state_is_and_what_is_not_known(detector, tmp_path):
     card = model_card(detector.state, "CC-BY-4.0")
-    for told in (detector.state.digest, "plaza", *detector.scenes, *detector.state.tasks, "CC-BY-4.0", "Never seen"):
+    for told in (
+        detector.state.digest,
+        "plaza",
+        *detector.scenes,
+        *detector.state.tasks,
+        "CC-BY-4.0",
+        "Never seen",
+        "random weights",
+    ):
         assert told in card
     shutil.copytree(detector.state.folder, tmp_path / "states/alone")
     alone = model_card(read_state(tmp_path / "states/alone"))

@@ -16,6 +16,7 @@ from dist_vad.curriculum.initial import PRIOR, SHIPPED, given_state, initial_sta
 from dist_vad.curriculum.recipes import plan
 from dist_vad.curriculum.state import State, read_state
 from dist_vad.inference.detector import Detector
+from dist_vad.inference.model_card import model_card
 from dist_vad.settings.parsing import CONFIGS, parse
 from dist_vad.settings.run import Settings
 from dist_vad.tasks import TASKS
@@ -50,6 +51,7 @@ def test_heads_with_which_the_run_does_not_go_on_are_not_asked(tiny_config, give
     state = read_state(Path(printed.split("state: ")[1].strip()))
     assert {"prediction", "virtual"} <= {*state.tasks} and own_tasks(state) == ["prediction"]
     assert [*Detector.load(state, "cpu").calibration.weights] == ["prediction"]
+    assert f"| begins from | {given.folder.name} |" in model_card(state)
     table = succeed("launch/evaluate.py", *arguments, *LEARN_NOTHING, "--curriculum", "pre")
     assert "prediction" in table and "virtual" not in table
 
