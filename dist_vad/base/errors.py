@@ -40,6 +40,10 @@ GIVEN = {
 """Errors of the system that are the same at every start: a path that was given does not fit what is there."""
 
 
+LINK_LOOP = "Symlink loop"
+"""How pathlib's message begins where links lead back to themselves: before Python 3.13 it is no OSError."""
+
+
 class InputError(ValueError):
     """Something the user gave is wrong. The message says what was found, what was expected and what to do."""
 
@@ -61,9 +65,9 @@ class Preempted(Exception):
 
 
 def refuse_unless(condition: bool, key: str, value: object, allowed: str) -> None:
-    """Raise a ValueError that names a setting's key, its value and what is allowed, unless the condition holds."""
+    """Raise an InputError that names a setting's key, its value and what is allowed, unless the condition holds."""
     if not condition:
-        raise ValueError(f"{key} is {value!r}; allowed: {allowed}")
+        raise InputError(f"{key} is {value!r}; allowed: {allowed}")
 
 
 def explained(error: OSError, doing: str = "") -> InputError | Unavailable:
@@ -121,6 +125,8 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
             told = explained(error)
             _end(2 if isinstance(told, InputError) else UNAVAILABLE, f"error: {told}")
         except RuntimeError as error:
+            if str(error).startswith(LINK_LOOP):
+                _end(2, f"error: {error}; give another path, or mend what is there")
             if "RANK" not in os.environ or not any(words in str(error) for words in LOST_PEER):
                 raise
             _end(LOST, f"rank {os.environ['RANK']} lost its connection to another rank, and ends too")

@@ -25,7 +25,7 @@ def main() -> None:
     from dist_vad.curriculum.heads import asked
     from dist_vad.curriculum.recipes import last_state, training_needs
     from dist_vad.curriculum.state import read_state
-    from dist_vad.evaluation.other_video import state_of, trained_settings, with_own_shards
+    from dist_vad.evaluation.other_video import check_fits, state_of, trained_settings, with_own_shards
     from dist_vad.evaluation.run import evaluate_state, evaluation_needs
     from dist_vad.training.heartbeat import watched
     from dist_vad.training.refit import fit_heads
@@ -36,6 +36,7 @@ def main() -> None:
         accelerator = open_run(settings, needs, options.asked, finished=not options.state)
         state = read_state(Path(options.state)) if options.state else last_state(settings)
     else:
+        check_fits(settings, trained, options.asked)
         settings = with_own_shards(settings, trained)
         accelerator = open_test_video(settings, trained, options.asked)
         state = read_state(Path(options.state)) if options.state else state_of(trained)

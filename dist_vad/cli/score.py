@@ -21,6 +21,7 @@ from dist_vad.settings.video import VideoSettings
 
 if TYPE_CHECKING:
     from dist_vad.inference.detector import Detector
+    from dist_vad.inference.events import FoundEvent
     from dist_vad.inference.exported import ExportedDetector
     from dist_vad.inference.outputs import VideoResult
 
@@ -86,7 +87,7 @@ def main() -> None:
             events = video.events(settings.events.join)
             video.write_table(table, events)
             video.write_events(events_file, events)
-            report(video, [path for path in outputs[name] if path.exists()])
+            report(video, events, [path for path in outputs[name] if path.exists()])
             if broken := video.facts.get("broke_off"):
                 failed[place] = f"{broken}; what had come is written; `dist-vad watch` connects again by itself"
     if failed:
@@ -122,16 +123,16 @@ def opened(place: str, engine: str, batch: int | None) -> "Detector | ExportedDe
     return ExportedDetector.load(Path(place).expanduser(), engine)
 
 
-def report(video: "VideoResult", written: list[Path]) -> None:
+def report(video: "VideoResult", events: "list[FoundEvent]", written: list[Path]) -> None:
     """Say what was found, and where it lies."""
     if video.facts["note"]:
         print(f"note: {video.facts['note']}")
     normal = video.facts["level"]["held_out_normal"]
     print(
-        f"{redacted(video.place)}: {len(video.raw)} frames, {len(video.events(1.0))} events; the same threshold gives "
+        f"{redacted(video.place)}: {len(video.raw)} frames, {len(events)} events; the same threshold gives "
         f"{normal['events']} events in {normal['seconds']} s of held-out normal video"
     )
-    for number, event in enumerate(video.events(1.0)[:MOST_EVENTS]):
+    for number, event in enumerate(events[:MOST_EVENTS]):
         start, end = video.seconds[event.start], video.seconds[event.end - 1]
         score = video.threshold.shown(event.calibrated)
         print(f"  event {number}: {start:.2f} s to {end:.2f} s, anomaly score {score}")

@@ -3,6 +3,7 @@
 import codecs
 import json
 from pathlib import Path
+from typing import Any
 
 from dist_vad.base.errors import InputError
 from dist_vad.base.log import log
@@ -74,11 +75,13 @@ def _video(path: Path, split: str, intervals: list[list[int]] | None) -> Video:
 def read_labels(path: str) -> dict[str, list[list[int]]]:
     """Anomalous intervals by video, 0-based and half-open. Raises InputError for a file that does not read."""
     try:
-        listed = json.loads(decoded(Path(path).read_bytes()))
-        return {_labelled(name): [_interval(span) for span in spans] for name, spans in listed.items()}
+        listed = json.loads(decoded(Path(path).read_bytes()), object_pairs_hook=_each_once)
+        if not isinstance(listed, dict):
+            raise ValueError(f"found {type(listed).__name__} where names of videos with their intervals are expected")
+        return _each_once([(_labelled(name), _intervals(name, spans)) for name, spans in listed.items()])
     except FileNotFoundError as error:
         raise InputError(f"no labels file at {path}; check data.labels") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise InputError(
             f'labels file {path} does not read ({error}); expected JSON such as {{"video": [[first, last], ...]}}, '
             "frames counted from 0, both inclusive"
@@ -95,6 +98,21 @@ def _labelled(name: str) -> str:
     """The video that a label is of: with or without the ending of its file."""
     stem = Path(name).stem if Path(name).suffix.lower() in VIDEO_EXTENSIONS else name
     return composed(stem)
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """As a dictionary. Raises ValueError where a name comes twice, of which one would be lost."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+        raise ValueError(f"{twice[0]!r} is there twice, expected once with all of its intervals")
+    return dict(pairs)
+
+
+def _intervals(name: str, spans: object) -> list[list[int]]:
+    """The intervals of a video, half-open. Raises ValueError where they are no list."""
+    if not isinstance(spans, list):
+        raise ValueError(f"found {spans!r} for {name!r}, expected a list of intervals, [] for a normal video")
+    return [_interval(span) for span in spans]
 
 
 def _interval(span: object) -> list[int]:

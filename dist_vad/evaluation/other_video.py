@@ -1,6 +1,7 @@
 """Test video that is not the run's own: shards of its own for it, the run's states and calibrations."""
 
 import dataclasses
+from collections.abc import Collection
 from pathlib import Path
 
 from dist_vad.base.errors import Damaged, InputError
@@ -17,6 +18,8 @@ from dist_vad.settings.provenance import RUN_KEYS
 from dist_vad.settings.run import Settings
 
 RUN = "run.json"
+OF_CUBES = ("clip_length", "cube_size", "context", "scene", "scene_grid")
+"""Settings of the data without which a cube is another thing."""
 RESULTS = (METRICS, "report.html", "frame_scores.parquet", "frame_scores.npz")
 """What an evaluation writes into a run's folder."""
 
@@ -33,6 +36,26 @@ def trained_settings(settings: Settings) -> Settings | None:
     if _video(trained.data) == _video(settings.data):
         return None
     return dataclasses.replace(trained, run=settings.run, score=settings.score)
+
+
+def check_fits(settings: Settings, trained: Settings, asked: Collection[str]) -> None:
+    """Refuse other test video whose cubes would not be such as a run was trained on.
+
+    Args:
+        asked: names of the settings that the user gave.
+
+    Raises InputError, naming what differs. Another detector is only remarked on: its boxes may be as good.
+    """
+    config = f"give the --config with which {trained.run} was trained, and the --data.root of the other video"
+    if settings.data.dataset != trained.data.dataset and not {"data", "data.dataset"} & {*asked}:
+        raise InputError(f"{trained.run} was trained on {trained.data.dataset}, and no other video is named; {config}")
+    pairs = {f"data.{key}": [getattr(own.data, key) for own in (trained, settings)] for key in OF_CUBES}
+    pairs |= {f"model.{key}": [value, getattr(settings.model, key)] for key, value in vars(trained.model).items()}
+    if differ := [f"{key} {then!r}, now {now!r}" for key, (then, now) in pairs.items() if then != now]:
+        raise InputError(f"{trained.run} was trained with {'; '.join(differ)}; {config}")
+    then, now = trained.data.detector.name, settings.data.detector.name
+    if then != now:
+        log.warning("remark: the boxes of this video are those of %s, the run was trained with those of %s", now, then)
 
 
 def with_own_shards(settings: Settings, trained: Settings) -> Settings:

@@ -106,7 +106,7 @@ def _table(*rows: tuple[str, object]) -> list[str]:
 def _measured(state: State, metrics: dict[str, Any]) -> list[str]:
     """The rows of this state, and beside them those that need no learning."""
     provenance = metrics.get("provenance", {})
-    if state.folder.name not in provenance.get("lineage", []):
+    if state.folder.name not in provenance.get("lineage", []) or metrics["final"]["micro_auc"] is None:
         return ["Not evaluated on labelled test video.", ""]
     rows = [row for row in metrics["rows"] if row["group"] != "learned" or row["phase"] == state.stage]
     best = {}
@@ -118,12 +118,17 @@ def _measured(state: State, metrics: dict[str, Any]) -> list[str]:
     head = ["group", "score", "smoothing", "micro AUC", "95 % interval", "macro AUC"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for row in listed:
-        low, high = row.get("micro_auc_interval") or (math.nan, math.nan)
-        figures = (f"{row['micro_auc']:.3f}", f"{low:.3f} to {high:.3f}", f"{row['macro_auc']:.3f}")
+        low, high = map(_figure, row.get("micro_auc_interval") or (None, None))
+        figures = (_figure(row["micro_auc"]), f"{low} to {high}", _figure(row["macro_auc"]))
         lines.append(f"| {' | '.join([row['group'], row['scorer'], row['smoothing'], *figures])} |")
     told = f"On the test video of {provenance['settings']['data']['dataset']}; intervals are bootstrapped over videos."
     warning = "A score is worth what it adds to the rows that need no learning."
     return [told, warning, "", *lines, ""]
+
+
+def _figure(value: float | None) -> str:
+    """A figure of a table; a dash where there is none, as no macro AUC where no video holds both kinds of frames."""
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def write_card(state: State, path: Path, licence: str | None) -> None:

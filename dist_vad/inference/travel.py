@@ -6,8 +6,9 @@ from pathlib import Path
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_bytes
 from dist_vad.base.sealed_arrays import read_arrays
-from dist_vad.curriculum.state import State, read_state
+from dist_vad.curriculum.state import STATE, State, read_state
 from dist_vad.data.store import open_store
+from dist_vad.data.store.base import Store
 from dist_vad.inference.model_card import write_card
 from dist_vad.inference.places import CALIBRATION, FILES, local_state
 
@@ -42,10 +43,21 @@ def push(state: State, place: str, licence: str | None = None, private: bool = F
         if place.startswith(HUB):
             _push_to_hub(files, place.removeprefix(HUB), private)
         else:
-            store = open_store(place)
-            for name, path in files.items():
-                store.put_file(name, path)
+            _push_to_store(files, open_store(place))
     return list(files)
+
+
+def _push_to_store(files: dict[str, Path], store: Store) -> None:
+    """Files of a state to a folder or a bucket, that which makes it one last. Raises InputError where another lies
+    there, or a page of the user's own."""
+    for own in (STATE, CARD):
+        there = store.read(own) if store.size(own) is not None else None
+        if there is not None and there != files[own].read_bytes():
+            raise InputError(f"{store.where(own)} is there and is another one; give another place, or remove it")
+        if own == STATE and there is not None:
+            break  # the same state: its page may say more now
+    for name in sorted(files, key=lambda name: name == STATE):
+        store.put_file(name, files[name])
 
 
 def pull(place: str, folder: Path) -> State:

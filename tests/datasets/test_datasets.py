@@ -15,6 +15,7 @@ from dist_vad.base.errors import InputError
 from dist_vad.base.labels import interval_labels, intervals_of, union
 from dist_vad.datasets import open_dataset
 from dist_vad.datasets.files import inclusive
+from dist_vad.datasets.folder import read_labels
 from dist_vad.datasets.ucsd import read_m_file, read_mat_file
 from dist_vad.settings.data import DataSettings
 
@@ -250,6 +251,25 @@ def test_labels_of_other_videos_or_of_no_sense_are_refused(mine, labels, named):
 def test_a_missing_labels_file_is_named(mine):
     with pytest.raises(InputError, match=r"no labels file at .*nowhere\.json; check data\.labels"):
         open_dataset(settings_of(mine, labels=str(mine / "nowhere.json")))
+
+
+@pytest.mark.parametrize(
+    ("written", "told"),
+    [
+        ('{"x": [[1, 2]], "x": [[5, 6]]}', "'x' is there twice"),
+        ('{"x": [[1, 5]], "x.mp4": [[7, 9]]}', "'x' is there twice"),
+        ('{"x": {}}', "found {} for 'x', expected a list of intervals"),
+        ('{"x": ""}', "found '' for 'x', expected a list of intervals"),
+        ("[]", "found list where names of videos"),
+        ("null", "found NoneType where names of videos"),
+        ("[" * 200_000, "recursion"),
+    ],
+)
+def test_labels_of_which_some_would_be_lost_are_refused(tmp_path, written, told):
+    (tmp_path / "labels.json").write_text(written)
+    with pytest.raises(InputError, match="does not read") as refused:
+        read_labels(str(tmp_path / "labels.json"))
+    assert told in str(refused.value)
 
 
 def test_videos_whose_names_differ_in_the_extension_alone_are_refused(mine):

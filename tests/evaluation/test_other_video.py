@@ -67,6 +67,27 @@ def test_other_clips_are_judged_by_the_same_states_and_the_clip_that_both_have_s
     assert scores(aside / "frame_scores.npz").keys() == before.keys(), "the results on the run's own clips are kept"
 
 
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (["--data.cube_size", "32"], "data.cube_size 48, now 32"),
+        (["--data.clip_length", "7"], "data.clip_length 9, now 7"),
+        (["--model.width", "8"], "model.width 4, now 8"),
+    ],
+)
+def test_other_clips_that_would_be_cut_otherwise_are_refused(home, given, told):
+    arguments = ["--config", str(home / "config.json"), "--data.root", str(home / "other"), *given]
+    done = run("launch/evaluate.py", *arguments)
+    assert done.returncode != 0 and told in done.stderr
+
+
+def test_without_the_configuration_no_generated_video_is_judged(home):
+    done = run("launch/evaluate.py", "--run", str(home / "run"), "--shards", str(home / "shards"))
+    assert (
+        done.returncode != 0 and "was trained on folder, and no other video is named; give the --config" in done.stderr
+    )
+
+
 def test_a_folder_without_test_clips_is_refused(home, tmp_path):
     (tmp_path / "empty/test").mkdir(parents=True)
     done = run("launch/evaluate.py", "--config", str(home / "config.json"), "--data.root", str(tmp_path / "empty"))

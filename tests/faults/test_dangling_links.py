@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from launching import called
 from miniature import QUIET, settings_of, write_pictures
 
 from dist_vad.base.errors import InputError
+from dist_vad.cli.main import main
 from dist_vad.curriculum.state import read_state, save_state
 from dist_vad.data.manifest import Manifest
 from dist_vad.data.shardset import ShardSet
@@ -167,3 +169,15 @@ def test_shards_are_written_into_a_linked_folder(tmp_path):
     write_shards(settings_of(tmp_path / "data"), tmp_path / "out", QUIET)
     assert (tmp_path / "big/cube-test/manifest.json").is_file() and (tmp_path / "out").is_symlink()
     assert open_store(tmp_path / "out").child("cube-test").size("manifest.json")
+
+
+def test_links_that_lead_back_to_themselves_are_named_by_every_command(tmp_path, monkeypatch, capfd):
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    loop = str(tmp_path / "loop")
+    for command, *arguments in (
+        ("score", "video.avi", "--state", loop),
+        ("shards", "write", "--out", loop),
+        ("judge", "demo", "--out", loop),
+    ):
+        status, _, told = called(main, monkeypatch, capfd, command, *arguments)
+        assert status != 0 and "loop" in told.lower(), (command, told)

@@ -237,6 +237,8 @@ FILES = {
     "a key twice": (b"seed: 1\nseed: 2\n", "the key 'seed' stands twice"),
     "a stage twice": (b"curriculum:\n  a: {tasks: {prediction: 1}}\n  a: {tasks: {virtual: 1}}\n", "'a' stands twice"),
     "a null": (b"seed: null\n", "seed is null; allowed: a whole number"),
+    "a group that is a number": (b"seed: 1\nmodel: 3\n", "model is 3; allowed: names with values"),
+    "a group that is a list": (b"seed: 1\nstream: [4]\n", "stream is [4]; allowed: names with values"),
     "a group that is null": (b"seed: 1\nstream: null\n", "stream is null; allowed: names with values"),
     "a list": (b"- 1\n- 2\n", "do not read"),
     "no text": (b"\x00\xff\xfe", "do not read"),

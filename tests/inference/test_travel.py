@@ -19,6 +19,7 @@ from dist_vad.curriculum.state import MODEL, read_state, save_state
 from dist_vad.inference.detector import CALIBRATION, Detector
 from dist_vad.inference.model_card import NOT_KNOWN, model_card
 from dist_vad.inference.travel import pull, push
+from dist_vad.metrics.results_file import write_metrics
 
 TOKEN = "hf_of_the_test"
 
@@ -57,6 +58,31 @@ def test_a_pull_overwrites_nothing_else(detector, tmp_path):
     (tmp_path / "here/README.md").write_text("mine")
     with pytest.raises(InputError, match=r"README\.md is there and is another one"):
         pull(str(tmp_path / "there"), tmp_path / "here")
+
+
+def test_a_push_overwrites_nothing_else(detector, tmp_path):
+    push(detector.state, str(tmp_path / "there"))
+    push(detector.state, str(tmp_path / "there"))  # the same again is no harm
+    other = next(path for path in detector.state.folder.parent.iterdir() if path != detector.state.folder)
+    shutil.copytree(other, tmp_path / "states" / other.name)
+    shutil.copy(detector.state.folder / CALIBRATION, tmp_path / "states" / other.name)
+    with pytest.raises(InputError, match=r"state\.json is there and is another one"):
+        push(read_state(tmp_path / "states" / other.name), str(tmp_path / "there"))
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/README.md").write_text("mine")
+    with pytest.raises(InputError, match=r"README\.md is there and is another one"):
+        push(detector.state, str(tmp_path / "notes"))
+    assert [path.name for path in (tmp_path / "notes").iterdir()] == ["README.md"]
+
+
+def test_the_card_of_a_run_without_labels_says_so(detector, tmp_path):
+    copy = tmp_path / "run/states" / detector.state.folder.name
+    shutil.copytree(detector.state.folder, copy)
+    row = {"group": "learned", "phase": "inference", "scorer": "fused", "smoothing": "median17"}
+    nothing = {"micro_auc": None, "macro_auc": None, "micro_auc_interval": None}
+    facts = {"provenance": {"lineage": [copy.name]}, "rows": [{**row, **nothing}], "final": {**row, **nothing}}
+    write_metrics(tmp_path / "run", **facts)
+    assert "Not evaluated on labelled test video" in model_card(read_state(copy))
 
 
 def test_a_state_that_scores_nothing_elsewhere_is_not_pushed(detector, tmp_path):

@@ -54,10 +54,15 @@ def _of_file(text: str, arguments: list[str]) -> str:
     return f"{where}{text[:200]}; --help shows what is allowed"
 
 
+def groups(settings: type) -> list[str]:
+    """Names of the settings that hold settings of their own, sorted."""
+    fields = dataclasses.fields(settings)
+    return sorted(field.name for field in fields if dataclasses.is_dataclass(field.default_factory))
+
+
 def nulls(parser: ArgumentParser, given: Namespace, settings: type) -> tuple[str, str] | None:
     """(key, what is allowed) of the first setting that is null without being allowed to; None where there is none."""
-    groups = {field.name for field in dataclasses.fields(settings) if dataclasses.is_dataclass(field.default_factory)}
-    empty = [(name, "names with values") for name in sorted(groups) if given.get(name) is None]
+    empty = [(name, "names with values") for name in groups(settings) if given.get(name) is None]
     kinds = _kinds(parser)
     for key, value in vars(given.as_flat()).items():
         kind = kinds.get(key)
