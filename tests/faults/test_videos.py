@@ -1,5 +1,6 @@
 """Damaged, cut and odd videos: what can be read is read, what is odd is said, nothing is shortened without a word."""
 
+import json
 import logging
 import os
 import re
@@ -8,6 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from launching import called
 from miniature import QUIET, frame, settings_of, write_pictures, write_video
 
@@ -317,6 +320,9 @@ BOXES = {
     "fewer frames": ('{"a": [[], []]}', "2 frames of boxes for video 'a', which has 3 frames"),
     "another video": ('{"b": [[], [], []]}', "lists no boxes for video 'a'; it has b"),
     "a list": ("[1, 2]", "holds a list, expected"),
+    "x, y, width, height": ('{"a": [[], [[120, 160, 40, 60, 0.9]], []]}', "frame 1: found boxes .*x1 no more than x2"),
+    "a confidence of 1.5": ('{"a": [[], [[1, 2, 3, 4, 1.5]], []]}', "frame 1: found boxes .*and 0 to 1"),
+    "more pixels than there are": ('{"a": [[], [[1, 2, 1%s, 4, 0.5]], []]}' % ("0" * 400), "frame 1: found boxes"),
     "no JSON": ("{", "is not valid JSON"),
     "no text": ("\udcff", "is not valid JSON"),
     "a mark of its encoding": ('\ufeff{"a": [[], [], []]}', None),
@@ -336,3 +342,23 @@ def test_a_file_of_boxes_that_is_wrong_is_named(case, tmp_path):
     else:
         with pytest.raises(InputError, match=message):
             BoxesDetector(path, "a", 3)
+
+
+@pytest.mark.kind(13)
+@given(
+    box=st.tuples(*[st.floats(-300, 300, width=16)] * 2, *[st.floats(0, 200, width=16)] * 2),
+    size=st.tuples(st.integers(8, 200), st.integers(8, 200)),
+)
+def test_a_box_outside_of_the_picture_is_named_and_one_that_reaches_into_it_is_taken(box, size, tmp_path_factory):
+    from dist_vad.video.detectors.boxes import BoxesDetector
+
+    x, y, wide, high = box
+    width, height = size
+    path = tmp_path_factory.mktemp("boxes") / "boxes.json"
+    path.write_text(json.dumps({"a": [[[x, y, x + wide, y + high, 0.5]]]}))
+    detector, picture = BoxesDetector(path, "a", 1), np.zeros((height, width, 3), np.uint8)
+    if -wide <= x <= width and -high <= y <= height:
+        assert len(detector([0], [picture])[0].values) == 1
+    else:
+        with pytest.raises(InputError, match=f"frame 0: the box .* outside of the picture of {width} x {height}"):
+            detector([0], [picture])

@@ -2,7 +2,6 @@
 
 import functools
 import json
-import math
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,9 @@ from dist_vad.settings.data import DataSettings
 from dist_vad.video.detectors.base import Boxes, sorted_boxes
 from dist_vad.video.detectors.files import boxes_file
 from dist_vad.video.source import Video
+
+LARGEST = 1e6
+"""Pixels that no picture has."""
 
 
 class BoxesDetector:
@@ -42,12 +44,21 @@ class BoxesDetector:
             if not isinstance(rows, list) or not all(_is_box(row) for row in rows):
                 raise InputError(
                     f"{path}: video {video!r}, frame {number}: found boxes {str(rows)[:80]}, expected rows of x1, y1, "
-                    "x2, y2, confidence"
+                    "x2, y2, confidence: pixels, x1 no more than x2 and y1 no more than y2, and 0 to 1"
                 )
+        self._what = f"{path}: video {video!r}"
 
     def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
         """The boxes of the frames of these numbers."""
-        listed = (self._boxes[number] for number in numbers)
+        listed = [self._boxes[number] for number in numbers]
+        for number, rows, frame in zip(numbers, listed, frames):
+            height, width = frame.shape[:2]
+            for x1, y1, x2, y2, _ in rows:
+                if x2 < 0 or y2 < 0 or x1 > width or y1 > height:
+                    raise InputError(
+                        f"{self._what}, frame {number}: the box {[x1, y1, x2, y2]} lies outside of the picture of "
+                        f"{width} x {height} pixels; expected x1, y1, x2, y2 in pixels of this video"
+                    )
         return [sorted_boxes(rows, ["object"] * len(rows)) for rows in listed]
 
 
@@ -55,7 +66,10 @@ def _is_box(row: object) -> bool:
     """Whether a row is x1, y1, x2, y2, confidence."""
     if not isinstance(row, list) or len(row) != 5:
         return False
-    return all(isinstance(value, int | float) and math.isfinite(value) for value in row)
+    if not all(isinstance(value, int | float) and abs(value) < LARGEST for value in row):  # nan is not less, either
+        return False
+    x1, y1, x2, y2, confidence = row
+    return x1 <= x2 and y1 <= y2 and 0 <= confidence <= 1
 
 
 @functools.lru_cache(maxsize=1)
