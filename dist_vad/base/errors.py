@@ -126,7 +126,7 @@ def entry_point(main: Callable[[], None]) -> Callable[[], None]:
             _end(2 if isinstance(told, InputError) else UNAVAILABLE, f"error: {told}")
         except RuntimeError as error:
             if str(error).startswith(LINK_LOOP):
-                _end(2, f"error: {error}; give another path, or mend what is there")
+                _end(2, f"error: {explained(OSError(errno.ELOOP, str(error)))}")
             if "RANK" not in os.environ or not any(words in str(error) for words in LOST_PEER):
                 raise
             _end(LOST, f"rank {os.environ['RANK']} lost its connection to another rank, and ends too")

@@ -3,11 +3,13 @@
 import dataclasses
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 from dist_vad.base.errors import Damaged, InputError
 from dist_vad.base.files import digest
 from dist_vad.base.log import log
 from dist_vad.base.sealed import read_sealed
+from dist_vad.base.text.dotted import dotted
 from dist_vad.curriculum.recipes import last_state
 from dist_vad.curriculum.state import STATE, State, read_state
 from dist_vad.metrics.results_file import METRICS, read_metrics
@@ -49,13 +51,12 @@ def check_fits(settings: Settings, trained: Settings, asked: Collection[str]) ->
     config = f"give the --config with which {trained.run} was trained, and the --data.root of the other video"
     if settings.data.dataset != trained.data.dataset and not {"data", "data.dataset"} & {*asked}:
         raise InputError(f"{trained.run} was trained on {trained.data.dataset}, and no other video is named; {config}")
-    pairs = {f"data.{key}": [getattr(own.data, key) for own in (trained, settings)] for key in OF_CUBES}
-    pairs |= {f"model.{key}": [value, getattr(settings.model, key)] for key, value in vars(trained.model).items()}
-    if differ := [f"{key} {then!r}, now {now!r}" for key, (then, now) in pairs.items() if then != now]:
+    then, now = (_of_cubes_and_network(own) for own in (trained, settings))
+    if differ := [f"{key} {then[key]!r}, now {now[key]!r}" for key in then if then[key] != now[key]]:
         raise InputError(f"{trained.run} was trained with {'; '.join(differ)}; {config}")
-    then, now = trained.data.detector.name, settings.data.detector.name
-    if then != now:
-        log.warning("remark: the boxes of this video are those of %s, the run was trained with those of %s", now, then)
+    found, learned = settings.data.detector.name, trained.data.detector.name
+    if found != learned:
+        log.warning("remark: the boxes of this video are those of %s, the run learned with those of %s", found, learned)
 
 
 def with_own_shards(settings: Settings, trained: Settings) -> Settings:
@@ -97,6 +98,12 @@ def set_aside(run: Path, content_digest: str) -> None:
             if (run / name).is_file():
                 (run / name).replace(folder / name)
         log.info("the results of the test set %s now lie in %s", found[:8], folder)
+
+
+def _of_cubes_and_network(settings: Settings) -> dict[str, Any]:
+    """What must be as it was in training, by the names of the settings."""
+    cubes = {key: getattr(settings.data, key) for key in OF_CUBES}
+    return dotted({"data": cubes, "model": vars(settings.model)})
 
 
 def _video(data: DataSettings) -> list[str]:

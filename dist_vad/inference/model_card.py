@@ -1,7 +1,6 @@
 """The page that travels with a state: what it is, what it was measured to do, and what it has never seen."""
 
 import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from dist_vad.base.errors import Damaged
 from dist_vad.base.log import log
 from dist_vad.base.sealed import read_sealed
 from dist_vad.base.sealed_arrays import read_arrays
+from dist_vad.base.text.figures import figure
 from dist_vad.curriculum.state import State
 from dist_vad.metrics.results_file import METRICS, read_metrics
 from dist_vad.settings.provenance import RUN_KEYS
@@ -118,17 +118,12 @@ def _measured(state: State, metrics: dict[str, Any]) -> list[str]:
     head = ["group", "score", "smoothing", "micro AUC", "95 % interval", "macro AUC"]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for row in listed:
-        low, high = map(_figure, row.get("micro_auc_interval") or (None, None))
-        figures = (_figure(row["micro_auc"]), f"{low} to {high}", _figure(row["macro_auc"]))
+        low, high = map(figure, row.get("micro_auc_interval") or (None, None))
+        figures = (figure(row["micro_auc"]), f"{low} to {high}", figure(row["macro_auc"]))
         lines.append(f"| {' | '.join([row['group'], row['scorer'], row['smoothing'], *figures])} |")
     told = f"On the test video of {provenance['settings']['data']['dataset']}; intervals are bootstrapped over videos."
     warning = "A score is worth what it adds to the rows that need no learning."
     return [told, warning, "", *lines, ""]
-
-
-def _figure(value: float | None) -> str:
-    """A figure of a table; a dash where there is none, as no macro AUC where no video holds both kinds of frames."""
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def write_card(state: State, path: Path, licence: str | None) -> None:

@@ -50,12 +50,9 @@ def push(state: State, place: str, licence: str | None = None, private: bool = F
 def _push_to_store(files: dict[str, Path], store: Store) -> None:
     """Files of a state to a folder or a bucket, that which makes it one last. Raises InputError where another lies
     there, or a page of the user's own."""
-    for own in (STATE, CARD):
-        there = store.read(own) if store.size(own) is not None else None
-        if there is not None and there != files[own].read_bytes():
-            raise InputError(f"{store.where(own)} is there and is another one; give another place, or remove it")
-        if own == STATE and there is not None:
-            break  # the same state: its page may say more now
+    own = next((name for name in (STATE, CARD) if store.size(name) is not None), None)
+    if own and store.read(own) != files[own].read_bytes():  # the page of the same state may say more now
+        raise InputError(f"{store.where(own)} is there and is another one; give another place, or remove it")
     for name in sorted(files, key=lambda name: name == STATE):
         store.put_file(name, files[name])
 

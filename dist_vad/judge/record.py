@@ -18,6 +18,7 @@ from typing import Any
 from dist_vad.base.commit import commit
 from dist_vad.base.errors import InputError
 from dist_vad.base.files import write_bytes, write_json
+from dist_vad.base.text.figures import figure
 from dist_vad.base.text.jsonable import without_nan
 from dist_vad.base.text.redact import redacted
 from dist_vad.judge.judgement import Judgement, Opinion, opinion_facts
@@ -145,10 +146,10 @@ def _table(entries: list[dict[str, Any]]) -> list[str]:
                 named,
                 row["ground_truth"] or "–",
                 row["smoothing"],
-                _number(row["micro_auc"]),
-                " to ".join(map(_number, row["micro_auc_interval"])),
-                _number(row["macro_auc"]),
-                _number(row["average_precision"]),
+                figure(row["micro_auc"]),
+                " to ".join(map(figure, row["micro_auc_interval"])),
+                figure(row["macro_auc"]),
+                figure(row["average_precision"]),
                 str(entry["videos"]),
                 ", ".join(warnings) or "clean",
                 state,
@@ -169,7 +170,3 @@ def _commands(entries: list[dict[str, Any]]) -> list[str]:
     for (code, before, command), methods in made.items():
         lines += [f"{', '.join(methods)}, commit {code}:", "", "```", *([before] if before else []), command, "```", ""]
     return lines[:-1]
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"

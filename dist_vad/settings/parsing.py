@@ -20,7 +20,7 @@ from dist_vad.base.errors import InputError, UsageError, refuse_unless
 from dist_vad.settings.command_line.checks import check, check_values, place
 from dist_vad.settings.command_line.configs import CONFIGS, DEFAULT_CONFIG, found_config
 from dist_vad.settings.command_line.help import short_help, whole_help
-from dist_vad.settings.command_line.refusals import groups, load_unique, nulls, refusal
+from dist_vad.settings.command_line.refusals import load_unique, refusal, unfit
 
 NAMED = {"dataset": plugins.DATASETS, "detector.name": plugins.DETECTORS, "curriculum": plugins.TASKS}
 """Settings whose values are names that other packages may add to; `--help` lists them."""
@@ -104,11 +104,8 @@ def parse(command: Command) -> tuple[Any, Namespace]:
         raise UsageError(refusal(parser, error, arguments)) from error
     _spread_stage(given, arguments)
     log.set_up(given.quiet)
-    if empty := nulls(parser, given, command.settings):
-        raise UsageError(f"{empty[0]} is null; allowed: {empty[1]}, or leave it out")
-    for name in groups(command.settings):
-        if not isinstance(given[name], Namespace | dict):
-            raise UsageError(f"{name} is {given[name]!r}; allowed: names with values, or leave it out")
+    if wrong := unfit(parser, given, command.settings):
+        raise UsageError(wrong)
     try:
         values = parser.instantiate(given)
         names = [field.name for field in dataclasses.fields(command.settings)]

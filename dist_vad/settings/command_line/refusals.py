@@ -54,21 +54,20 @@ def _of_file(text: str, arguments: list[str]) -> str:
     return f"{where}{text[:200]}; --help shows what is allowed"
 
 
-def groups(settings: type) -> list[str]:
-    """Names of the settings that hold settings of their own, sorted."""
-    fields = dataclasses.fields(settings)
-    return sorted(field.name for field in fields if dataclasses.is_dataclass(field.default_factory))
-
-
-def nulls(parser: ArgumentParser, given: Namespace, settings: type) -> tuple[str, str] | None:
-    """(key, what is allowed) of the first setting that is null without being allowed to; None where there is none."""
-    empty = [(name, "names with values") for name in groups(settings) if given.get(name) is None]
+def unfit(parser: ArgumentParser, given: Namespace, settings: type) -> str | None:
+    """What is wrong with the first setting that holds settings and is given none, or that is null without being
+    allowed to; None where all fit."""
+    groups = {field.name for field in dataclasses.fields(settings) if dataclasses.is_dataclass(field.default_factory)}
+    wrong = [(name, "names with values") for name in sorted(groups) if not isinstance(given[name], Namespace | dict)]
     kinds = _kinds(parser)
     for key, value in vars(given.as_flat()).items():
         kind = kinds.get(key)
         if value is None and kind is not None and (kind in WORDS or NoneType not in get_args(kind)):
-            empty.append((key, allowed_of(kind) or "a value"))
-    return empty[0] if empty else None
+            wrong.append((key, allowed_of(kind) or "a value"))
+    for key, allowed in wrong:
+        shown = "null" if given[key] is None else repr(given[key])
+        return f"{key} is {shown}; allowed: {allowed}, or leave it out"
+    return None
 
 
 def allowed_of(kind: Any) -> str:

@@ -30,10 +30,10 @@ class BoxesDetector:
         listed = _read(path, path.stat().st_mtime_ns)
         if video not in listed:
             raise InputError(f"{path} lists no boxes for video {video!r}; it has {', '.join(sorted(listed)[:5])}, …")
-        self._boxes = listed[video]
+        self._boxes, self._what = listed[video], f"{path}: video {video!r}"
         if not isinstance(self._boxes, list):
             raise InputError(
-                f"{path}: video {video!r} has {self._boxes!r:.60}, expected a list of its frames, each with its boxes"
+                f"{self._what} has {self._boxes!r:.60}, expected a list of its frames, each with its boxes"
             )
         if len(self._boxes) != frames:
             raise InputError(
@@ -43,10 +43,9 @@ class BoxesDetector:
         for number, rows in enumerate(self._boxes):
             if not isinstance(rows, list) or not all(_is_box(row) for row in rows):
                 raise InputError(
-                    f"{path}: video {video!r}, frame {number}: found boxes {str(rows)[:80]}, expected rows of x1, y1, "
+                    f"{self._what}, frame {number}: found boxes {str(rows)[:80]}, expected rows of x1, y1, "
                     "x2, y2, confidence: pixels, x1 no more than x2 and y1 no more than y2, and 0 to 1"
                 )
-        self._what = f"{path}: video {video!r}"
 
     def __call__(self, numbers: list[int], frames: list[np.ndarray]) -> list[Boxes]:
         """The boxes of the frames of these numbers."""
